@@ -1,0 +1,41 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+/** A database handle: runs statements on any free connection. */
+export type Database = PostgresJsDatabase;
+
+/** What queries take first: a database, or a transaction of one. */
+export type Executor = Pick<Database, 'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'execute'>;
+
+/** How to reach Postgres: `url` as in `DATABASE_URL`; a host that starts with `/` is a directory with a Unix socket. */
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly connectionsMax: number;
+  readonly applicationName: string;
+}
+
+/** A database and the way to close it. */
+export interface DatabaseClient {
+  readonly db: Database;
+  /** Waits up to `timeoutSeconds` for running statements, then cuts the connections. */
+  close(timeoutSeconds: number): Promise<void>;
+}
+
+/**
+ * Opens a pool of connections. Nothing is connected until the first statement. The driver's parsers are rewritten
+ * by drizzle, so raw statements that need them use a client of their own.
+ */
+export function openDatabase(options: DatabaseOptions): DatabaseClient {
+  const client = postgres(options.url, {
+    max: options.connectionsMax,
+    connection: { application_name: options.applicationName },
+    connect_timeout: 10,
+    onnotice: () => undefined,
+  });
+  return {
+    db: drizzle(client),
+    close: async (timeoutSeconds) => {
+      await client.end({ timeout: timeoutSeconds });
+    },
+  };
+}

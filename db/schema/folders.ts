@@ -1,0 +1,42 @@
+import { sql } from 'drizzle-orm';
+import { bigint, check, index, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { users } from './users.ts';
+
+const counter = (name: string) => bigint(name, { mode: 'number' }).notNull().default(0);
+
+/**
+ * Virtual folders with their limits and counters. `used_*` is what lies in `data`, `trash_*` what is removed but not
+ * yet purged, `reserved_*` what open uploads may still add; a reservation is granted only while the three and the
+ * new amount fit the quota. There is no CHECK on that sum: lowering a quota or a recount may legitimately exceed it.
+ */
+export const folders = pgTable(
+  'folders',
+  {
+    id: uuid('id').primaryKey(),
+    ownerId: uuid('owner_id').notNull().references(() => users.id),
+    volume: text('volume').notNull(),
+    state: text('state', { enum: ['active', 'deleted', 'purged'] }).notNull().default('active'),
+    quotaBytes: bigint('quota_bytes', { mode: 'number' }).notNull(),
+    quotaFiles: bigint('quota_files', { mode: 'number' }).notNull(),
+    usedBytes: counter('used_bytes'),
+    usedFiles: counter('used_files'),
+    trashBytes: counter('trash_bytes'),
+    trashFiles: counter('trash_files'),
+    reservedBytes: counter('reserved_bytes'),
+    reservedFiles: counter('reserved_files'),
+    /** Grows with every change of the tree or of the claims on it; a recount writes only if it stood still. */
+    mutationSeq: counter('mutation_seq'),
+    usageAsOf: timestamp('usage_as_of', { withTimezone: true }).notNull().defaultNow(),
+    createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+    deletedAt: timestamp('deleted_at', { withTimezone: true }),
+  },
+  (table) => [
+    index('folders_owner_idx').on(table.ownerId).where(sql`state = 'active'`),
+    index('folders_state_idx').on(table.state, table.id),
+    check(
+      'folders_counters_check',
+      sql`used_bytes >= 0 AND used_files >= 0 AND trash_bytes >= 0 AND trash_files >= 0
+        AND reserved_bytes >= 0 AND reserved_files >= 0`,
+    ),
+  ],
+);

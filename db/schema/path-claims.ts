@@ -1,0 +1,17 @@
+import { pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { folders } from './folders.ts';
+import { jobs } from './jobs.ts';
+
+/**
+ * Paths that an unfinished job is about to change. Two claims of one folder never overlap (equal, or one above the
+ * other): claims are inserted under the folder's row lock after a look for overlaps. A claim ends with its job.
+ */
+export const pathClaims = pgTable(
+  'path_claims',
+  {
+    folderId: uuid('folder_id').notNull().references(() => folders.id),
+    path: text('path').notNull(),
+    jobId: uuid('job_id').notNull().references(() => jobs.id, { onDelete: 'cascade' }),
+  },
+  (table) => [primaryKey({ columns: [table.folderId, table.path] })],
+);

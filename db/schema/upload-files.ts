@@ -1,0 +1,23 @@
+import { bigint, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { uploads } from './uploads.ts';
+
+/**
+ * The files of an upload session, known once they are staged and synced. `replaced_*` is what the target held, noted
+ * once under the path claim before the rename; `null` until then.
+ */
+export const uploadFiles = pgTable(
+  'upload_files',
+  {
+    uploadId: uuid('upload_id').notNull().references(() => uploads.id, { onDelete: 'cascade' }),
+    ordinal: integer('ordinal').notNull(),
+    path: text('path').notNull(),
+    stageId: uuid('stage_id').notNull(),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
+    sha256: text('sha256').notNull(),
+    crc32: bigint('crc32', { mode: 'number' }).notNull(),
+    inode: text('inode').notNull(),
+    replacedBytes: bigint('replaced_bytes', { mode: 'number' }),
+    replacedFiles: integer('replaced_files'),
+  },
+  (table) => [primaryKey({ columns: [table.uploadId, table.ordinal] })],
+);

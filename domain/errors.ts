@@ -1,0 +1,82 @@
+/** Every condition the service can refuse for; `api/problem.ts` maps each to one RFC 9457 problem. */
+export const errorCodes = [
+  'request_malformed',
+  'path_invalid',
+  'name_invalid',
+  'auth_required',
+  'auth_invalid',
+  'auth_failed',
+  'admin_required',
+  'not_found',
+  'method_not_allowed',
+  'body_too_large',
+  'media_type_unsupported',
+  'rate_limited',
+  'folder_name_taken',
+  'folder_limit_reached',
+  'folder_mounted',
+  'quota_exceeded',
+  'entry_not_found',
+  'entry_conflict',
+  'entry_not_regular',
+  'directory_not_recursive',
+  'digest_mismatch',
+  'upload_aborted',
+  'upload_empty',
+  'invitee_missing',
+  'email_taken',
+  'permission_denied',
+  'path_busy',
+  'job_not_cancellable',
+  'job_failed',
+  'job_cancelled',
+  'volume_full',
+  'volume_unavailable',
+  'service_unavailable',
+  'internal',
+] as const;
+
+/** One of {@link errorCodes}. */
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** One field-level complaint: an RFC 6901 pointer (or parameter name) and a sentence. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** Optional parts of a {@link DomainError}. `extra` is shown to the caller, `cause` only to the operator. */
+export interface DomainErrorOptions {
+  readonly cause?: unknown;
+  readonly errors?: readonly FieldError[];
+  readonly extra?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A refusal with a code. `message` is a sentence for the caller and never holds a server path, SQL or a secret. */
+export class DomainError extends Error {
+  readonly code: ErrorCode;
+  readonly errors: readonly FieldError[];
+  readonly extra: Readonly<Record<string, string | number | boolean>>;
+
+  constructor(code: ErrorCode, detail: string, options: DomainErrorOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'DomainError';
+    this.code = code;
+    this.errors = options.errors ?? [];
+    this.extra = options.extra ?? {};
+  }
+}
+
+/** Makes a {@link DomainError}: `throw domainError('entry_not_found', 'No entry has that path.')`. */
+export function domainError(
+  code: ErrorCode,
+  detail: string,
+  options: DomainErrorOptions = {},
+): DomainError {
+  return new DomainError(code, detail, options);
+}
+
+/** Tells whether `error` is a {@link DomainError}, with that code when one is given. */
+export function isDomainError(error: unknown, code?: ErrorCode): error is DomainError {
+  return error instanceof DomainError && (code === undefined || error.code === code);
+}

@@ -1,0 +1,42 @@
+import { domainError } from './errors.ts';
+
+/** Most characters (code points) of a folder name. */
+export const folderNameCharactersMax = 64;
+
+/** Names that are segments of the HTTP routes and so can never name a folder. */
+export const reservedFolderNames: ReadonlySet<string> = new Set([
+  '_',
+  'create',
+  'invitations',
+  'purge',
+  'restore-from-trash-bin',
+  'delete-from-trash-bin',
+]);
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point.
+const forbidden = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069/\\]/u;
+
+/**
+ * Checks a folder name and returns it unchanged: 1–64 characters, NFC as sent, no control characters, no `/` or
+ * `\`, no space at either end, not `.`, `..` nor a reserved route word.
+ * @throws name_invalid
+ */
+export function parseFolderName(raw: string): string {
+  const refusal = folderNameRefusal(raw);
+  if (refusal !== undefined) throw domainError('name_invalid', refusal);
+  return raw;
+}
+
+function folderNameRefusal(raw: string): string | undefined {
+  const length = [...raw].length;
+  if (length < 1 || length > folderNameCharactersMax) {
+    return `A folder name has 1 to ${folderNameCharactersMax} characters.`;
+  }
+  if (!raw.isWellFormed() || raw.normalize('NFC') !== raw) return 'A folder name must be NFC.';
+  if (forbidden.test(raw)) return 'A folder name has no control characters, "/" or "\\".';
+  if (raw.trim() !== raw) return 'A folder name has no space at its ends.';
+  if (raw === '.' || raw === '..' || reservedFolderNames.has(raw)) {
+    return `"${raw}" is reserved and cannot name a folder.`;
+  }
+  return undefined;
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { JobKind } from '../domain/job.ts';
+
+/** Queues exist per name and volume, so that a worker only takes work for volumes it has mounted. */
+export const queueNames = ['upload', 'delete', 'archive', 'quota'] as const;
+
+/** One of {@link queueNames}. */
+export type QueueName = (typeof queueNames)[number];
+
+/** How one kind of job is run. Times in milliseconds. */
+export interface JobContract<P extends z.ZodType = z.ZodType> {
+  readonly queue: QueueName;
+  readonly payload: P;
+  /** Runs that may fail, or die with their worker, before the job ends as failed. */
+  readonly attemptsMax: number;
+  /** First wait after a failure; doubles up to `backoffMsMax`. */
+  readonly backoffMs: number;
+  readonly backoffMsMax: number;
+  /** A run is aborted after this long and counts as failed. */
+  readonly timeoutMs: number;
+  /** Set for work the service gives itself: how often one job of the kind is made per volume. */
+  readonly everyMs?: number;
+}
+
+const empty = z.strictObject({});
+const usual = { attemptsMax: 8, backoffMs: 500, backoffMsMax: 30_000 };
+const minute = 60_000;
+
+/** Every kind of job. Data, not code: dispatcher, consumer and schedules are driven by it. */
+export const jobContracts = {
+  /** Makes the staged files of an upload session visible and settles their usage. */
+  'upload.commit': {
+    ...usual,
+    queue: 'upload',
+    payload: z.strictObject({ uploadId: z.uuid() }),
+    timeoutMs: 10 * minute,
+  },
+  /** Frees what was moved to `trash/<job id>` and settles its usage. */
+  'trash.purge': {
+    ...usual,
+    queue: 'delete',
+    payload: z.strictObject({ trashId: z.uuid() }),
+    timeoutMs: 6 * 60 * minute,
+  },
+  /** Frees a deleted folder with everything in it. */
+  'folder.purge': {
+    ...usual,
+    queue: 'delete',
+    payload: z.strictObject({}),
+    timeoutMs: 24 * 60 * minute,
+  },
+  /** Builds a zip or tar of chosen entries in the archive area. */
+  'archive.build': {
+    ...usual,
+    attemptsMax: 3,
+    queue: 'archive',
+    payload: z.strictObject({
+      files: z.array(z.string()).min(1),
+      format: z.enum(['zip', 'tar', 'tar.gz']),
+      fileName: z.string(),
+    }),
+    timeoutMs: 6 * 60 * minute,
+  },
+  /** Counts the folder's tree and corrects the recorded usage. */
+  'usage.measure': {
+    ...usual,
+    queue: 'quota',
+    payload: z.strictObject({}),
+    timeoutMs: 6 * 60 * minute,
+  },
+  /** Aborts upload sessions whose API process is gone. */
+  'uploads.expire': {
+    ...usual,
+    queue: 'upload',
+    payload: empty,
+    timeoutMs: 5 * minute,
+    everyMs: minute,
+  },
+  /** Removes archives past their expiry and job history past its age. */
+  'archives.expire': {
+    ...usual,
+    queue: 'archive',
+    payload: empty,
+    timeoutMs: 30 * minute,
+    everyMs: 10 * minute,
+  },
+  /** Removes staged files, trash and folder directories that no row owns. */
+  'storage.sweep': {
+    ...usual,
+    queue: 'delete',
+    payload: empty,
+    timeoutMs: 6 * 60 * minute,
+    everyMs: 60 * minute,
+  },
+  /** Asks for a measurement of the folders measured longest ago. */
+  'usage.schedule': {
+    ...usual,
+    queue: 'quota',
+    payload: empty,
+    timeoutMs: 5 * minute,
+    everyMs: 15 * minute,
+  },
+} as const satisfies Record<JobKind, JobContract>;
+
+/** The payload that jobs of kind `K` carry. */
+export type JobPayload<K extends JobKind> = z.infer<(typeof jobContracts)[K]['payload']>;

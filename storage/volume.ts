@@ -1,0 +1,205 @@
+import type { Readable, Writable } from 'node:stream';
+import type { EntryPath } from '../domain/entry-path.ts';
+import type { Usage } from '../domain/quota.ts';
+
+/** What an entry is. Only files and directories are ever opened; the rest is listed and deleted, never followed. */
+export type EntryKind = 'file' | 'directory' | 'symlink' | 'other';
+
+/** What the file system says of one entry. Times are float seconds since 1970. */
+export interface EntryStat {
+  readonly kind: EntryKind;
+  readonly sizeBytes: number;
+  /** Permission bits and type as in `st_mode`. */
+  readonly mode: number;
+  readonly mtime: number;
+  readonly ctime: number;
+  readonly atime: number;
+  /** `<ino>-<size>-<mtime in ns>`; changes whenever the content was replaced. Base of a strong ETag. */
+  readonly version: string;
+  /** Inode number, as text because it may exceed 2^53. */
+  readonly inode: string;
+  /** How many names the inode has; above 1 the bytes are not freed by removing one. */
+  readonly links: number;
+}
+
+/** One row of a directory listing. `name` is one component; names that are not UTF-8 have `isAddressable` false. */
+export interface ListedEntry extends EntryStat {
+  readonly name: string;
+  readonly isAddressable: boolean;
+}
+
+/** How to page a listing. `cursor` is opaque and comes from the page before; `limit` is 1–1,000. */
+export interface ListOptions {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/** One page; `nextCursor` is `null` on the last one. */
+export interface ListPage {
+  readonly entries: readonly ListedEntry[];
+  readonly nextCursor: string | null;
+}
+
+/** What finished staging says about the bytes: all of them, synced to disk. */
+export interface StagedContent {
+  readonly sizeBytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** Unsigned 32 bit, as in zip. */
+  readonly crc32: number;
+  readonly inode: string;
+}
+
+/** Takes the bytes of one upload. Not for concurrent use. Every writer ends with `finish` or `close`. */
+export interface StageWriter {
+  /** Bytes accepted so far. */
+  readonly sizeBytes: number;
+  /**
+   * Accepts bytes; they may be gathered and written later, in order. Resolves when more may be written.
+   * @throws volume_full on ENOSPC or EDQUOT; volume_unavailable on other write errors. After a throw only `close` is allowed.
+   */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Writes what is gathered, syncs the file once (never retried) and closes it. @throws as `write` */
+  finish(): Promise<StagedContent>;
+  /** Closes without finishing; the staged file stays for `discardStage`. Idempotent; a no-op after `finish`. */
+  close(): Promise<void>;
+}
+
+/** An open regular file. Content stays readable when the entry is replaced or deleted meanwhile. */
+export interface OpenFile {
+  readonly stat: EntryStat;
+  /** A stream over `[start, end]` inclusive, both optional. Closing the stream does not close the file. */
+  stream(range?: { readonly start?: number; readonly end?: number }): Readable;
+  /** Idempotent. Must be called once the last stream has ended. */
+  close(): Promise<void>;
+}
+
+/** One entry met by `walk`; `open` refuses anything but a regular file. `path` is relative to the folder's root. */
+export interface WalkedEntry {
+  readonly path: readonly string[];
+  readonly stat: EntryStat;
+  /** Opens exactly the inode that was walked, by directory handle. @throws entry_not_found, entry_not_regular */
+  open(): Promise<OpenFile>;
+}
+
+/** An entry that a walk could not hand out, and why (`symlink`, `other`, `name_not_utf8`, `unreadable`, `too_deep`). */
+export interface SkippedEntry {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** Bounds and hooks of long work. `onProgress` gets totals so far and is called a few times a second at most. */
+export interface WorkOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: { readonly entries: number; readonly bytes: number }) => void;
+}
+
+/** Usage of a tree; `directories` does not count against any limit. */
+export interface TreeUsage extends Usage {
+  readonly directories: number;
+}
+
+/** Something of ours on disk, with its age, for the sweepers. */
+export interface StoredName {
+  readonly id: string;
+  readonly modifiedAt: Date;
+}
+
+/**
+ * One storage root. Every function takes a folder id (uuid) and components, never a path string, and never leaves
+ * `<folder>/{data,stage,trash}` whatever a hostile writer inside `data` does meanwhile: symlinks are not followed,
+ * fifos, sockets and devices are never opened. All are safe to call concurrently and from several processes.
+ *
+ * Common errors: `entry_not_found` (the folder or a component is missing), `entry_conflict` (a component that has to
+ * be a directory is something else, or the target cannot be replaced), `volume_full` (ENOSPC, EDQUOT),
+ * `volume_unavailable` (EIO, ESTALE and the like).
+ */
+export interface Volume {
+  readonly name: string;
+
+  /** Proves that the walk is safe here and that rename works from stage and trash to data. @throws volume_unavailable */
+  selfTest(): Promise<void>;
+  /** Bytes and inodes, free and in total. */
+  capacity(): Promise<{ bytesFree: number; bytesTotal: number; inodesFree: number; inodesTotal: number }>;
+
+  /** Makes the folder's directories, durably. Calling it again is a no-op. */
+  createFolder(folderId: string): Promise<void>;
+  /** Ids of every folder directory on the volume, in batches, for the sweeper. */
+  listFolders(): AsyncIterable<readonly StoredName[]>;
+  /**
+   * Removes everything of a folder, itself included. May be called again after a crash; ENOENT counts as done.
+   * @returns what was removed by this call
+   */
+  purgeFolder(folderId: string, options?: WorkOptions): Promise<TreeUsage>;
+
+  /** Creates an empty staged file; `stageId` (uuid) is never used twice. */
+  createStage(folderId: string, stageId: string): Promise<StageWriter>;
+  /** Removes a staged file. Missing is fine. */
+  discardStage(folderId: string, stageId: string): Promise<void>;
+  /** Size and inode of a staged file, or `null` when it is not (or no longer) there. */
+  statStage(folderId: string, stageId: string): Promise<EntryStat | null>;
+  /** Staged files of a folder. */
+  listStages(folderId: string): Promise<readonly StoredName[]>;
+  /**
+   * Makes a staged file visible at `path` in one step; parents are made; readers see the old entry or the new one.
+   * Durable when it resolves (directories synced). Calling it again after success answers `stage_missing`.
+   * @throws entry_conflict when the target exists and is not a regular file, or a parent is not a directory
+   */
+  commitStage(folderId: string, stageId: string, path: EntryPath): Promise<'committed' | 'stage_missing'>;
+
+  /** `null` when nothing is there. Does not follow a final symlink. @throws entry_conflict never; a bad parent is `null` */
+  stat(folderId: string, path: EntryPath): Promise<EntryStat | null>;
+  /** One page of a directory, in directory order. @throws entry_not_found, entry_conflict (not a directory) */
+  list(folderId: string, path: EntryPath, options: ListOptions): Promise<ListPage>;
+  /** Opens a regular file for reading. @throws entry_not_found, entry_not_regular */
+  open(folderId: string, path: EntryPath): Promise<OpenFile>;
+  /**
+   * Walks `path` (a file or a directory) depth first, directories before their content, names in byte order.
+   * Memory does not grow with the tree beyond one directory page per level. Entries it cannot hand out go to `onSkip`.
+   */
+  walk(
+    folderId: string,
+    path: EntryPath,
+    options: { readonly signal?: AbortSignal; readonly onSkip?: (entry: SkippedEntry) => void },
+  ): AsyncIterable<WalkedEntry>;
+  /**
+   * Makes a directory, durably; answers what it found.
+   * @throws entry_conflict when a non-directory is in the way, or it exists and `existOk` is false; entry_not_found when a
+   *   parent is missing and `parents` is false
+   */
+  makeDirectory(
+    folderId: string,
+    path: EntryPath,
+    options: { readonly parents: boolean; readonly existOk: boolean },
+  ): Promise<'created' | 'existed'>;
+  /** Renames inside the folder, durably, never replacing anything. @throws entry_not_found, entry_conflict */
+  move(folderId: string, from: EntryPath, to: EntryPath): Promise<void>;
+
+  /** Makes the trash directory `trashId` (uuid, never used twice). */
+  createTrash(folderId: string, trashId: string): Promise<void>;
+  /**
+   * Takes an entry out of `data` by one rename to `trash/<trashId>/<slot>`, durably, whatever its kind or size.
+   * @throws entry_not_found (also when the trash directory is gone, so that a late caller cannot revive it)
+   */
+  trashEntry(folderId: string, path: EntryPath, trashId: string, slot: number): Promise<EntryStat>;
+  /** Puts one slot back where it came from, if that name is still free there. @returns whether it did */
+  restoreTrash(folderId: string, trashId: string, slot: number, path: EntryPath): Promise<boolean>;
+  /** Trash directories of a folder. */
+  listTrash(folderId: string): Promise<readonly StoredName[]>;
+  /** Usage that purging would free: an inode counts when all of its names lie inside. Missing trash is zero. */
+  measureTrash(folderId: string, trashId: string, options?: WorkOptions): Promise<TreeUsage>;
+  /** Removes `trash/<trashId>`. Resumable, tolerates new entries appearing meanwhile, any depth and width. Missing is fine. */
+  purgeTrash(folderId: string, trashId: string, options?: WorkOptions): Promise<TreeUsage>;
+
+  /** Bytes and regular files of `data`; an inode with several names counts once. */
+  measure(folderId: string, options?: WorkOptions): Promise<TreeUsage>;
+
+  /** A file of the archive area to write to, outside every folder; `finish` syncs and publishes it under its id. */
+  createArchive(archiveId: string): Promise<{ sink: Writable; finish(): Promise<StagedContent>; abort(): Promise<void> }>;
+  /** Opens a published archive. @throws entry_not_found */
+  openArchive(archiveId: string): Promise<OpenFile>;
+  /** Missing is fine; partial ones are removed too. */
+  removeArchive(archiveId: string): Promise<void>;
+  /** Archives on the volume, published or partial. */
+  listArchives(): AsyncIterable<readonly StoredName[]>;
+}
