@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { z } from 'zod';
+import type { Right } from '../domain/permission.ts';
+import type { Services } from './services.ts';
+
+/** Who a request acts for. */
+export interface Principal {
+  readonly userId: string;
+  readonly email: string;
+  readonly role: 'user' | 'admin';
+  readonly accessKey: string;
+}
+
+/** `Prefer` of RFC 7240 as far as the service honours it. */
+export interface Preference {
+  readonly respondAsync: boolean;
+  /** From `wait=N`, in milliseconds. */
+  readonly waitMs: number | undefined;
+}
+
+/** A request after routing, authentication and validation. */
+export interface ApiRequest<Input> {
+  readonly services: Services;
+  readonly requestId: string;
+  readonly principal: Principal;
+  /** Path parameters, percent-decoded once. */
+  readonly params: Readonly<Record<string, string>>;
+  /** JSON body and query merged (the query wins) and validated by the route's schema. */
+  readonly input: Input;
+  readonly preference: Preference;
+  readonly headers: IncomingMessage['headers'];
+  /** The raw socket sides, for routes whose body is `stream` or that answer `sent`. */
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** Aborted when the client goes away before the answer is complete. */
+  readonly signal: AbortSignal;
+}
+
+/** What a handler answers: a JSON body (or none), or `sent` when it wrote to `outgoing` itself. */
+export type Reply =
+  | {
+      readonly status: number;
+      readonly body?: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | 'sent';
+
+/** One route as data. The server is built from a list of these and from nothing else. */
+export interface Route<Input = unknown> {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Hono pattern, such as `/folders/:name/files`. */
+  readonly path: string;
+  /** `public` needs no credentials (then `principal` is the anonymous one); `admin` answers others 403. */
+  readonly access: 'public' | 'user' | 'admin';
+  /** The right needed on the folder named in the path; checked in the statement that loads it. `null`: no folder. */
+  readonly right: Right | null;
+  /** `json` reads a JSON body on any method (absent is fine); `stream` leaves the body to the handler. */
+  readonly body: 'json' | 'stream';
+  readonly input: z.ZodType<Input>;
+  readonly handle: (request: ApiRequest<Input>) => Promise<Reply>;
+}
+
+/** Checks a route's types and forgets its input type, so that routes of all kinds fit one list. */
+export function defineRoute<Input>(route: Route<Input>): Route {
+  // The schema and the handler agree by the type parameter; the list only ever feeds one to the other.
+  return route as unknown as Route;
+}

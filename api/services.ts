@@ -1,0 +1,16 @@
+import type { Database } from '../db/client.ts';
+import type { JobClient } from '../jobs/job-client.ts';
+import type { Volume } from '../storage/volume.ts';
+import type { SecretBox } from './auth/secret-box.ts';
+
+/** What operations may use; made once in `main.ts`, handed down as an argument. */
+export interface Services {
+  readonly db: Database;
+  readonly jobs: JobClient;
+  /** By name, those of `VFOLDER_VOLUMES`. */
+  readonly volumes: ReadonlyMap<string, Volume>;
+  /** Where new folders go unless the request names a volume. */
+  readonly defaultVolume: string;
+  readonly secrets: SecretBox;
+  readonly version: string;
+}

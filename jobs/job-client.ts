@@ -1,0 +1,49 @@
+import type { Executor } from '../db/client.ts';
+import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
+import type { JobPayload } from './contracts.ts';
+
+/** A job to be inserted in the transaction of the change that needs it. */
+export interface NewJob<K extends JobKind = JobKind> {
+  /** Given when other rows must name it beforehand; else made. */
+  readonly id?: string;
+  readonly kind: K;
+  readonly payload: JobPayload<K>;
+  readonly volume: string;
+  readonly folderId: string | null;
+  readonly actorId: string | null;
+  /** An unfinished job with the same key is answered instead of making another. */
+  readonly dedupeKey?: string;
+  /** Not dispatched before this long, unless released by `JobClient.release`; for work the API prepares on disk first. */
+  readonly holdMs?: number;
+}
+
+/** A job as callers may see it. */
+export interface JobView {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly state: JobState;
+  readonly folderId: string | null;
+  readonly actorId: string | null;
+  readonly progress: JobProgress | null;
+  readonly result: unknown;
+  readonly errorCode: string | null;
+  readonly errorDetail: string | null;
+  readonly attempt: number;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+}
+
+/** What the API needs from the queues. The row is the truth; everything here but `enqueue` is a hint or a look. */
+export interface JobClient {
+  /** Inserts the row in the caller's transaction and answers its id (or the id of the unfinished job with the same dedupe key). */
+  enqueue<K extends JobKind>(tx: Executor, job: NewJob<K>): Promise<string>;
+  /** Hands committed rows to the queue, best effort and without waiting; the reconciler repeats what gets lost. */
+  dispatch(jobIds: readonly string[]): void;
+  /** Ends the hold of a row in the caller's transaction; `dispatch` it after the commit. */
+  release(tx: Executor, jobId: string): Promise<void>;
+  /** Waits for the end of a job. @returns the finished job, or `null` when `timeoutMs` passed or `signal` aborted first */
+  wait(jobId: string, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<JobView | null>;
+  /** Cancels: a queued job at once, a running one as soon as its handler notices. @throws job_not_cancellable */
+  cancel(jobId: string): Promise<JobView>;
+}
