@@ -1,0 +1,14 @@
+import type { Database } from '../db/client.ts';
+import type { JobClient } from '../jobs/job-client.ts';
+import type { JobLogger } from '../jobs/logger.ts';
+import type { Volume } from '../storage/volume.ts';
+
+/** What job handlers may use; made once in `main.ts`, handed to every handler factory. */
+export interface WorkerServices {
+  readonly db: Database;
+  /** By name; a worker only gets jobs of the volumes listed here. */
+  readonly volumes: ReadonlyMap<string, Volume>;
+  /** For handlers that give work to others: `enqueue` in a transaction, `dispatch` after it. */
+  readonly jobs: JobClient;
+  readonly logger: JobLogger;
+}
