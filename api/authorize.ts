@@ -1,0 +1,56 @@
+import { findMemberFolder, type MemberFolder } from '../db/queries/members.ts';
+import { type DomainError, domainError } from '../domain/errors.ts';
+import { parseId } from '../domain/ids.ts';
+import type { Right } from '../domain/permission.ts';
+import type { Volume } from '../storage/volume.ts';
+import type { Services } from './services.ts';
+
+/**
+ * A live folder and what the caller may do with it, as of the statement that loaded it. `name` is the caller's name
+ * for it; counters are bytes and files. `id` and `ownerId` are dashed uuids.
+ */
+export type FolderAccess = MemberFolder;
+
+/** Who wants to do what with which folder. `nameOrId` is the raw path parameter: a name, or a hex or dashed id. */
+export interface FolderRequest {
+  readonly userId: string;
+  readonly nameOrId: string;
+  readonly right: Right;
+}
+
+/** The one refusal for a folder that is missing, deleted, someone else's, or for which the right is missing. */
+export function folderNotFound(): DomainError {
+  return domainError('not_found', 'There is no such folder, or you may not access it this way.');
+}
+
+/**
+ * Loads the folder a caller refers to, together with their membership and the check of the right, in one statement.
+ * A name wins over an id. Nothing is cached: a permission taken away is gone for the next call.
+ * @throws not_found, the same whether the folder is missing or the right is
+ */
+export async function loadFolder(
+  services: Pick<Services, 'db'>,
+  { userId, nameOrId, right }: FolderRequest,
+): Promise<FolderAccess> {
+  // Postgres refuses NUL in text, and a lone surrogate would be looked up as U+FFFD; neither can name a folder.
+  if (nameOrId.includes('\0') || !nameOrId.isWellFormed()) throw folderNotFound();
+  const ref = { userId, name: nameOrId, folderId: parseId(nameOrId), right };
+  const folder = await findMemberFolder(services.db, ref);
+  if (folder === null) throw folderNotFound();
+  return folder;
+}
+
+/**
+ * The storage of a folder.
+ * @throws volume_unavailable when the folder lies on a volume that this process does not have
+ */
+export function folderVolume(
+  services: Pick<Services, 'volumes'>,
+  folder: Pick<FolderAccess, 'volume'>,
+): Volume {
+  const volume = services.volumes.get(folder.volume);
+  if (volume === undefined) {
+    throw domainError('volume_unavailable', 'The storage of this folder is not available at the moment.');
+  }
+  return volume;
+}
