@@ -113,7 +113,6 @@ CREATE TABLE "upload_files" (
 	"upload_id" uuid NOT NULL,
 	"ordinal" integer NOT NULL,
 	"path" text NOT NULL,
-	"stage_id" uuid NOT NULL,
 	"size_bytes" bigint NOT NULL,
 	"sha256" text NOT NULL,
 	"crc32" bigint NOT NULL,
@@ -177,8 +176,9 @@ CREATE UNIQUE INDEX "jobs_dedupe_key" ON "jobs" USING btree ("dedupe_key") WHERE
 CREATE INDEX "keypairs_user_idx" ON "keypairs" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "members_user_name_key" ON "members" USING btree ("user_id","name");--> statement-breakpoint
 CREATE INDEX "members_user_folder_idx" ON "members" USING btree ("user_id","folder_id");--> statement-breakpoint
-CREATE INDEX "uploads_lease_idx" ON "uploads" USING btree ("lease_until") WHERE state = 'receiving';--> statement-breakpoint
-CREATE INDEX "uploads_folder_open_idx" ON "uploads" USING btree ("folder_id") WHERE state IN ('receiving', 'staged');--> statement-breakpoint
+CREATE INDEX "uploads_lease_idx" ON "uploads" USING btree ("lease_until") WHERE state IN ('receiving', 'aborting');--> statement-breakpoint
+CREATE INDEX "uploads_folder_open_idx" ON "uploads" USING btree ("folder_id") WHERE state IN ('receiving', 'staged', 'aborting');--> statement-breakpoint
 CREATE INDEX "uploads_finished_idx" ON "uploads" USING btree ("finished_at") WHERE finished_at IS NOT NULL;--> statement-breakpoint
-CREATE UNIQUE INDEX "users_email_key" ON "users" USING btree (lower("email"));--> statement-breakpoint
+CREATE UNIQUE INDEX "users_email_key" ON "users" USING btree (lower("email"));
+--> statement-breakpoint
 INSERT INTO "policies" ("name") VALUES ('default') ON CONFLICT DO NOTHING;

@@ -2,8 +2,8 @@ import { bigint, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg
 import { uploads } from './uploads.ts';
 
 /**
- * The files of an upload session, known once they are staged and synced. `replaced_*` is what the target held, noted
- * once under the path claim before the rename; `null` until then.
+ * The files of an upload session, known once they are staged and synced; the staged name follows from session and
+ * ordinal. `replaced_*` is what the target held, noted once under the path claim before the rename; `null` until then.
  */
 export const uploadFiles = pgTable(
   'upload_files',
@@ -11,7 +11,6 @@ export const uploadFiles = pgTable(
     uploadId: uuid('upload_id').notNull().references(() => uploads.id, { onDelete: 'cascade' }),
     ordinal: integer('ordinal').notNull(),
     path: text('path').notNull(),
-    stageId: uuid('stage_id').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
     sha256: text('sha256').notNull(),
     crc32: bigint('crc32', { mode: 'number' }).notNull(),
