@@ -1,7 +1,7 @@
 import type { Database } from '../db/client.ts';
+import type { SecretBox } from '../db/secret-box.ts';
 import type { JobClient } from '../jobs/job-client.ts';
 import type { Volume } from '../storage/volume.ts';
-import type { SecretBox } from '../db/secret-box.ts';
 
 /** What operations may use; made once in `main.ts`, handed down as an argument. */
 export interface Services {

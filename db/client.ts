@@ -5,7 +5,10 @@ import postgres from 'postgres';
 export type Database = PostgresJsDatabase;
 
 /** What queries take first: a database, or a transaction of one. */
-export type Executor = Pick<Database, 'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'execute'>;
+export type Executor = Pick<
+  Database,
+  'select' | 'selectDistinct' | 'insert' | 'update' | 'delete' | 'execute'
+>;
 
 /** How to reach Postgres: `url` as in `DATABASE_URL`; a host that starts with `/` is a directory with a Unix socket. */
 export interface DatabaseOptions {

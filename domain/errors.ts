@@ -68,11 +68,7 @@ export class DomainError extends Error {
 }
 
 /** Makes a {@link DomainError}: `throw domainError('entry_not_found', 'No entry has that path.')`. */
-export function domainError(
-  code: ErrorCode,
-  detail: string,
-  options: DomainErrorOptions = {},
-): DomainError {
+export function domainError(code: ErrorCode, detail: string, options: DomainErrorOptions = {}): DomainError {
   return new DomainError(code, detail, options);
 }
 

@@ -11,11 +11,5 @@ export function parseId(raw: string): string | undefined {
   if (dashed.test(raw)) return raw.toLowerCase();
   if (!hex32.test(raw)) return undefined;
   const hex = raw.toLowerCase();
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20),
-  ].join('-');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

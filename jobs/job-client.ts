@@ -43,7 +43,10 @@ export interface JobClient {
   /** Ends the hold of a row in the caller's transaction; `dispatch` it after the commit. */
   release(tx: Executor, jobId: string): Promise<void>;
   /** Waits for the end of a job. @returns the finished job, or `null` when `timeoutMs` passed or `signal` aborted first */
-  wait(jobId: string, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<JobView | null>;
+  wait(
+    jobId: string,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<JobView | null>;
   /** Cancels: a queued job at once, a running one as soon as its handler notices. @throws job_not_cancellable */
   cancel(jobId: string): Promise<JobView>;
 }

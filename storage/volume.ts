@@ -195,7 +195,9 @@ export interface Volume {
   measure(folderId: string, options?: WorkOptions): Promise<TreeUsage>;
 
   /** A file of the archive area to write to, outside every folder; `finish` syncs and publishes it under its id. */
-  createArchive(archiveId: string): Promise<{ sink: Writable; finish(): Promise<StagedContent>; abort(): Promise<void> }>;
+  createArchive(
+    archiveId: string,
+  ): Promise<{ sink: Writable; finish(): Promise<StagedContent>; abort(): Promise<void> }>;
   /** Opens a published archive. @throws entry_not_found */
   openArchive(archiveId: string): Promise<OpenFile>;
   /** Missing is fine; partial ones are removed too. */

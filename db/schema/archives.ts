@@ -7,8 +7,12 @@ export const archives = pgTable(
   'archives',
   {
     id: uuid('id').primaryKey(),
-    folderId: uuid('folder_id').notNull().references(() => folders.id),
-    actorId: uuid('actor_id').notNull().references(() => users.id),
+    folderId: uuid('folder_id')
+      .notNull()
+      .references(() => folders.id),
+    actorId: uuid('actor_id')
+      .notNull()
+      .references(() => users.id),
     volume: text('volume').notNull(),
     format: text('format', { enum: ['zip', 'tar', 'tar.gz'] }).notNull(),
     fileName: text('file_name').notNull(),

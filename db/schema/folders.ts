@@ -13,9 +13,13 @@ export const folders = pgTable(
   'folders',
   {
     id: uuid('id').primaryKey(),
-    ownerId: uuid('owner_id').notNull().references(() => users.id),
+    ownerId: uuid('owner_id')
+      .notNull()
+      .references(() => users.id),
     volume: text('volume').notNull(),
-    state: text('state', { enum: ['active', 'deleted', 'purged'] }).notNull().default('active'),
+    state: text('state', { enum: ['active', 'deleted', 'purged'] })
+      .notNull()
+      .default('active'),
     quotaBytes: bigint('quota_bytes', { mode: 'number' }).notNull(),
     quotaFiles: bigint('quota_files', { mode: 'number' }).notNull(),
     usedBytes: counter('used_bytes'),

@@ -9,11 +9,19 @@ export const invitations = pgTable(
   'invitations',
   {
     id: uuid('id').primaryKey(),
-    folderId: uuid('folder_id').notNull().references(() => folders.id),
-    inviterId: uuid('inviter_id').notNull().references(() => users.id),
-    inviteeId: uuid('invitee_id').notNull().references(() => users.id),
+    folderId: uuid('folder_id')
+      .notNull()
+      .references(() => folders.id),
+    inviterId: uuid('inviter_id')
+      .notNull()
+      .references(() => users.id),
+    inviteeId: uuid('invitee_id')
+      .notNull()
+      .references(() => users.id),
     permission: text('permission', { enum: permissions }).notNull(),
-    state: text('state', { enum: ['pending', 'accepted', 'rejected', 'cancelled'] }).notNull().default('pending'),
+    state: text('state', { enum: ['pending', 'accepted', 'rejected', 'cancelled'] })
+      .notNull()
+      .default('pending'),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
     answeredAt: timestamp('answered_at', { withTimezone: true }),
   },

@@ -8,7 +8,9 @@ export const keypairs = pgTable(
   'keypairs',
   {
     accessKey: text('access_key').primaryKey(),
-    userId: uuid('user_id').notNull().references(() => users.id),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
     secretSealed: bytea('secret_sealed').notNull(),
     isActive: boolean('is_active').notNull().default(true),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),

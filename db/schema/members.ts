@@ -10,8 +10,12 @@ import { users } from './users.ts';
 export const members = pgTable(
   'members',
   {
-    folderId: uuid('folder_id').notNull().references(() => folders.id),
-    userId: uuid('user_id').notNull().references(() => users.id),
+    folderId: uuid('folder_id')
+      .notNull()
+      .references(() => folders.id),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
     name: text('name').notNull(),
     permission: text('permission', { enum: permissions }).notNull(),
     isOwner: boolean('is_owner').notNull(),

@@ -9,9 +9,13 @@ import { jobs } from './jobs.ts';
 export const pathClaims = pgTable(
   'path_claims',
   {
-    folderId: uuid('folder_id').notNull().references(() => folders.id),
+    folderId: uuid('folder_id')
+      .notNull()
+      .references(() => folders.id),
     path: text('path').notNull(),
-    jobId: uuid('job_id').notNull().references(() => jobs.id, { onDelete: 'cascade' }),
+    jobId: uuid('job_id')
+      .notNull()
+      .references(() => jobs.id, { onDelete: 'cascade' }),
   },
   (table) => [primaryKey({ columns: [table.folderId, table.path] })],
 );

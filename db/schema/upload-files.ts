@@ -8,7 +8,9 @@ import { uploads } from './uploads.ts';
 export const uploadFiles = pgTable(
   'upload_files',
   {
-    uploadId: uuid('upload_id').notNull().references(() => uploads.id, { onDelete: 'cascade' }),
+    uploadId: uuid('upload_id')
+      .notNull()
+      .references(() => uploads.id, { onDelete: 'cascade' }),
     ordinal: integer('ordinal').notNull(),
     path: text('path').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),

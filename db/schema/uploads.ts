@@ -14,8 +14,12 @@ export const uploads = pgTable(
   'uploads',
   {
     id: uuid('id').primaryKey(),
-    folderId: uuid('folder_id').notNull().references(() => folders.id),
-    actorId: uuid('actor_id').notNull().references(() => users.id),
+    folderId: uuid('folder_id')
+      .notNull()
+      .references(() => folders.id),
+    actorId: uuid('actor_id')
+      .notNull()
+      .references(() => users.id),
     state: text('state', { enum: uploadStates }).notNull().default('receiving'),
     reservedBytes: bigint('reserved_bytes', { mode: 'number' }).notNull(),
     reservedFiles: integer('reserved_files').notNull(),
@@ -26,7 +30,9 @@ export const uploads = pgTable(
   },
   (table) => [
     index('uploads_lease_idx').on(table.leaseUntil).where(sql`state IN ('receiving', 'aborting')`),
-    index('uploads_folder_open_idx').on(table.folderId).where(sql`state IN ('receiving', 'staged', 'aborting')`),
+    index('uploads_folder_open_idx')
+      .on(table.folderId)
+      .where(sql`state IN ('receiving', 'staged', 'aborting')`),
     index('uploads_finished_idx').on(table.finishedAt).where(sql`finished_at IS NOT NULL`),
   ],
 );

@@ -8,8 +8,13 @@ export const users = pgTable(
   {
     id: uuid('id').primaryKey(),
     email: text('email').notNull(),
-    role: text('role', { enum: ['user', 'admin'] }).notNull().default('user'),
-    policyName: text('policy_name').notNull().default('default').references(() => policies.name),
+    role: text('role', { enum: ['user', 'admin'] })
+      .notNull()
+      .default('user'),
+    policyName: text('policy_name')
+      .notNull()
+      .default('default')
+      .references(() => policies.name),
     isActive: boolean('is_active').notNull().default(true),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
   },
