@@ -1,14 +1,16 @@
-import { and, count, desc, eq, inArray, or, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, inArray, or, sql } from 'drizzle-orm';
 import { holdsRight, type Permission, permissions, type Right } from '../../domain/permission.ts';
 import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
+import { users } from '../schema/users.ts';
 
 /** A live folder as one member sees it: their name and permission, the folder's limits (bytes, files) and counters. */
 export interface MemberFolder {
   readonly id: string;
   readonly volume: string;
   readonly ownerId: string;
+  readonly ownerEmail: string;
   readonly quotaBytes: number;
   readonly quotaFiles: number;
   readonly usedBytes: number;
@@ -25,17 +27,39 @@ export interface MemberFolder {
   readonly isOwner: boolean;
 }
 
-/** Which folder is asked for: its name for this user or, when `folderId` is given, its id; a name wins over an id. */
-export interface FolderRef {
+/** A member of a folder, as its owner sees them. `name` is the member's own name for the folder. */
+export interface FolderMember {
+  readonly userId: string;
+  readonly email: string;
+  readonly name: string;
+  readonly permission: Permission;
+  readonly isOwner: boolean;
+  readonly createdAt: Date;
+}
+
+/** A membership about to be recorded. */
+export interface NewMember {
+  readonly folderId: string;
+  readonly userId: string;
+  readonly name: string;
+  readonly permission: Permission;
+  readonly isOwner: boolean;
+}
+
+/** Which folder a user means: by their name for it or, when `folderId` is given, by its id; a name wins over an id. */
+export interface FolderReference {
   readonly userId: string;
   readonly name: string;
   readonly folderId?: string | undefined;
+  /** What they want to do with it. */
+  readonly right: Right;
 }
 
 const folderColumns = {
   id: folders.id,
   volume: folders.volume,
   ownerId: folders.ownerId,
+  ownerEmail: users.email,
   quotaBytes: folders.quotaBytes,
   quotaFiles: folders.quotaFiles,
   usedBytes: folders.usedBytes,
@@ -53,20 +77,24 @@ function sufficient(right: Right): Permission[] {
 }
 
 /**
- * The live folder a member refers to, if they hold `right` on it, else `null`: one statement, so that nothing is
- * learned about a folder the right is missing for. The reference is resolved before the right is looked at; a folder
- * whose name looks like an id never lets a request through to the folder with that id. Uses `members_user_name_key`.
+ * The live folder a user means, if they hold `right` on it, else `null`: one statement, so that nothing is learned
+ * about a folder the right is missing for. The reference is resolved before the right is looked at; a folder whose
+ * name looks like an id never lets a request through to the folder with that id. Uses `members_user_name_key`.
  */
 export async function findMemberFolder(
   executor: Executor,
-  ref: FolderRef & { readonly right: Right },
+  { userId, name, folderId, right }: FolderReference,
 ): Promise<MemberFolder | null> {
-  const isNamed = eq(members.name, ref.name);
-  const referred = ref.folderId === undefined ? isNamed : or(isNamed, eq(members.folderId, ref.folderId));
+  const isNamed = eq(members.name, name);
   const member = executor
     .select()
     .from(members)
-    .where(and(eq(members.userId, ref.userId), referred))
+    .where(
+      and(
+        eq(members.userId, userId),
+        folderId === undefined ? isNamed : or(isNamed, eq(members.folderId, folderId)),
+      ),
+    )
     .orderBy(desc(sql`(${isNamed})`))
     .limit(1)
     .as('member');
@@ -74,16 +102,116 @@ export async function findMemberFolder(
     .select({ ...folderColumns, name: member.name, permission: member.permission, isOwner: member.isOwner })
     .from(member)
     .innerJoin(folders, and(eq(folders.id, member.folderId), eq(folders.state, 'active')))
-    .where(or(member.isOwner, inArray(member.permission, sufficient(ref.right))));
+    .innerJoin(users, eq(users.id, folders.ownerId))
+    .where(or(member.isOwner, inArray(member.permission, sufficient(right))));
   return row ?? null;
 }
 
-/** How many live folders a user sees. */
+/** Tells whether a user already sees a folder under `name`. */
+export async function isFolderNameTaken(
+  executor: Executor,
+  { userId, name }: { readonly userId: string; readonly name: string },
+): Promise<boolean> {
+  const rows = await executor
+    .select({ folderId: members.folderId })
+    .from(members)
+    .where(and(eq(members.userId, userId), eq(members.name, name)))
+    .limit(1);
+  return rows.length > 0;
+}
+
+/** How many folders a user sees. Memberships exist for live folders only. */
 export async function countMemberFolders(executor: Executor, userId: string): Promise<number> {
-  const [row] = await executor
-    .select({ total: count() })
+  const [row] = await executor.select({ total: count() }).from(members).where(eq(members.userId, userId));
+  return row?.total ?? 0;
+}
+
+/**
+ * The folders a user sees, by name in byte order (a total order, for names are unique per user). The documented
+ * paging is by number, so this one listing skips rows instead of seeking a key.
+ */
+export async function listMemberFolders(
+  executor: Executor,
+  { userId, limit, offset }: { readonly userId: string; readonly limit: number; readonly offset: number },
+): Promise<MemberFolder[]> {
+  return executor
+    .select({
+      ...folderColumns,
+      name: members.name,
+      permission: members.permission,
+      isOwner: members.isOwner,
+    })
     .from(members)
     .innerJoin(folders, and(eq(folders.id, members.folderId), eq(folders.state, 'active')))
-    .where(eq(members.userId, userId));
-  return row?.total ?? 0;
+    .innerJoin(users, eq(users.id, folders.ownerId))
+    .where(eq(members.userId, userId))
+    .orderBy(asc(sql`${members.name} COLLATE "C"`))
+    .limit(limit)
+    .offset(offset);
+}
+
+/**
+ * Records a membership unless the user already sees another folder under that name.
+ * @returns whether it was recorded
+ */
+export async function insertMember(tx: Executor, member: NewMember): Promise<boolean> {
+  const rows = await tx
+    .insert(members)
+    .values(member)
+    .onConflictDoNothing({ target: [members.userId, members.name] })
+    .returning({ folderId: members.folderId });
+  return rows.length > 0;
+}
+
+/** Ends every membership of a folder, the owner's too; its names are free once the transaction commits. */
+export async function deleteFolderMembers(tx: Executor, folderId: string): Promise<void> {
+  await tx.delete(members).where(eq(members.folderId, folderId));
+}
+
+/** Ends one membership; never the owner's. @returns whether there was one */
+export async function deleteMember(
+  executor: Executor,
+  { folderId, userId }: { readonly folderId: string; readonly userId: string },
+): Promise<boolean> {
+  const rows = await executor
+    .delete(members)
+    .where(and(eq(members.folderId, folderId), eq(members.userId, userId), eq(members.isOwner, false)))
+    .returning({ userId: members.userId });
+  return rows.length > 0;
+}
+
+/** Changes what a member may do; never the owner. @returns whether there was such a member */
+export async function updateMemberPermission(
+  executor: Executor,
+  change: { readonly folderId: string; readonly userId: string; readonly permission: Permission },
+): Promise<boolean> {
+  const rows = await executor
+    .update(members)
+    .set({ permission: change.permission })
+    .where(
+      and(
+        eq(members.folderId, change.folderId),
+        eq(members.userId, change.userId),
+        eq(members.isOwner, false),
+      ),
+    )
+    .returning({ userId: members.userId });
+  return rows.length > 0;
+}
+
+/** The members of a folder, the owner first, then in the order in which they came. */
+export async function listFolderMembers(executor: Executor, folderId: string): Promise<FolderMember[]> {
+  return executor
+    .select({
+      userId: members.userId,
+      email: users.email,
+      name: members.name,
+      permission: members.permission,
+      isOwner: members.isOwner,
+      createdAt: members.createdAt,
+    })
+    .from(members)
+    .innerJoin(users, eq(users.id, members.userId))
+    .where(eq(members.folderId, folderId))
+    .orderBy(desc(members.isOwner), asc(members.createdAt), asc(members.userId));
 }

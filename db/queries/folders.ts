@@ -1,0 +1,97 @@
+import { and, count, eq, exists, sql } from 'drizzle-orm';
+import type { Executor } from '../client.ts';
+import { folders } from '../schema/folders.ts';
+import { members } from '../schema/members.ts';
+import { policies } from '../schema/policies.ts';
+import { users } from '../schema/users.ts';
+
+/** What a user's policy lets them own: folders, and bytes and regular files in each new folder. */
+export interface FolderAllowance {
+  readonly foldersMax: number;
+  readonly folderBytesMax: number;
+  readonly folderFilesMax: number;
+  /** Live folders owned at the moment. */
+  readonly foldersOwned: number;
+}
+
+/** A folder about to be recorded; limits in bytes and regular files. */
+export interface NewFolder {
+  readonly id: string;
+  readonly ownerId: string;
+  readonly volume: string;
+  readonly quotaBytes: number;
+  readonly quotaFiles: number;
+}
+
+async function countOwnedFolders(executor: Executor, ownerId: string): Promise<number> {
+  const [row] = await executor
+    .select({ owned: count() })
+    .from(folders)
+    .where(and(eq(folders.ownerId, ownerId), eq(folders.state, 'active')));
+  return row?.owned ?? 0;
+}
+
+/** A user's allowance as it stands, without a lock: good for an early refusal, not for a decision. `null`: no such user. */
+export async function findFolderAllowance(
+  executor: Executor,
+  userId: string,
+): Promise<FolderAllowance | null> {
+  const [limits] = await executor
+    .select({
+      foldersMax: policies.foldersMax,
+      folderBytesMax: policies.folderBytesMax,
+      folderFilesMax: policies.folderFilesMax,
+    })
+    .from(users)
+    .innerJoin(policies, eq(policies.name, users.policyName))
+    .where(eq(users.id, userId));
+  if (limits === undefined) return null;
+  return { ...limits, foldersOwned: await countOwnedFolders(executor, userId) };
+}
+
+/**
+ * The allowance, with the user's row locked until the transaction ends, so that creations of one user are decided
+ * one after the other. The lock does not hinder rows that merely refer to the user.
+ */
+export async function lockFolderAllowance(tx: Executor, userId: string): Promise<FolderAllowance | null> {
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update');
+  return findFolderAllowance(tx, userId);
+}
+
+/** Records a folder. The caller records the owner's membership in the same transaction. */
+export async function insertFolder(tx: Executor, folder: NewFolder): Promise<void> {
+  await tx.insert(folders).values(folder);
+}
+
+/**
+ * Locks a live folder's row until the transaction ends; what it says about members and invitations then stands still.
+ * @returns `false` when the folder is not live
+ */
+export async function lockLiveFolder(tx: Executor, folderId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: folders.id })
+    .from(folders)
+    .where(and(eq(folders.id, folderId), eq(folders.state, 'active')))
+    .for('no key update');
+  return rows.length > 0;
+}
+
+/**
+ * Takes a live folder out of service if `userId` still owns it; exactly one of several concurrent calls gets the
+ * volume it lies on, the others `null`.
+ */
+export async function markFolderDeleted(
+  tx: Executor,
+  { folderId, userId }: { readonly folderId: string; readonly userId: string },
+): Promise<{ readonly volume: string } | null> {
+  const ownership = tx
+    .select({ one: sql`1` })
+    .from(members)
+    .where(and(eq(members.folderId, folders.id), eq(members.userId, userId), eq(members.isOwner, true)));
+  const [row] = await tx
+    .update(folders)
+    .set({ state: 'deleted', deletedAt: sql`now()`, mutationSeq: sql`${folders.mutationSeq} + 1` })
+    .where(and(eq(folders.id, folderId), eq(folders.state, 'active'), exists(ownership)))
+    .returning({ volume: folders.volume });
+  return row ?? null;
+}
