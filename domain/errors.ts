@@ -23,6 +23,8 @@ export const errorCodes = [
   'digest_mismatch',
   'upload_aborted',
   'upload_empty',
+  'precondition_failed',
+  'range_not_satisfiable',
   'invitee_missing',
   'email_taken',
   'permission_denied',
