@@ -1,0 +1,57 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import pg from 'pg';
+
+/** Schema of the queue tables when the queues live in Postgres. */
+export const queueSchema = 'bullmq';
+
+const reconnect = (times: number) => Math.min(200 * times, 2_000);
+
+/**
+ * For those who add jobs: a command fails at once while Redis is away, because the jobs table sends it again later.
+ * The reconnect delay is capped, for the library's own grows to 20 s. Never add `commandTimeout`: it breaks blocking reads.
+ */
+export const redisProducerOptions = {
+  maxRetriesPerRequest: 1,
+  enableOfflineQueue: false,
+  connectTimeout: 2_000,
+  retryStrategy: reconnect,
+} satisfies RedisOptions;
+
+/** For those who take jobs: a command waits until Redis is back. */
+export const redisConsumerOptions = {
+  maxRetriesPerRequest: null,
+  retryStrategy: reconnect,
+} satisfies RedisOptions;
+
+/** Opens one Redis connection, shared by all queues of a process. `onError` hears of every failed connect. */
+export function openRedis(
+  url: string,
+  options: { readonly role: 'producer' | 'consumer'; readonly onError: (error: Error) => void },
+): Redis {
+  const redis = new Redis(url, options.role === 'producer' ? redisProducerOptions : redisConsumerOptions);
+  redis.on('error', options.onError);
+  return redis;
+}
+
+/**
+ * Opens the pool that all queue objects of a process share. A worker object keeps one connection for LISTEN, so
+ * `connectionsMax` has to exceed their number. Commits of the queue are asynchronous: what a crash forgets, the jobs
+ * table sends again. Sorting is discouraged because stale statistics make the claim sort the whole backlog.
+ */
+export function openQueuePool(
+  databaseUrl: string,
+  options: { readonly connectionsMax: number; readonly onError: (error: Error) => void },
+): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: options.connectionsMax,
+    options: `-c search_path=${queueSchema} -c enable_sort=off -c synchronous_commit=off`,
+    application_name: 'vfolder-queue',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  });
+  // Every queue object adds listeners of its own.
+  pool.setMaxListeners(0);
+  pool.on('error', options.onError);
+  return pool;
+}

@@ -1,0 +1,58 @@
+import { runMigrations } from 'bullmq';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { queueSchema, redisProducerOptions } from './connections.ts';
+import type { JobLogger } from './logger.ts';
+
+/** Where the queues live: Redis when its URL is given, else the schema `bullmq` of the database. */
+export interface PrepareOptions {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly logger?: JobLogger;
+}
+
+/**
+ * Makes the queue store usable. On Postgres it brings the queue schema up to date in one transaction under an
+ * advisory lock, so every process may call it at each start. On Redis it only looks: a memory policy that may evict
+ * jobs is warned about, for the jobs table would have to send them again.
+ * @throws when the store cannot be reached; for Redis that is a warning, because the service runs without it meanwhile
+ */
+export async function prepareQueues(options: PrepareOptions): Promise<void> {
+  if (options.redisUrl === undefined) await migrateQueueSchema(options.databaseUrl);
+  else await inspectRedis(options.redisUrl, options.logger);
+}
+
+async function migrateQueueSchema(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'vfolder-migrate' });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await runMigrations(client, queueSchema);
+    // After a burst of adds the planner believes the table to be small and sorts the whole backlog for every claim
+    // (18 jobs per second with 100,000 waiting), until it is analysed; so have it analysed early and vacuumed often.
+    await client.query(`ALTER TABLE ${queueSchema}.job SET (
+      autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000, autovacuum_vacuum_scale_factor = 0.02)`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function inspectRedis(redisUrl: string, logger: JobLogger | undefined): Promise<void> {
+  const redis = new Redis(redisUrl, {
+    ...redisProducerOptions,
+    lazyConnect: true,
+    retryStrategy: () => null,
+  });
+  redis.on('error', () => undefined);
+  try {
+    await redis.connect();
+    const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1];
+    if (policy !== undefined && policy !== 'noeviction') {
+      logger?.warn({ policy, wanted: 'noeviction' }, 'redis.evicts');
+    }
+  } catch (err) {
+    logger?.warn({ err }, 'redis.unreachable');
+  } finally {
+    redis.disconnect();
+  }
+}
