@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http';
+import { uuidv7 } from 'uuidv7';
+import { abortUpload, releaseUpload, stageUpload } from '../../db/queries/uploads.ts';
+import { domainError, isDomainError } from '../../domain/errors.ts';
+import { stageIdOf } from '../../domain/upload-session.ts';
+import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { guardRate } from '../http/rate-guard.ts';
+import type { Services } from '../services.ts';
+import { multipartBoundary, readFileParts } from './multipart.ts';
+import { openReservation } from './reservation.ts';
+import { type StageResult, type StageRun, stageFiles } from './stage-files.ts';
+
+/** An upload as it arrives. */
+export interface IncomingUpload {
+  readonly userId: string;
+  /** Raw path parameter: name or id. */
+  readonly nameOrId: string;
+  /** The raw request; its body has not been touched. */
+  readonly incoming: IncomingMessage;
+}
+
+/** Bytes that may still come, judged by Content-Length; `undefined` for a chunked body. */
+function remainingBytes(incoming: IncomingMessage): () => number | undefined {
+  const declared = incoming.headers['content-length'];
+  if (declared === undefined) return () => undefined;
+  const before = incoming.socket.bytesRead;
+  const total = Number(declared);
+  return () => Math.max(0, total - (incoming.socket.bytesRead - before));
+}
+
+/** Undoes a failed upload. What fails here is repeated by the `uploads.expire` job, for the row says `aborting`. */
+async function undo(services: Services, run: StageRun): Promise<void> {
+  const { reservation, volume, folderId } = run.target;
+  if (!reservation.isOpen()) return;
+  try {
+    if (!(await abortUpload(services.db, reservation.uploadId))) return;
+    for (let ordinal = 0; ordinal < run.ordinals; ordinal += 1) {
+      await volume.discardStage(folderId, stageIdOf(reservation.uploadId, ordinal));
+    }
+    await releaseUpload(services.db, reservation.uploadId);
+  } catch {
+    // The refusal that led here matters more to the caller; the reaper finishes the clean-up.
+  }
+}
+
+async function commitLater(
+  services: Services,
+  upload: { id: string; folder: FolderAccess; userId: string; files: StageResult['files'] },
+): Promise<string> {
+  const jobId = uuidv7();
+  await services.db.transaction(async (tx) => {
+    await services.jobs.enqueue(tx, {
+      id: jobId,
+      kind: 'upload.commit',
+      payload: { uploadId: upload.id },
+      volume: upload.folder.volume,
+      folderId: upload.folder.id,
+      actorId: upload.userId,
+    });
+    if (!(await stageUpload(tx, { id: upload.id, jobId, files: upload.files }))) {
+      throw domainError('upload_aborted', 'The upload took too long and was abandoned.');
+    }
+  });
+  services.jobs.dispatch([jobId]);
+  return jobId;
+}
+
+async function receive(run: StageRun, incoming: IncomingMessage): Promise<StageResult> {
+  const boundary = multipartBoundary(incoming.headers['content-type']);
+  const stopGuard = guardRate(incoming, () => incoming.socket.bytesRead);
+  try {
+    return await stageFiles(run, readFileParts(incoming, boundary));
+  } catch (error) {
+    // The folder's directories go away under an upload when the folder is deleted meanwhile.
+    if (isDomainError(error, 'entry_not_found')) throw folderNotFound();
+    throw error;
+  } finally {
+    stopGuard();
+  }
+}
+
+/**
+ * Receives a multipart upload into staging and hands its commit to a job. When this resolves the bytes are on disk, the
+ * session is recorded and the job will run, whatever crashes.
+ * @returns the id of the `upload.commit` job
+ * @throws not_found, quota_exceeded, path_invalid, entry_conflict, upload_empty, request_malformed,
+ *   media_type_unsupported, volume_full, volume_unavailable; nothing is left behind then
+ */
+export async function receiveUpload(services: Services, upload: IncomingUpload): Promise<string> {
+  const { userId, nameOrId, incoming } = upload;
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
+  const volume = folderVolume(services, folder);
+  const reservation = openReservation(services.db, { folderId: folder.id, actorId: userId });
+  const target = { volume, folderId: folder.id, reservation, remainingBytes: remainingBytes(incoming) };
+  const run: StageRun = { target, ordinals: 0 };
+  try {
+    const staged = await receive(run, incoming);
+    for (const file of staged.voided) {
+      await volume.discardStage(folder.id, stageIdOf(reservation.uploadId, file.ordinal));
+    }
+    return await commitLater(services, { id: reservation.uploadId, folder, userId, files: staged.files });
+  } catch (error) {
+    await undo(services, run);
+    throw error;
+  } finally {
+    reservation.close();
+  }
+}

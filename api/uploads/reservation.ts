@@ -1,0 +1,107 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { uuidv7 } from 'uuidv7';
+import type { Database } from '../../db/client.ts';
+import { hasOpenJob } from '../../db/queries/open-jobs.ts';
+import { growUpload, type Reservation, renewUploadLease, reserveUpload } from '../../db/queries/uploads.ts';
+import { findFolderUsage } from '../../db/queries/usage.ts';
+import { type DomainError, domainError } from '../../domain/errors.ts';
+import { folderNotFound } from '../authorize.ts';
+
+/** How long a reservation waits for deletes in progress to free room before it is refused. */
+const purgeWaitMs = 5_000;
+const purgePollMs = 100;
+const renewEveryMs = 20_000;
+
+/** The usage promised to one upload session. The session's row is made with the first grant. */
+export interface UploadReservation {
+  readonly uploadId: string;
+  /** Whether a row exists that has to be staged or aborted. */
+  isOpen(): boolean;
+  /**
+   * Makes sure that `amount` more may be staged; asks for `aheadBytes` beyond it when there is room, so that a stream
+   * does not pay a round trip per chunk. Not for concurrent use.
+   * @throws quota_exceeded, not_found (the folder is gone), upload_aborted (the session lost its lease)
+   */
+  take(amount: Reservation, aheadBytes: number): Promise<void>;
+  /** Stops renewing the lease. */
+  close(): void;
+}
+
+async function quotaExceeded(db: Database, folderId: string, amount: Reservation): Promise<DomainError> {
+  const folder = await findFolderUsage(db, folderId);
+  if (folder === null || folder.state !== 'active') return folderNotFound();
+  const freeBytes = folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
+  // Room may have come free since the refusal; the caller is told the figure that stood in the way most likely.
+  const isFiles = amount.bytes <= freeBytes;
+  const extra = isFiles
+    ? {
+        resource: 'files',
+        limit: folder.quotaFiles,
+        used: folder.usedFiles + folder.trashFiles,
+        reserved: folder.reservedFiles,
+        requested: amount.files,
+      }
+    : {
+        resource: 'bytes',
+        limit: folder.quotaBytes,
+        used: folder.usedBytes + folder.trashBytes,
+        reserved: folder.reservedBytes,
+        requested: amount.bytes,
+      };
+  return domainError('quota_exceeded', `The folder has no room for this upload (${extra.resource}).`, { extra });
+}
+
+/** Opens the reservation of one upload into `folderId` by `actorId`; costs nothing until the first `take`. */
+export function openReservation(
+  db: Database,
+  owner: { readonly folderId: string; readonly actorId: string },
+): UploadReservation {
+  const uploadId = uuidv7();
+  const spare = { bytes: 0, files: 0 };
+  let isOpen = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const ask = async (amount: Reservation): Promise<boolean> => {
+    if (!isOpen) {
+      isOpen = await reserveUpload(db, { id: uploadId, ...owner, amount });
+      if (isOpen) timer = setInterval(renew, renewEveryMs).unref();
+      return isOpen;
+    }
+    const outcome = await growUpload(db, { id: uploadId, amount });
+    if (outcome === 'gone') throw domainError('upload_aborted', 'The upload was abandoned.');
+    return outcome === 'granted';
+  };
+  const renew = () => {
+    // A missed renewal shows at the next growth or at staging; nothing is lost by it.
+    renewUploadLease(db, uploadId).catch(() => undefined);
+  };
+  const askPatiently = async (amount: Reservation): Promise<boolean> => {
+    const deadline = performance.now() + purgeWaitMs;
+    for (;;) {
+      if (await ask(amount)) return true;
+      const mayFree = await hasOpenJob(db, { folderId: owner.folderId, kind: 'trash.purge' });
+      if (!mayFree) return ask(amount);
+      if (performance.now() > deadline) return false;
+      await delay(purgePollMs);
+    }
+  };
+  return {
+    uploadId,
+    isOpen: () => isOpen,
+    take: async (amount, aheadBytes) => {
+      const missing = {
+        bytes: Math.max(0, amount.bytes - spare.bytes),
+        files: Math.max(0, amount.files - spare.files),
+      };
+      let granted = missing;
+      if (missing.bytes > 0 || missing.files > 0 || !isOpen) {
+        const generous = { ...missing, bytes: missing.bytes + aheadBytes };
+        if (aheadBytes > 0 && (await ask(generous))) granted = generous;
+        else if (!(await askPatiently(missing))) throw await quotaExceeded(db, owner.folderId, missing);
+      }
+      spare.bytes += granted.bytes - amount.bytes;
+      spare.files += granted.files - amount.files;
+    },
+    close: () => clearInterval(timer),
+  };
+}

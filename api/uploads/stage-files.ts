@@ -1,0 +1,186 @@
+import type { Readable } from 'node:stream';
+import type { StagedFile } from '../../db/queries/uploads.ts';
+import { type EntryPath, formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
+import { domainError } from '../../domain/errors.ts';
+import { reservationStepBytes } from '../../domain/quota.ts';
+import { stageIdOf } from '../../domain/upload-session.ts';
+import type { StageWriter, Volume } from '../../storage/volume.ts';
+import type { FilePart } from './multipart.ts';
+import type { UploadReservation } from './reservation.ts';
+
+/** A file up to this size is kept in memory until its batch is reserved and written together. */
+const smallBytesMax = 256 * 1024;
+/** A batch of small files is written when it holds this much, or this many. */
+const batchBytesMax = 2 * 1024 * 1024;
+const batchFilesMax = 128;
+/** Small files synced at the same time. */
+const parallelWrites = 8;
+
+interface SmallFile {
+  readonly ordinal: number;
+  readonly path: string;
+  readonly chunks: readonly Uint8Array[];
+  readonly sizeBytes: number;
+}
+
+/** Where an upload goes. */
+export interface StageTarget {
+  readonly volume: Volume;
+  readonly folderId: string;
+  readonly reservation: UploadReservation;
+  /** Bytes the client has yet to send at most, when it said so; bounds what is reserved ahead. */
+  remainingBytes(): number | undefined;
+}
+
+/** What was staged: the files to commit, and those a later file of the same path made void. */
+export interface StageResult {
+  readonly files: readonly StagedFile[];
+  readonly voided: readonly StagedFile[];
+}
+
+/** Everything that belongs to one running upload; `ordinals` counts staged names, for the clean-up. */
+export interface StageRun {
+  readonly target: StageTarget;
+  ordinals: number;
+}
+
+async function writeAll(writer: StageWriter, chunks: Iterable<Uint8Array>): Promise<void> {
+  for (const chunk of chunks) await writer.write(chunk);
+}
+
+async function finishInto(writer: StageWriter, file: { ordinal: number; path: string }): Promise<StagedFile> {
+  const content = await writer.finish();
+  return { ...file, ...content };
+}
+
+async function stageSmall(target: StageTarget, file: SmallFile): Promise<StagedFile> {
+  const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
+  const writer = await target.volume.createStage(target.folderId, stageId);
+  try {
+    await writeAll(writer, file.chunks);
+    return await finishInto(writer, { ordinal: file.ordinal, path: file.path });
+  } finally {
+    await writer.close();
+  }
+}
+
+async function flushBatch(target: StageTarget, batch: SmallFile[]): Promise<StagedFile[]> {
+  const files = batch.splice(0);
+  if (files.length === 0) return [];
+  const bytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  await target.reservation.take({ bytes, files: files.length }, 0);
+  const staged: StagedFile[] = [];
+  const queue = files.values();
+  const work = async () => {
+    for (const file of queue) staged.push(await stageSmall(target, file));
+  };
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: Math.min(parallelWrites, files.length) }, () => work()),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return staged;
+}
+
+function aheadOf(target: StageTarget): number {
+  return Math.min(reservationStepBytes, target.remainingBytes() ?? reservationStepBytes);
+}
+
+interface LargeFile {
+  readonly ordinal: number;
+  readonly path: string;
+  readonly head: readonly Uint8Array[];
+  readonly headBytes: number;
+  readonly rest: AsyncIterator<Uint8Array>;
+}
+
+async function stageLarge(target: StageTarget, file: LargeFile): Promise<StagedFile> {
+  await target.reservation.take({ bytes: file.headBytes, files: 1 }, aheadOf(target));
+  const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
+  const writer = await target.volume.createStage(target.folderId, stageId);
+  try {
+    await writeAll(writer, file.head);
+    for (let next = await file.rest.next(); next.done !== true; next = await file.rest.next()) {
+      await target.reservation.take({ bytes: next.value.byteLength, files: 0 }, aheadOf(target));
+      await writer.write(next.value);
+    }
+    return await finishInto(writer, { ordinal: file.ordinal, path: file.path });
+  } finally {
+    await writer.close();
+  }
+}
+
+/** Reads until the part ends or is no longer small. */
+async function readHead(
+  stream: AsyncIterator<Uint8Array>,
+): Promise<{ chunks: Uint8Array[]; sizeBytes: number; isWhole: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for (let next = await stream.next(); next.done !== true; next = await stream.next()) {
+    chunks.push(next.value);
+    sizeBytes += next.value.byteLength;
+    if (sizeBytes > smallBytesMax) return { chunks, sizeBytes, isWhole: false };
+  }
+  return { chunks, sizeBytes, isWhole: true };
+}
+
+function bytesOf(stream: Readable): AsyncIterator<Uint8Array> {
+  const iterable: AsyncIterable<Uint8Array> = stream;
+  return iterable[Symbol.asyncIterator]();
+}
+
+/** Refuses sets of paths that cannot exist together, and keeps the last of those sent twice. */
+function settlePaths(files: readonly StagedFile[]): StageResult {
+  const last = new Map<string, StagedFile>();
+  for (const file of files.toSorted((a, b) => a.ordinal - b.ordinal)) last.set(file.path, file);
+  for (const path of last.keys()) {
+    for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
+      if (last.has(path.slice(0, cut))) {
+        throw domainError('entry_conflict', 'A path of this upload is both a file and a directory.');
+      }
+    }
+  }
+  const kept = new Set(last.values());
+  return { files: [...kept], voided: files.filter((file) => !kept.has(file)) };
+}
+
+/**
+ * Receives the files of a request into staging, each synced to disk, all of it reserved before it is written. Small
+ * files are gathered and written side by side; larger ones are streamed. Memory is O(one batch).
+ * @throws quota_exceeded, path_invalid, entry_conflict, volume_full, volume_unavailable and what `parts` throws
+ */
+export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>): Promise<StageResult> {
+  const { target } = run;
+  const staged: StagedFile[] = [];
+  const batch: SmallFile[] = [];
+  let batchBytes = 0;
+  for await (const part of parts) {
+    const path = formatEntryPath(parsePartPath(part.fileName));
+    const ordinal = run.ordinals;
+    run.ordinals += 1;
+    const stream = bytesOf(part.stream);
+    const head = await readHead(stream);
+    if (!head.isWhole) {
+      // Ordinals on disk stay below the reserved count, which is all that cleaning up after a crash goes by.
+      staged.push(...(await flushBatch(target, batch)));
+      batchBytes = 0;
+      const large = { ordinal, path, head: head.chunks, headBytes: head.sizeBytes, rest: stream };
+      staged.push(await stageLarge(target, large));
+      continue;
+    }
+    batch.push({ ordinal, path, chunks: head.chunks, sizeBytes: head.sizeBytes });
+    batchBytes += head.sizeBytes;
+    if (batchBytes >= batchBytesMax || batch.length >= batchFilesMax) {
+      staged.push(...(await flushBatch(target, batch)));
+      batchBytes = 0;
+    }
+  }
+  staged.push(...(await flushBatch(target, batch)));
+  if (staged.length === 0) throw domainError('upload_empty', 'The request holds no file.');
+  return settlePaths(staged);
+}
+
+function parsePartPath(fileName: string): EntryPath {
+  if (fileName === '') throw domainError('path_invalid', 'A file part has an empty file name.');
+  return parseEntryPath(fileName, 'write');
+}

@@ -1,0 +1,16 @@
+import { and, eq } from 'drizzle-orm';
+import type { Permission } from '../../domain/permission.ts';
+import type { Executor } from '../client.ts';
+import { members } from '../schema/members.ts';
+
+/** What a user may do in a folder right now; `null` for a stranger and for a deleted folder. */
+export async function findMemberRight(
+  db: Executor,
+  member: { readonly folderId: string; readonly userId: string },
+): Promise<{ permission: Permission; isOwner: boolean } | null> {
+  const rows = await db
+    .select({ permission: members.permission, isOwner: members.isOwner })
+    .from(members)
+    .where(and(eq(members.folderId, member.folderId), eq(members.userId, member.userId)));
+  return rows[0] ?? null;
+}

@@ -1,0 +1,309 @@
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import type { UploadState } from '../../domain/upload-session.ts';
+import type { Executor } from '../client.ts';
+import { uploadFiles } from '../schema/upload-files.ts';
+import { uploads } from '../schema/uploads.ts';
+
+/** How long an API process may be silent before its upload counts as abandoned. */
+export const uploadLeaseSeconds = 60;
+
+const leaseEnd = sql`now() + make_interval(secs => ${uploadLeaseSeconds})`;
+
+/** An amount to reserve: bytes and files that are about to be staged. */
+export interface Reservation {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+/** One staged and synced file of a session. */
+export interface StagedFile {
+  readonly ordinal: number;
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly crc32: number;
+  readonly inode: string;
+}
+
+/** A staged file as the commit sees it; `replaced*` is what the target held, `null` until noted. */
+export interface CommitFile extends StagedFile {
+  readonly replacedBytes: number | null;
+  readonly replacedFiles: number | null;
+}
+
+/** A session as jobs see it. */
+export interface UploadSession {
+  readonly id: string;
+  readonly folderId: string;
+  readonly actorId: string;
+  readonly state: UploadState;
+  readonly reservedBytes: number;
+  readonly reservedFiles: number;
+}
+
+/**
+ * Opens a session with a first reservation, in one statement; at READ COMMITTED the row lock makes the quota hard at
+ * any concurrency. Lock order everywhere: job, then upload session, then folder.
+ * @returns false when the amount does not fit or the folder is not active
+ */
+export async function reserveUpload(
+  db: Executor,
+  upload: { id: string; folderId: string; actorId: string; amount: Reservation },
+): Promise<boolean> {
+  const { bytes, files } = upload.amount;
+  const rows = await db.execute(sql`
+    WITH f AS (
+      UPDATE folders
+      SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::bigint
+      WHERE id = ${upload.folderId} AND state = 'active'
+        AND used_bytes + trash_bytes + reserved_bytes + ${bytes}::bigint <= quota_bytes
+        AND used_files + trash_files + reserved_files + ${files}::bigint <= quota_files
+      RETURNING id
+    )
+    INSERT INTO uploads (id, folder_id, actor_id, reserved_bytes, reserved_files, lease_until)
+    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${leaseEnd} FROM f
+    RETURNING id`);
+  return rows.length === 1;
+}
+
+/**
+ * Adds to the reservation of a session that is still receiving, and renews its lease.
+ * @returns `granted`, `refused` (it does not fit), or `gone` (the session was aborted, or the folder deleted)
+ */
+export async function growUpload(
+  db: Executor,
+  upload: { id: string; amount: Reservation },
+): Promise<'granted' | 'refused' | 'gone'> {
+  const { bytes, files } = upload.amount;
+  const rows = await db.execute<{ alive: boolean; granted: boolean }>(sql`
+    WITH u AS (
+      SELECT id, folder_id FROM uploads WHERE id = ${upload.id} AND state = 'receiving' FOR UPDATE
+    ), f AS (
+      UPDATE folders
+      SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::bigint
+      FROM u
+      WHERE folders.id = u.folder_id AND state = 'active'
+        AND used_bytes + trash_bytes + reserved_bytes + ${bytes}::bigint <= quota_bytes
+        AND used_files + trash_files + reserved_files + ${files}::bigint <= quota_files
+      RETURNING folders.id
+    ), g AS (
+      UPDATE uploads
+      SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::int,
+        lease_until = ${leaseEnd}
+      FROM f WHERE uploads.id = ${upload.id}
+      RETURNING uploads.id
+    )
+    SELECT EXISTS (
+        SELECT 1 FROM u JOIN folders ON folders.id = u.folder_id WHERE folders.state = 'active'
+      ) AS alive,
+      EXISTS (SELECT 1 FROM g) AS granted`);
+  const row = rows[0];
+  if (row?.granted === true) return 'granted';
+  return row?.alive === true ? 'refused' : 'gone';
+}
+
+/** Renews the lease of a receiving session. @returns false when it is no longer receiving */
+export async function renewUploadLease(db: Executor, uploadId: string): Promise<boolean> {
+  const rows = await db
+    .update(uploads)
+    .set({ leaseUntil: leaseEnd })
+    .where(and(eq(uploads.id, uploadId), eq(uploads.state, 'receiving')))
+    .returning({ id: uploads.id });
+  return rows.length === 1;
+}
+
+/**
+ * Turns a receiving session into a staged one: trims the reservation to what was staged, notes the files and the job
+ * that will commit them. Belongs into one transaction with the job's row.
+ * @returns false when the session is no longer receiving
+ */
+export async function stageUpload(
+  tx: Executor,
+  upload: { id: string; jobId: string; files: readonly StagedFile[] },
+): Promise<boolean> {
+  const bytes = upload.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const rows = await tx.execute(sql`
+    WITH before AS (
+      SELECT id, folder_id, reserved_bytes, reserved_files FROM uploads
+      WHERE id = ${upload.id} AND state = 'receiving' FOR UPDATE
+    ), u AS (
+      UPDATE uploads
+      SET state = 'staged', job_id = ${upload.jobId}, reserved_bytes = ${bytes}::bigint,
+        reserved_files = ${upload.files.length}::int
+      FROM before WHERE uploads.id = before.id
+      RETURNING uploads.id
+    )
+    UPDATE folders
+    SET reserved_bytes = folders.reserved_bytes - before.reserved_bytes + ${bytes}::bigint,
+      reserved_files = folders.reserved_files - before.reserved_files + ${upload.files.length}::bigint
+    FROM before, u WHERE folders.id = before.folder_id
+    RETURNING folders.id`);
+  if (rows.length !== 1) return false;
+  await tx.insert(uploadFiles).values(upload.files.map((file) => ({ uploadId: upload.id, ...file })));
+  return true;
+}
+
+/** `null` when there is no such session. */
+export async function findUpload(db: Executor, uploadId: string): Promise<UploadSession | null> {
+  const rows = await db
+    .select({
+      id: uploads.id,
+      folderId: uploads.folderId,
+      actorId: uploads.actorId,
+      state: uploads.state,
+      reservedBytes: uploads.reservedBytes,
+      reservedFiles: uploads.reservedFiles,
+    })
+    .from(uploads)
+    .where(eq(uploads.id, uploadId));
+  return rows[0] ?? null;
+}
+
+/** The files of a session, in the order they were sent. */
+export async function listUploadFiles(db: Executor, uploadId: string): Promise<CommitFile[]> {
+  return db
+    .select({
+      ordinal: uploadFiles.ordinal,
+      path: uploadFiles.path,
+      sizeBytes: uploadFiles.sizeBytes,
+      sha256: uploadFiles.sha256,
+      crc32: uploadFiles.crc32,
+      inode: uploadFiles.inode,
+      replacedBytes: uploadFiles.replacedBytes,
+      replacedFiles: uploadFiles.replacedFiles,
+    })
+    .from(uploadFiles)
+    .where(eq(uploadFiles.uploadId, uploadId))
+    .orderBy(asc(uploadFiles.ordinal));
+}
+
+/** Notes what the targets held, once: rows that have a note keep it. */
+export async function noteReplaced(
+  tx: Executor,
+  uploadId: string,
+  notes: readonly { readonly ordinal: number; readonly bytes: number; readonly files: number }[],
+): Promise<void> {
+  await tx.execute(sql`
+    UPDATE upload_files
+    SET replaced_bytes = note.bytes, replaced_files = note.files
+    FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS note(ordinal int, bytes bigint, files int)
+    WHERE upload_id = ${uploadId} AND upload_files.ordinal = note.ordinal AND replaced_bytes IS NULL`);
+}
+
+/**
+ * Ends a staged session as committed and moves its bytes from reserved to used. `ordinals` are the files that became
+ * visible; the others only give their reservation back. A no-op unless the session is staged.
+ */
+export async function settleUpload(
+  tx: Executor,
+  upload: { id: string; ordinals: readonly number[] },
+): Promise<void> {
+  await tx.execute(sql`
+    WITH u AS (
+      UPDATE uploads SET state = 'committed', finished_at = now()
+      WHERE id = ${upload.id} AND state = 'staged'
+      RETURNING id, folder_id, reserved_bytes, reserved_files
+    ), landed AS (
+      SELECT coalesce(sum(size_bytes - replaced_bytes), 0)::bigint AS bytes,
+        coalesce(sum(1 - replaced_files), 0)::bigint AS files
+      FROM upload_files
+      WHERE upload_id = ${upload.id}
+        AND ordinal IN (SELECT jsonb_array_elements(${JSON.stringify(upload.ordinals)}::jsonb)::int)
+    )
+    UPDATE folders
+    SET reserved_bytes = folders.reserved_bytes - u.reserved_bytes,
+      reserved_files = folders.reserved_files - u.reserved_files,
+      used_bytes = greatest(0, used_bytes + landed.bytes),
+      used_files = greatest(0, used_files + landed.files),
+      mutation_seq = mutation_seq + 1
+    FROM u, landed WHERE folders.id = u.folder_id`);
+}
+
+/**
+ * Marks a session for clean-up; from here on it can neither grow nor be staged or committed. Its bytes stay
+ * reserved until {@link releaseUpload}.
+ * @returns false when it is past that (committed or already aborting)
+ */
+export async function abortUpload(db: Executor, uploadId: string): Promise<boolean> {
+  const rows = await db
+    .update(uploads)
+    .set({ state: 'aborting', leaseUntil: sql`now()` })
+    .where(and(eq(uploads.id, uploadId), inArray(uploads.state, ['receiving', 'staged'])))
+    .returning({ id: uploads.id });
+  return rows.length === 1;
+}
+
+/** Gives back the reservation of an aborting session whose staged files are gone. Safe to repeat. */
+export async function releaseUpload(db: Executor, uploadId: string): Promise<void> {
+  await db.execute(sql`
+    WITH u AS (
+      UPDATE uploads SET state = 'aborted', finished_at = now()
+      WHERE id = ${uploadId} AND state = 'aborting'
+      RETURNING folder_id, reserved_bytes, reserved_files
+    )
+    UPDATE folders
+    SET reserved_bytes = greatest(0, folders.reserved_bytes - u.reserved_bytes),
+      reserved_files = greatest(0, folders.reserved_files - u.reserved_files)
+    FROM u WHERE folders.id = u.folder_id`);
+}
+
+/** Sessions on `volume` that nobody serves any more: their lease is over. Marks them aborting and answers them, oldest first. */
+export async function takeExpiredUploads(
+  db: Executor,
+  options: { volume: string; limit: number },
+): Promise<UploadSession[]> {
+  const rows = await db.execute<{
+    id: string;
+    folderId: string;
+    actorId: string;
+    reservedBytes: string;
+    reservedFiles: number;
+  }>(sql`
+    UPDATE uploads SET state = 'aborting', lease_until = now() + interval '30 seconds'
+    WHERE id IN (
+      SELECT uploads.id FROM uploads JOIN folders ON folders.id = uploads.folder_id
+      WHERE uploads.state IN ('receiving', 'aborting') AND uploads.lease_until <= now()
+        AND folders.volume = ${options.volume}
+      ORDER BY uploads.lease_until LIMIT ${options.limit}
+      FOR UPDATE OF uploads SKIP LOCKED
+    )
+    RETURNING id, folder_id AS "folderId", actor_id AS "actorId", reserved_bytes AS "reservedBytes",
+      reserved_files AS "reservedFiles"`);
+  return rows.map((row) => ({ ...row, state: 'aborting', reservedBytes: Number(row.reservedBytes) }));
+}
+
+/** Sessions of a folder whose staged files may still be needed. */
+export async function listOpenUploads(
+  db: Executor,
+  folderId: string,
+): Promise<{ id: string; reservedFiles: number }[]> {
+  return db
+    .select({ id: uploads.id, reservedFiles: uploads.reservedFiles })
+    .from(uploads)
+    .where(
+      and(eq(uploads.folderId, folderId), inArray(uploads.state, ['receiving', 'staged', 'aborting'])),
+    );
+}
+
+/** Ends every open session of a deleted folder; its counters go with the folder. */
+export async function abortFolderUploads(tx: Executor, folderId: string): Promise<void> {
+  await tx
+    .update(uploads)
+    .set({ state: 'aborted', finishedAt: sql`now()` })
+    .where(
+      and(eq(uploads.folderId, folderId), inArray(uploads.state, ['receiving', 'staged', 'aborting'])),
+    );
+}
+
+/** Forgets sessions that ended longer ago than `olderThanDays`. @returns how many */
+export async function deleteFinishedUploads(
+  db: Executor,
+  options: { olderThanDays: number; limit: number },
+): Promise<number> {
+  const rows = await db.execute(sql`
+    DELETE FROM uploads WHERE id IN (
+      SELECT id FROM uploads
+      WHERE finished_at < now() - make_interval(days => ${options.olderThanDays}) LIMIT ${options.limit}
+    ) RETURNING id`);
+  return rows.length;
+}

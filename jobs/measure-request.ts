@@ -1,0 +1,17 @@
+import type { NewJob } from './job-client.ts';
+
+/** A request to count a folder's tree; requests for a folder that is still waiting collapse into one. */
+export function measureRequest(
+  folderId: string,
+  volume: string,
+  actorId: string | null,
+): NewJob<'usage.measure'> {
+  return {
+    kind: 'usage.measure',
+    payload: {},
+    volume,
+    folderId,
+    actorId,
+    dedupeKey: `usage.measure:${folderId}`,
+  };
+}

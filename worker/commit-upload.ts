@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Executor } from '../db/client.ts';
+import { findMemberRight } from '../db/queries/member-rights.ts';
+import { claimPaths, releaseClaims } from '../db/queries/path-claims.ts';
+import {
+  abortUpload,
+  type CommitFile,
+  findUpload,
+  listUploadFiles,
+  noteReplaced,
+  settleUpload,
+  type UploadSession,
+} from '../db/queries/uploads.ts';
+import { type EntryPath, parseEntryPath } from '../domain/entry-path.ts';
+import { domainError, isDomainError } from '../domain/errors.ts';
+import { holdsRight } from '../domain/permission.ts';
+import { stageIdOf } from '../domain/upload-session.ts';
+import { type JobContext, JobDeferredError, type JobHandler, type JobOutcome } from '../jobs/handler.ts';
+import type { EntryStat, Volume } from '../storage/volume.ts';
+import { measureRequest } from '../jobs/measure-request.ts';
+import type { WorkerServices } from './services.ts';
+import { volumeOf } from './volume-of.ts';
+
+/** How long a commit waits in place for another job on the same paths before it is handed back. */
+const busyWaitMs = 5_000;
+const busyPollMs = 25;
+const parallelCommits = 8;
+
+type Context = JobContext<'upload.commit'>;
+
+/** A file to publish, with its target parsed. */
+interface Target {
+  readonly file: CommitFile;
+  readonly path: EntryPath;
+}
+
+interface Failure {
+  readonly path: string;
+  readonly code: string;
+}
+
+/** The right to write may be gone since the bytes were accepted; the folder too. */
+async function checkActor(tx: Executor, upload: UploadSession): Promise<void> {
+  const member = await findMemberRight(tx, { folderId: upload.folderId, userId: upload.actorId });
+  if (member === null || !holdsRight(member, 'write')) {
+    throw domainError('not_found', 'The folder is gone, or writing to it is no longer permitted.');
+  }
+}
+
+async function claimTargets(context: Context, upload: UploadSession, paths: string[]): Promise<void> {
+  const deadline = performance.now() + busyWaitMs;
+  for (;;) {
+    const outcome = await context.fenced(async (tx) => {
+      await checkActor(tx, upload);
+      return claimPaths(tx, { folderId: upload.folderId, jobId: context.job.id, paths });
+    });
+    if (outcome === 'claimed') return;
+    if (outcome === 'folder_gone') throw domainError('not_found', 'The folder is gone.');
+    if (performance.now() > deadline) throw new JobDeferredError(500, 'Another job holds one of the paths.');
+    await delay(busyPollMs, undefined, { signal: context.signal });
+  }
+}
+
+/** What replacing the target frees: bytes only when no other name keeps the inode. */
+function replacedBy(target: EntryStat | null, path: string): { bytes: number; files: number } {
+  if (target === null) return { bytes: 0, files: 0 };
+  if (target.kind !== 'file') {
+    throw domainError('entry_conflict', `"${path}" exists and is not a regular file.`);
+  }
+  return target.links > 1 ? { bytes: 0, files: 0 } : { bytes: target.sizeBytes, files: 1 };
+}
+
+/**
+ * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
+ * the whole upload.
+ */
+async function inspect(context: Context, volume: Volume, upload: UploadSession, targets: readonly Target[]) {
+  const notes: { ordinal: number; bytes: number; files: number }[] = [];
+  for (const { file, path } of targets) {
+    if (file.replacedBytes !== null) continue;
+    const staged = await volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal));
+    if (staged === null || staged.sizeBytes !== file.sizeBytes || staged.inode !== file.inode) {
+      throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
+    }
+    const target = await volume.stat(upload.folderId, path);
+    notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
+  }
+  if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
+}
+
+/**
+ * Publishes every file. From here on the upload only goes forward: a target that a container made unreplaceable since
+ * `inspect` is reported, not undone, because the others are visible already.
+ */
+async function publish(volume: Volume, upload: UploadSession, targets: readonly Target[]) {
+  const committed: Target[] = [];
+  const failed: Failure[] = [];
+  const queue = targets.values();
+  const work = async () => {
+    for (const target of queue) {
+      try {
+        const stageId = stageIdOf(upload.id, target.file.ordinal);
+        // `stage_missing` means that an earlier run renamed it: staged names are never used twice.
+        await volume.commitStage(upload.folderId, stageId, target.path);
+        committed.push(target);
+      } catch (error) {
+        if (!isDomainError(error, 'entry_conflict')) throw error;
+        failed.push({ path: target.file.path, code: error.code });
+      }
+    }
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: parallelCommits }, () => work()));
+  const broken = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (broken !== undefined) throw broken.reason;
+  return { committed, failed };
+}
+
+async function commit(services: WorkerServices, context: Context): Promise<JobOutcome> {
+  const upload = await findUpload(services.db, context.job.payload.uploadId);
+  if (upload === null || upload.state !== 'staged') {
+    throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
+  }
+  const volume = volumeOf(services, context.job.volume);
+  const paths = (await listUploadFiles(services.db, upload.id)).map((file) => file.path);
+  await claimTargets(context, upload, paths);
+  // Read again under the claim: an earlier run may have noted what the targets held.
+  const files = await listUploadFiles(services.db, upload.id);
+  const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
+  await inspect(context, volume, upload, targets);
+  const { committed, failed } = await publish(volume, upload, targets);
+  for (const { path } of failed) {
+    const lost = files.find((file) => file.path === path);
+    if (lost !== undefined) await volume.discardStage(upload.folderId, stageIdOf(upload.id, lost.ordinal));
+  }
+  const ordinals = committed.map((target) => target.file.ordinal);
+  return {
+    result: {
+      files: committed.map(({ file }) => ({ path: file.path, size: file.sizeBytes, sha256: file.sha256 })),
+      failed,
+    },
+    settle: async (tx) => {
+      await settleUpload(tx, { id: upload.id, ordinals });
+      await releaseClaims(tx, context.job.id);
+    },
+  };
+}
+
+/**
+ * Makes the files of a staged upload visible: claims their paths, notes what they replace, renames each into place,
+ * then settles usage with the end of the job. A crash at any point is carried forward by the next run.
+ */
+export function commitUpload(services: WorkerServices): JobHandler<'upload.commit'> {
+  return {
+    run: (context) => commit(services, context),
+    abandon: async (tx, job) => {
+      // The reaper removes the staged bytes, then gives the reservation back.
+      await abortUpload(tx, job.payload.uploadId);
+      await releaseClaims(tx, job.id);
+      // A run that broke half-way may have made files visible that nobody settled; counting the tree mends that.
+      if (job.folderId !== null) await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import {
+  deleteFinishedUploads,
+  listUploadFiles,
+  releaseUpload,
+  takeExpiredUploads,
+  type UploadSession,
+} from '../db/queries/uploads.ts';
+import { isDomainError } from '../domain/errors.ts';
+import { stageIdOf } from '../domain/upload-session.ts';
+import type { JobHandler } from '../jobs/handler.ts';
+import type { Volume } from '../storage/volume.ts';
+import type { WorkerServices } from './services.ts';
+import { volumeOf } from './volume-of.ts';
+
+const batchSize = 100;
+const historyDays = 30;
+const historyBatch = 10_000;
+
+/** Removes every staged file the session can have made: ordinals below its reserved count, and those on record. */
+async function discardStages(services: WorkerServices, volume: Volume, upload: UploadSession): Promise<void> {
+  const recorded = await listUploadFiles(services.db, upload.id);
+  const ordinals = new Set(recorded.map((file) => file.ordinal));
+  for (let ordinal = 0; ordinal < upload.reservedFiles; ordinal += 1) ordinals.add(ordinal);
+  for (const ordinal of ordinals) {
+    try {
+      await volume.discardStage(upload.folderId, stageIdOf(upload.id, ordinal));
+    } catch (error) {
+      // The folder itself may be gone by now, and its stage with it.
+      if (!isDomainError(error, 'entry_not_found')) throw error;
+    }
+  }
+}
+
+/** Ends upload sessions whose API process is gone: staged bytes first, then the reservation that covered them. */
+export function expireUploads(services: WorkerServices): JobHandler<'uploads.expire'> {
+  return {
+    run: async (context) => {
+      const volume = volumeOf(services, context.job.volume);
+      let expired = 0;
+      for (;;) {
+        context.signal.throwIfAborted();
+        const batch = await takeExpiredUploads(services.db, { volume: volume.name, limit: batchSize });
+        for (const upload of batch) {
+          await discardStages(services, volume, upload);
+          await releaseUpload(services.db, upload.id);
+        }
+        expired += batch.length;
+        if (batch.length < batchSize) break;
+      }
+      const forgotten = await deleteFinishedUploads(services.db, {
+        olderThanDays: historyDays,
+        limit: historyBatch,
+      });
+      return { result: { expired, forgotten } };
+    },
+  };
+}
