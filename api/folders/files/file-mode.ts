@@ -1,0 +1,26 @@
+const types: Readonly<Record<number, string>> = {
+  26411: 's',
+  21609: 'l',
+  16807: '-',
+  14406: 'b',
+  9604: 'd',
+  4802: 'c',
+  2401: 'p',
+};
+
+/** Set-id and sticky bits take the place of the execute bit of their class: small when both are set. */
+function formatClass(bits: number, special: { readonly isSet: boolean; readonly letter: string }): string {
+  const isExecutable = (bits & 1) !== 0;
+  const plain = isExecutable ? 'x' : '-';
+  const marked = isExecutable ? special.letter : special.letter.toUpperCase();
+  return `${(bits & 4) === 0 ? '-' : 'r'}${(bits & 2) === 0 ? '-' : 'w'}${special.isSet ? marked : plain}`;
+}
+
+/** `st_mode` as `ls -l` writes it: `-rw-r--r--`, `drwxr-xr-x`; an unknown type is `?`. */
+export function formatFileMode(mode: number): string {
+  const type = types[mode & 0o170000] ?? '?';
+  const user = formatClass(mode >> 6, { isSet: (mode & 0o4000) !== 0, letter: 's' });
+  const group = formatClass(mode >> 3, { isSet: (mode & 0o2000) !== 0, letter: 's' });
+  const other = formatClass(mode, { isSet: (mode & 0o1000) !== 0, letter: 't' });
+  return `${type}${user}${group}${other}`;
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { uuidv7 } from 'uuidv7';
+import {
+  type FolderAllowance,
+  findFolderAllowance,
+  insertFolder,
+  lockFolderAllowance,
+  markFolderDeleted,
+} from '../../db/queries/folders.ts';
+import { cancelFolderInvitations } from '../../db/queries/invitations.ts';
+import {
+  countMemberFolders,
+  deleteFolderMembers,
+  insertMember,
+  isFolderNameTaken,
+  listMemberFolders,
+} from '../../db/queries/members.ts';
+import { DomainError, domainError } from '../../domain/errors.ts';
+import { parseFolderName } from '../../domain/folder-name.ts';
+import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import type { Services } from '../services.ts';
+
+/** A page of folders. `size` 0 means all of them; `index` counts pages from zero. */
+export interface FolderPaging {
+  readonly size: number;
+  readonly index: number;
+}
+
+/** Folders of one page, and how many pages and folders there are in all. */
+export interface FolderPage {
+  readonly pages: number;
+  readonly count: number;
+  readonly folders: readonly FolderAccess[];
+}
+
+/** A folder that was just made. `id` is a dashed uuid, `volume` where it lies. */
+export interface CreatedFolder {
+  readonly id: string;
+  readonly name: string;
+  readonly volume: string;
+}
+
+type FolderServices = Pick<Services, 'db' | 'volumes' | 'defaultVolume' | 'jobs'>;
+
+/** The folders a user owns or was given, by name. A page past the end is empty. */
+export async function listFolders(
+  services: Pick<Services, 'db'>,
+  { userId, paging }: { readonly userId: string; readonly paging: FolderPaging },
+): Promise<FolderPage> {
+  const count = await countMemberFolders(services.db, userId);
+  const size = paging.size === 0 ? Math.max(count, 1) : paging.size;
+  const pages = Math.ceil(count / size);
+  if (paging.index >= pages) return { pages, count, folders: [] };
+  const range = { userId, limit: size, offset: paging.index * size };
+  return { pages, count, folders: await listMemberFolders(services.db, range) };
+}
+
+/**
+ * Makes a folder on `host`, or on the default volume. Its directories exist before it can be seen. The name and the
+ * limit of the owner's policy are decided under a lock, so neither is ever exceeded, whatever runs concurrently.
+ * @throws name_invalid, folder_name_taken, folder_limit_reached, request_malformed (unknown host),
+ *   volume_full, volume_unavailable
+ */
+export async function createFolder(
+  services: FolderServices,
+  request: { readonly userId: string; readonly name: string; readonly host?: string | undefined },
+): Promise<CreatedFolder> {
+  const owner = { userId: request.userId, name: parseFolderName(request.name) };
+  const volume = place(services, request.host);
+  decide(owner, {
+    isNameTaken: await isFolderNameTaken(services.db, owner),
+    allowance: await findFolderAllowance(services.db, owner.userId),
+  });
+  const folder = { id: uuidv7(), name: owner.name, volume: volume.name };
+  await volume.createFolder(folder.id);
+  try {
+    await recordFolder(services, owner.userId, folder);
+  } catch (error) {
+    // Only a refusal proves that nothing was committed; after a lost connection the row may exist. What stays
+    // behind without a row is removed by the sweeper, so a failure to clean up changes nothing for the caller.
+    if (error instanceof DomainError) await volume.purgeFolder(folder.id).catch(() => undefined);
+    throw error;
+  }
+  return folder;
+}
+
+function place(services: FolderServices, host: string | undefined) {
+  if (host === undefined) return folderVolume(services, { volume: services.defaultVolume });
+  const volume = services.volumes.get(host);
+  if (volume !== undefined) return volume;
+  const detail = 'There is no such storage host.';
+  throw domainError('request_malformed', detail, { errors: [{ pointer: '/host', detail }] });
+}
+
+function decide(
+  owner: { readonly name: string },
+  found: { readonly isNameTaken: boolean; readonly allowance: FolderAllowance | null },
+): FolderAllowance {
+  const { allowance } = found;
+  assert(allowance !== null, 'a principal is a user, and users are never removed');
+  if (found.isNameTaken) throw folderNameTaken(owner.name);
+  if (allowance.foldersOwned < allowance.foldersMax) return allowance;
+  throw domainError('folder_limit_reached', `You may own at most ${allowance.foldersMax} folders.`, {
+    extra: { limit: allowance.foldersMax, used: allowance.foldersOwned },
+  });
+}
+
+async function recordFolder(services: FolderServices, userId: string, folder: CreatedFolder): Promise<void> {
+  await services.db.transaction(async (tx) => {
+    const allowance = decide(folder, {
+      allowance: await lockFolderAllowance(tx, userId),
+      isNameTaken: false,
+    });
+    const quota = { quotaBytes: allowance.folderBytesMax, quotaFiles: allowance.folderFilesMax };
+    await insertFolder(tx, { id: folder.id, ownerId: userId, volume: folder.volume, ...quota });
+    const member = {
+      folderId: folder.id,
+      userId,
+      name: folder.name,
+      permission: 'rd',
+      isOwner: true,
+    } as const;
+    if (!(await insertMember(tx, member))) throw folderNameTaken(folder.name);
+  });
+}
+
+/** The refusal for a name under which the user already sees a folder. */
+export function folderNameTaken(name: string): DomainError {
+  return domainError('folder_name_taken', `You already have a folder named ${JSON.stringify(name)}.`);
+}
+
+/**
+ * Takes a folder away from everybody at once, whatever its size: its names are free again, invitations to it end,
+ * and a job frees its contents. Of concurrent calls exactly one succeeds. Only for the owner.
+ * @returns the id of the job that frees the contents
+ * @throws not_found, also for members
+ */
+export async function deleteFolder(
+  services: Pick<Services, 'db' | 'jobs'>,
+  { userId, nameOrId }: { readonly userId: string; readonly nameOrId: string },
+): Promise<string> {
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
+  const jobId = await services.db.transaction(async (tx) => {
+    const deleted = await markFolderDeleted(tx, { folderId: folder.id, userId });
+    if (deleted === null) throw folderNotFound();
+    await deleteFolderMembers(tx, folder.id);
+    await cancelFolderInvitations(tx, folder.id);
+    return services.jobs.enqueue(tx, {
+      kind: 'folder.purge',
+      payload: {},
+      volume: deleted.volume,
+      folderId: folder.id,
+      actorId: userId,
+    });
+  });
+  services.jobs.dispatch([jobId]);
+  return jobId;
+}
