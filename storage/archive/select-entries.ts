@@ -1,0 +1,41 @@
+import { type EntryPath, formatEntryPath, isWithin } from '../../domain/entry-path.ts';
+import { domainError } from '../../domain/errors.ts';
+import type { EntryStat, Volume } from '../volume.ts';
+
+/** An entry somebody asked for by path; its kind is `file` or `directory`. */
+export interface SelectedEntry {
+  readonly path: EntryPath;
+  readonly stat: EntryStat;
+}
+
+/** Drops every path that repeats another one or lies inside one, so that nothing is archived twice. Keeps the order. */
+export function withoutNested(paths: readonly EntryPath[]): EntryPath[] {
+  return paths.filter((path, index) =>
+    paths.every((other, at) => {
+      if (at === index || !isWithin(other, path)) return true;
+      return other.length === path.length && at > index;
+    }),
+  );
+}
+
+/**
+ * Looks at every path, so that a request is refused before its first byte is sent.
+ * @throws entry_not_found when any of them is missing; entry_not_regular when one is neither a file nor a directory
+ */
+export async function selectEntries(
+  volume: Volume,
+  folderId: string,
+  paths: readonly EntryPath[],
+): Promise<SelectedEntry[]> {
+  const selected: SelectedEntry[] = [];
+  for (const path of paths) {
+    const stat = await volume.stat(folderId, path);
+    const shown = formatEntryPath(path);
+    if (stat === null) throw domainError('entry_not_found', `There is no entry "${shown}" in this folder.`);
+    if (stat.kind !== 'file' && stat.kind !== 'directory') {
+      throw domainError('entry_not_regular', `"${shown}" is neither a regular file nor a directory.`);
+    }
+    selected.push({ path, stat });
+  }
+  return selected;
+}
