@@ -1,5 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { socketPathOf } from './socket-path.ts';
 
 /** A database handle: runs statements on any free connection. */
 export type Database = PostgresJsDatabase;
@@ -29,7 +30,9 @@ export interface DatabaseClient {
  * by drizzle, so raw statements that need them use a client of their own.
  */
 export function openDatabase(options: DatabaseOptions): DatabaseClient {
+  const path = socketPathOf(options.url);
   const client = postgres(options.url, {
+    ...(path === undefined ? {} : { path }),
     max: options.connectionsMax,
     connection: { application_name: options.applicationName },
     connect_timeout: 10,
