@@ -35,6 +35,15 @@ export async function claimPaths(
   return 'claimed';
 }
 
+/**
+ * Trades a job's claims for one that blocks no path but still tells a measurement that the accounting lags behind the
+ * tree: the entries are out of `data`, their usage is not yet moved. The marker cannot be a path: it starts with `//`.
+ */
+export async function retireClaims(tx: Executor, claim: { folderId: string; jobId: string }): Promise<void> {
+  await releaseClaims(tx, claim.jobId);
+  await tx.insert(pathClaims).values({ ...claim, path: `//${claim.jobId}` });
+}
+
 /** Lets go of every claim of a job. Safe to repeat. */
 export async function releaseClaims(tx: Executor, jobId: string): Promise<void> {
   await tx.delete(pathClaims).where(eq(pathClaims.jobId, jobId));
