@@ -20,9 +20,9 @@ import { parseFolderName } from '../../domain/folder-name.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
 
-/** A page of folders. `size` 0 means all of them; `index` counts pages from zero. */
+/** Which page of folders; without `sizeItems` all of them are one page. `index` counts from zero. */
 export interface FolderPaging {
-  readonly size: number;
+  readonly sizeItems: number | undefined;
   readonly index: number;
 }
 
@@ -48,7 +48,7 @@ export async function listFolders(
   { userId, paging }: { readonly userId: string; readonly paging: FolderPaging },
 ): Promise<FolderPage> {
   const count = await countMemberFolders(services.db, userId);
-  const size = paging.size === 0 ? Math.max(count, 1) : paging.size;
+  const size = paging.sizeItems ?? Math.max(count, 1);
   const pages = Math.ceil(count / size);
   if (paging.index >= pages) return { pages, count, folders: [] };
   const range = { userId, limit: size, offset: paging.index * size };

@@ -5,6 +5,7 @@ import {
   findPendingInvitation,
   type Invitee,
   insertInvitations,
+  isForeignAccessKey,
   listInvitees,
   listPendingInvitations,
   type PendingInvitation,
@@ -90,16 +91,21 @@ function invitationNotFound(): DomainError {
 
 /**
  * Makes the invitee a member, under `name` or else under the owner's name for the folder. Of concurrent answers to
- * one invitation exactly one gets through. After a refusal the invitation stays pending.
+ * one invitation exactly one gets through. After a refusal the invitation stays pending. `accessKey` is a cross-check
+ * that published clients send: the invitation is not found for a key of somebody else.
  * @returns the name under which the invitee now sees the folder
  * @throws not_found (unknown, someone else's, answered, or the folder is gone), name_invalid, folder_name_taken
  */
 export async function acceptInvitation(
   services: InvitationServices,
-  request: InvitationRequest & { readonly name?: string | undefined },
+  request: InvitationRequest & {
+    readonly name?: string | undefined;
+    readonly accessKey?: string | undefined;
+  },
 ): Promise<string> {
   const alias = request.name === undefined ? undefined : parseFolderName(request.name);
   const reference = toReference(request);
+  await refuseForeignKey(services, request);
   return services.db.transaction(async (tx) => {
     const offered = await findPendingInvitation(tx, reference);
     // The folder is locked before the invitation, as everywhere, so that deletion and acceptance cannot cross.
@@ -111,6 +117,14 @@ export async function acceptInvitation(
     if (!(await insertMember(tx, member))) throw folderNameTaken(name);
     return name;
   });
+}
+
+async function refuseForeignKey(
+  services: InvitationServices,
+  { userId, accessKey }: { readonly userId: string; readonly accessKey?: string | undefined },
+): Promise<void> {
+  if (accessKey === undefined || accessKey.includes('\0')) return;
+  if (await isForeignAccessKey(services.db, { accessKey, userId })) throw invitationNotFound();
 }
 
 /**

@@ -1,9 +1,10 @@
-import { and, asc, eq, inArray, isNull, or, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, ne, or, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Permission } from '../../domain/permission.ts';
 import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 import { invitations } from '../schema/invitations.ts';
+import { keypairs } from '../schema/keypairs.ts';
 import { members } from '../schema/members.ts';
 import { users } from '../schema/users.ts';
 
@@ -158,4 +159,16 @@ export async function cancelFolderInvitations(tx: Executor, folderId: string): P
     .update(invitations)
     .set({ state: 'cancelled', answeredAt: sql`now()` })
     .where(and(eq(invitations.folderId, folderId), isPending));
+}
+
+/** Tells whether an access key belongs to somebody else than `userId`. */
+export async function isForeignAccessKey(
+  executor: Executor,
+  { accessKey, userId }: { readonly accessKey: string; readonly userId: string },
+): Promise<boolean> {
+  const rows = await executor
+    .select({ userId: keypairs.userId })
+    .from(keypairs)
+    .where(and(eq(keypairs.accessKey, accessKey), ne(keypairs.userId, userId)));
+  return rows.length > 0;
 }

@@ -1,0 +1,37 @@
+import { defineRoute, type Route } from '../../route.ts';
+import { listFiles, makeDirectories, makeDirectory } from './operations.ts';
+import { listFilesInput, makeDirectoryInput, presentListing } from './schemas.ts';
+
+const list = defineRoute({
+  method: 'GET',
+  path: '/folders/:name/files',
+  access: 'user',
+  right: 'read',
+  body: 'json',
+  input: listFilesInput,
+  handle: async ({ services, principal, params, input }) => {
+    const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
+    return { status: 200, body: presentListing(await listFiles(services, request)) };
+  },
+});
+
+const makeDirectoryRoute = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/mkdir',
+  access: 'user',
+  right: 'write',
+  body: 'json',
+  input: makeDirectoryInput,
+  handle: async ({ services, principal, params, input }) => {
+    const { path, parents, exist_ok: existOk } = input;
+    const request = { userId: principal.userId, nameOrId: params.name ?? '', parents, existOk };
+    const results =
+      typeof path === 'string'
+        ? await makeDirectory(services, { ...request, path })
+        : await makeDirectories(services, { ...request, paths: path });
+    return { status: 201, body: { results } };
+  },
+});
+
+/** List a directory and make directories. */
+export const folderFileRoutes: readonly Route[] = [list, makeDirectoryRoute];

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import type { ListedEntry, ListPage } from '../../../storage/volume.ts';
+import { queryBoolean, queryInteger } from '../../http/schema.ts';
+import { formatFileMode } from './file-mode.ts';
+import { directoriesMax, listLimitMax } from './operations.ts';
+import { sortOrders } from './sorted-page.ts';
+
+/** Input of `GET /folders/:name/files`. */
+export const listFilesInput = z.object({
+  path: z.string().default(''),
+  cursor: z.string().optional(),
+  limit: queryInteger({ min: 1, max: listLimitMax }).default(listLimitMax),
+  sort: z.enum(sortOrders).optional(),
+});
+
+/** Input of `POST /folders/:name/mkdir`. */
+export const makeDirectoryInput = z.object({
+  path: z.union([z.string(), z.array(z.string()).min(1).max(directoriesMax)]),
+  parents: queryBoolean.default(true),
+  exist_ok: queryBoolean.default(true),
+});
+
+/** The documented form; times are float seconds since 1970. */
+function presentDocumented(entry: ListedEntry) {
+  return {
+    filename: entry.name,
+    mode: formatFileMode(entry.mode),
+    size: entry.sizeBytes,
+    mtime: entry.mtime,
+    ctime: entry.ctime,
+    atime: entry.atime,
+  };
+}
+
+// A program in a container may set any time; ISO ends where a Date does.
+const dateMsMax = 8.64e15;
+
+function toIso(seconds: number): string {
+  const milliseconds = Math.trunc(seconds * 1000);
+  return new Date(Math.max(-dateMsMax, Math.min(milliseconds, dateMsMax))).toISOString();
+}
+
+function presentEntry(entry: ListedEntry) {
+  return {
+    name: entry.name,
+    type: entry.kind,
+    size: entry.sizeBytes,
+    mode: formatFileMode(entry.mode),
+    created: toIso(entry.ctime),
+    modified: toIso(entry.mtime),
+    is_addressable: entry.isAddressable,
+  };
+}
+
+/** Reply of `GET /folders/:name/files`: the entries twice, as the documented JSON text and as plain JSON. */
+export function presentListing({ entries, nextCursor }: ListPage) {
+  return {
+    files: JSON.stringify(entries.map(presentDocumented)),
+    items: entries.map(presentEntry),
+    next_cursor: nextCursor,
+  };
+}

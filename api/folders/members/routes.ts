@@ -1,0 +1,61 @@
+import { defineRoute, type Route } from '../../route.ts';
+import { noInput } from '../schemas.ts';
+import { changeMember, leaveFolder, listMembers, removeMember } from './operations.ts';
+import { changeMemberInput, presentMember } from './schemas.ts';
+
+const list = defineRoute({
+  method: 'GET',
+  path: '/folders/:name/members',
+  access: 'user',
+  right: 'own',
+  body: 'json',
+  input: noInput,
+  handle: async ({ services, principal, params }) => {
+    const members = await listMembers(services, { userId: principal.userId, nameOrId: params.name ?? '' });
+    return { status: 200, body: { items: members.map(presentMember) } };
+  },
+});
+
+const change = defineRoute({
+  method: 'PATCH',
+  path: '/folders/:name/members/:member',
+  access: 'user',
+  right: 'own',
+  body: 'json',
+  input: changeMemberInput,
+  handle: async ({ services, principal, params, input }) => {
+    const member = { userId: principal.userId, nameOrId: params.name ?? '', member: params.member ?? '' };
+    await changeMember(services, { ...member, permission: input.perm });
+    return { status: 200, body: { msg: 'The permission is changed.' } };
+  },
+});
+
+const remove = defineRoute({
+  method: 'DELETE',
+  path: '/folders/:name/members/:member',
+  access: 'user',
+  right: 'own',
+  body: 'json',
+  input: noInput,
+  handle: async ({ services, principal, params }) => {
+    const member = { userId: principal.userId, nameOrId: params.name ?? '', member: params.member ?? '' };
+    await removeMember(services, member);
+    return { status: 204 };
+  },
+});
+
+const leave = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/leave',
+  access: 'user',
+  right: 'read',
+  body: 'json',
+  input: noInput,
+  handle: async ({ services, principal, params }) => {
+    await leaveFolder(services, { userId: principal.userId, nameOrId: params.name ?? '' });
+    return { status: 200, body: { msg: 'You have left the folder.' } };
+  },
+});
+
+/** See, change and end memberships. */
+export const memberRoutes: readonly Route[] = [list, change, remove, leave];

@@ -1,0 +1,87 @@
+import { loadFolder } from '../authorize.ts';
+import { readPaging } from '../http/schema.ts';
+import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { createFolder, deleteFolder, listFolders } from './operations.ts';
+import {
+  createFolderInput,
+  listFoldersInput,
+  noInput,
+  presentCreatedFolder,
+  presentFolderDetails,
+  presentFolderPage,
+} from './schemas.ts';
+
+/** The folder a path names; routes without `:name` never ask. */
+function folderNamed(params: Readonly<Record<string, string>>): string {
+  return params.name ?? '';
+}
+
+const list = defineRoute({
+  method: 'GET',
+  path: '/folders',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: listFoldersInput,
+  handle: async ({ services, principal, input }) => {
+    const page = await listFolders(services, { userId: principal.userId, paging: readPaging(input) });
+    return { status: 200, body: presentFolderPage(page) };
+  },
+});
+
+/** Creation has two paths: the documented one, and the one that published clients use. */
+function createAt(path: string): Route {
+  return defineRoute({
+    method: 'POST',
+    path,
+    access: 'user',
+    right: null,
+    body: 'json',
+    input: createFolderInput,
+    handle: async ({ services, principal, input }) => {
+      const request = { userId: principal.userId, name: input.name, host: input.host ?? undefined };
+      return { status: 201, body: presentCreatedFolder(await createFolder(services, request)) };
+    },
+  });
+}
+
+const read = defineRoute({
+  method: 'GET',
+  path: '/folders/:name',
+  access: 'user',
+  right: 'read',
+  body: 'json',
+  input: noInput,
+  handle: async ({ services, principal, params }) => {
+    const request = { userId: principal.userId, nameOrId: folderNamed(params), right: 'read' } as const;
+    return { status: 200, body: { item: presentFolderDetails(await loadFolder(services, request)) } };
+  },
+});
+
+async function handleDelete(request: ApiRequest<object>): Promise<Reply> {
+  const { services, principal, params, preference } = request;
+  const folder = { userId: principal.userId, nameOrId: folderNamed(params) };
+  const jobId = await deleteFolder(services, folder);
+  if (!preference.respondAsync) return { status: 204 };
+  const headers = { Location: `/jobs/${jobId}`, 'Preference-Applied': 'respond-async' };
+  return { status: 202, body: { job: jobId }, headers };
+}
+
+const remove = defineRoute({
+  method: 'DELETE',
+  path: '/folders/:name',
+  access: 'user',
+  right: 'own',
+  body: 'json',
+  input: noInput,
+  handle: handleDelete,
+});
+
+/** List, create, read and delete folders. */
+export const folderRoutes: readonly Route[] = [
+  list,
+  createAt('/folders/create'),
+  createAt('/folders'),
+  read,
+  remove,
+];

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { toHexId } from '../../domain/ids.ts';
+import type { FolderAccess } from '../authorize.ts';
+import { pagingShape } from '../http/schema.ts';
+import type { CreatedFolder, FolderPage } from './operations.ts';
+
+/** Input of `GET /folders`. */
+export const listFoldersInput = z.object(pagingShape);
+
+/** Input of `POST /folders`. The rules for names are the domain's. */
+export const createFolderInput = z.object({ name: z.string(), host: z.string().nullish() });
+
+/** Input of routes that take none. */
+export const noInput = z.object({});
+
+/**
+ * A folder as callers see it, with every key that published clients read. Folders belong to users, so what those
+ * clients know about groups, usage modes and life cycles is constant.
+ */
+export function presentFolder(folder: FolderAccess) {
+  return {
+    name: folder.name,
+    id: toHexId(folder.id),
+    host: folder.volume,
+    is_owner: folder.isOwner,
+    permission: folder.permission,
+    type: 'user',
+    user: folder.ownerId,
+    group: null,
+    usage_mode: 'general',
+    cloneable: false,
+    status: 'ready',
+    ownership_type: 'user',
+    creator: folder.ownerEmail,
+    created_at: folder.createdAt.toISOString(),
+  };
+}
+
+/** As {@link presentFolder}, with its numbers: bytes and regular files, as of `usage_as_of`. */
+export function presentFolderDetails(folder: FolderAccess) {
+  return {
+    ...presentFolder(folder),
+    linked: false,
+    created: folder.createdAt.toISOString(),
+    numFiles: folder.usedFiles,
+    used_bytes: folder.usedBytes,
+    reserved_bytes: folder.reservedBytes,
+    reserved_files: folder.reservedFiles,
+    trash_bytes: folder.trashBytes,
+    trash_files: folder.trashFiles,
+    quota_bytes: folder.quotaBytes,
+    quota_files: folder.quotaFiles,
+    usage_as_of: folder.usageAsOf.toISOString(),
+  };
+}
+
+/** Reply of `GET /folders`. */
+export function presentFolderPage({ pages, count, folders }: FolderPage) {
+  return { paging: { pages, count }, items: folders.map(presentFolder) };
+}
+
+/** Reply of `POST /folders`. */
+export function presentCreatedFolder({ id, name, volume }: CreatedFolder) {
+  return { id: toHexId(id), name, host: volume };
+}
