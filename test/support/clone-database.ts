@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
+import { socketPathOf } from '../../db/socket-path.ts';
 
 /** A database of one test file, cloned from the migrated template. */
 export interface ClonedDatabase {
@@ -12,7 +13,7 @@ export interface ClonedDatabase {
 
 /**
  * Clones the template (all our migrations and the queue schema) into a database nobody else knows: about 50 ms.
- * Imports none of our source, so end-to-end tests may use it.
+ * End-to-end tests may use it: it opens nothing of ours.
  */
 export async function cloneDatabase(): Promise<ClonedDatabase> {
   const serverUrl = inject('serverUrl');
@@ -29,9 +30,15 @@ export function withDatabase(url: string, name: string): string {
   return url.replace(/\/[^/?]*(\?|$)/, `/${name}$1`);
 }
 
+/** Opens one connection of the bare driver, for what tests look at behind the service's back. End it when done. */
+export function openSql(url: string): postgres.Sql {
+  const path = socketPathOf(url);
+  return postgres(url, { ...(path === undefined ? {} : { path }), max: 1, onnotice: () => undefined });
+}
+
 /** Runs one statement on the server's own database. */
 export async function asAdmin(url: string, statement: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  const sql = openSql(url);
   try {
     await sql.unsafe(statement);
   } finally {

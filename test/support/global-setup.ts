@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
-import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { prepareQueues } from '../../jobs/prepare.ts';
-import { asAdmin, withDatabase } from './clone-database.ts';
+import { asAdmin, openSql, withDatabase } from './clone-database.ts';
 import { startTestServer } from './postgres-server.ts';
 
 declare module 'vitest' {
@@ -33,7 +32,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 async function migrateDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  const sql = openSql(url);
   try {
     const migrationsFolder = join(import.meta.dirname, '..', '..', 'db', 'migrations');
     await migrate(drizzle(sql), { migrationsFolder });

@@ -1,3 +1,6 @@
+import { startEmbeddedPostgres } from '../../runtime/embedded-postgres.ts';
+import { createTempDir } from './temp-dir.ts';
+
 /** The Postgres of a test run. */
 export interface TestServer {
   readonly url: string;
@@ -11,5 +14,13 @@ export interface TestServer {
 export async function startTestServer(): Promise<TestServer> {
   const given = process.env.VFOLDER_TEST_SERVER_URL;
   if (given !== undefined) return { url: given, stop: async () => undefined };
-  throw new Error('Set VFOLDER_TEST_SERVER_URL.');
+  const dir = await createTempDir();
+  const server = await startEmbeddedPostgres({ dataDir: dir.path, durable: false });
+  return {
+    url: server.url,
+    stop: async () => {
+      await server.stop();
+      await dir.remove();
+    },
+  };
 }
