@@ -33,7 +33,7 @@ async function sweepStages(services: WorkerServices, volume: Volume, folderId: s
   const open = await listOpenUploads(services.db, folderId);
   const owned = new Set(
     open.flatMap((upload) =>
-      Array.from({ length: upload.reservedFiles }, (_, ordinal) => stageIdOf(upload.id, ordinal)),
+      Array.from({ length: upload.ordinalsEnd }, (_, ordinal) => stageIdOf(upload.id, ordinal)),
     ),
   );
   const litter = old.filter((stored) => !owned.has(stored.id));

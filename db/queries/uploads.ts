@@ -221,13 +221,13 @@ export async function settleUpload(
 
 /**
  * Marks a session for clean-up; from here on it can neither grow nor be staged or committed. Its bytes stay
- * reserved until {@link releaseUpload}.
+ * reserved until {@link releaseUpload}, which the caller has some seconds to reach before the reaper takes over.
  * @returns false when it is past that (committed or already aborting)
  */
 export async function abortUpload(db: Executor, uploadId: string): Promise<boolean> {
   const rows = await db
     .update(uploads)
-    .set({ state: 'aborting', leaseUntil: sql`now()` })
+    .set({ state: 'aborting', leaseUntil: sql`now() + interval '10 seconds'` })
     .where(and(eq(uploads.id, uploadId), inArray(uploads.state, ['receiving', 'staged'])))
     .returning({ id: uploads.id });
   return rows.length === 1;
@@ -272,17 +272,17 @@ export async function takeExpiredUploads(
   return rows.map((row) => ({ ...row, state: 'aborting', reservedBytes: Number(row.reservedBytes) }));
 }
 
-/** Sessions of a folder whose staged files may still be needed. */
+/** Sessions of a folder whose staged files may still be needed; their ordinals are below `ordinalsEnd`. */
 export async function listOpenUploads(
   db: Executor,
   folderId: string,
-): Promise<{ id: string; reservedFiles: number }[]> {
-  return db
-    .select({ id: uploads.id, reservedFiles: uploads.reservedFiles })
-    .from(uploads)
-    .where(
-      and(eq(uploads.folderId, folderId), inArray(uploads.state, ['receiving', 'staged', 'aborting'])),
-    );
+): Promise<{ id: string; ordinalsEnd: number }[]> {
+  const rows = await db.execute<{ id: string; ordinalsEnd: number }>(sql`
+    SELECT uploads.id, greatest(reserved_files, coalesce(max(ordinal) + 1, 0)) AS "ordinalsEnd"
+    FROM uploads LEFT JOIN upload_files ON upload_id = uploads.id
+    WHERE folder_id = ${folderId} AND state IN ('receiving', 'staged', 'aborting')
+    GROUP BY uploads.id`);
+  return [...rows];
 }
 
 /** Ends every open session of a deleted folder; its counters go with the folder. */

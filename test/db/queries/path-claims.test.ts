@@ -1,0 +1,97 @@
+import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { claimPaths, releaseClaims, retireClaims } from '../../../db/queries/path-claims.ts';
+import { settleMeasure, startMeasure } from '../../../db/queries/usage.ts';
+import { jobs } from '../../../db/schema/jobs.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { insertTestFolder, insertTestUser } from '../../support/factories.ts';
+
+let database: TestDatabase;
+let folderId: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase({ connectionsMax: 16 });
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  const ownerId = await insertTestUser(database.db);
+  folderId = (await insertTestFolder(database.db, { ownerId })).id;
+});
+
+async function newJob(): Promise<string> {
+  const id = uuidv7();
+  await database.db
+    .insert(jobs)
+    .values({ id, kind: 'upload.commit', volume: 'local', payload: {}, attemptsMax: 1 });
+  return id;
+}
+
+async function claim(jobId: string, ...paths: string[]) {
+  return database.db.transaction((tx) => claimPaths(tx, { folderId, jobId, paths }));
+}
+
+describe('claiming paths', () => {
+  it.each([
+    ['a', 'a'],
+    ['a', 'a/b'],
+    ['a/b/c', 'a'],
+    ['a/b', 'a/b/c/d'],
+    ['50%_x', '50%_x/y'],
+  ])('keeps %j from a second job that wants %j', async (held, wanted) => {
+    expect(await claim(await newJob(), held)).toBe('claimed');
+    expect(await claim(await newJob(), wanted)).toBe('busy');
+  });
+
+  it.each([
+    ['a', 'ab'],
+    ['a/b', 'a/c'],
+    ['a', 'A'],
+    ['%', 'x'],
+    ['a_', 'ab/c'],
+  ])('lets %j and %j go side by side', async (held, wanted) => {
+    expect(await claim(await newJob(), held)).toBe('claimed');
+    expect(await claim(await newJob(), wanted)).toBe('claimed');
+  });
+
+  it('is a no-op for the same job and free again after release', async () => {
+    const job = await newJob();
+    expect(await claim(job, 'a', 'b')).toBe('claimed');
+    expect(await claim(job, 'a', 'b')).toBe('claimed');
+    await releaseClaims(database.db, job);
+    expect(await claim(await newJob(), 'a')).toBe('claimed');
+  });
+
+  it('lets exactly one of many concurrent jobs in', async () => {
+    const ids = await Promise.all(Array.from({ length: 16 }, newJob));
+    const outcomes = await Promise.all(ids.map((id, index) => claim(id, index % 2 === 0 ? 'x' : 'x/y')));
+    const claimed = outcomes.filter((outcome) => outcome === 'claimed');
+    expect(claimed).toHaveLength(1);
+  });
+});
+
+describe('measuring beside claims', () => {
+  it('does not start while a job holds a path, nor while its accounting is retired but open', async () => {
+    const job = await newJob();
+    await claim(job, 'a');
+    expect(await startMeasure(database.db, folderId)).toBe('busy');
+    await retireClaims(database.db, { folderId, jobId: job });
+    expect(await startMeasure(database.db, folderId)).toBe('busy');
+    expect(await claim(await newJob(), 'a')).toBe('claimed');
+  });
+
+  it('does not write when a claim came and went since the start', async () => {
+    const start = await startMeasure(database.db, folderId);
+    if (start === 'busy' || start === 'gone') throw new Error('The folder rests.');
+    const job = await newJob();
+    await claim(job, 'a');
+    await releaseClaims(database.db, job);
+    const usage = { bytes: 7, files: 1 };
+    const { mutationSeq } = start;
+    expect(await settleMeasure(database.db, { folderId, mutationSeq, usage })).toBe(false);
+    const again = await startMeasure(database.db, folderId);
+    if (again === 'busy' || again === 'gone') throw new Error('The folder rests.');
+    expect(
+      await settleMeasure(database.db, { folderId, mutationSeq: again.mutationSeq, usage }),
+    ).toBe(true);
+  });
+});

@@ -1,0 +1,177 @@
+import { eq } from 'drizzle-orm';
+import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  abortUpload,
+  growUpload,
+  noteReplaced,
+  releaseUpload,
+  renewUploadLease,
+  reserveUpload,
+  type StagedFile,
+  settleUpload,
+  stageUpload,
+  takeExpiredUploads,
+} from '../../../db/queries/uploads.ts';
+import { findFolderUsage } from '../../../db/queries/usage.ts';
+import { jobs } from '../../../db/schema/jobs.ts';
+import { uploads } from '../../../db/schema/uploads.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { insertTestFolder, insertTestUser } from '../../support/factories.ts';
+
+let database: TestDatabase;
+let ownerId: string;
+let folderId: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase({ connectionsMax: 16 });
+  ownerId = await insertTestUser(database.db);
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  folderId = (await insertTestFolder(database.db, { ownerId, quotaBytes: 1_000, quotaFiles: 10 })).id;
+});
+
+async function reserve(bytes: number, files = 1): Promise<string | null> {
+  const id = uuidv7();
+  const granted = await reserveUpload(database.db, {
+    id,
+    folderId,
+    actorId: ownerId,
+    amount: { bytes, files },
+  });
+  return granted ? id : null;
+}
+
+async function counters() {
+  const usage = await findFolderUsage(database.db, folderId);
+  if (usage === null) throw new Error('The folder is there.');
+  return {
+    used: usage.usedBytes,
+    files: usage.usedFiles,
+    reserved: usage.reservedBytes,
+    reservedFiles: usage.reservedFiles,
+  };
+}
+
+function file(ordinal: number, sizeBytes: number): StagedFile {
+  return { ordinal, path: `file-${ordinal}`, sizeBytes, sha256: '00', crc32: 0, inode: '1' };
+}
+
+async function stage(uploadId: string, files: readonly StagedFile[]): Promise<boolean> {
+  const jobId = uuidv7();
+  await database.db
+    .insert(jobs)
+    .values({ id: jobId, kind: 'upload.commit', volume: 'local', payload: {}, attemptsMax: 1 });
+  return stageUpload(database.db, { id: uploadId, jobId, files });
+}
+
+describe('reserving', () => {
+  it('grants exactly what fits, however many ask at once', async () => {
+    const granted = await Promise.all(Array.from({ length: 64 }, () => reserve(100, 0)));
+    expect(granted.filter((id) => id !== null)).toHaveLength(10);
+    expect(await counters()).toMatchObject({ used: 0, reserved: 1_000 });
+  });
+
+  it('never exceeds the number of files', async () => {
+    const granted = await Promise.all(Array.from({ length: 30 }, () => reserve(1, 1)));
+    expect(granted.filter((id) => id !== null)).toHaveLength(10);
+  });
+
+  it('grants the last byte and refuses one more', async () => {
+    expect(await reserve(1_000)).not.toBeNull();
+    expect(await reserve(1)).toBeNull();
+    expect(await reserve(0)).not.toBeNull();
+  });
+
+  it('grows a receiving session only while there is room', async () => {
+    const id = await reserve(400);
+    if (id === null) throw new Error('There is room.');
+    expect(await growUpload(database.db, { id, amount: { bytes: 600, files: 0 } })).toBe('granted');
+    expect(await growUpload(database.db, { id, amount: { bytes: 1, files: 0 } })).toBe('refused');
+    expect(await counters()).toMatchObject({ reserved: 1_000 });
+  });
+
+  it('tells a session that was aborted from one that found no room', async () => {
+    const id = await reserve(400);
+    if (id === null) throw new Error('There is room.');
+    await abortUpload(database.db, id);
+    expect(await growUpload(database.db, { id, amount: { bytes: 1, files: 0 } })).toBe('gone');
+    expect(await renewUploadLease(database.db, id)).toBe(false);
+    expect(await stage(id, [file(0, 1)])).toBe(false);
+    expect(await counters()).toMatchObject({ reserved: 400 });
+  });
+});
+
+describe('settling', () => {
+  it('trims the reservation to what was staged and then turns it into usage, once', async () => {
+    const id = await reserve(500, 3);
+    if (id === null) throw new Error('There is room.');
+    expect(await stage(id, [file(0, 100), file(1, 50)])).toBe(true);
+    expect(await counters()).toEqual({ used: 0, files: 0, reserved: 150, reservedFiles: 2 });
+    await noteReplaced(database.db, id, [
+      { ordinal: 0, bytes: 0, files: 0 },
+      { ordinal: 1, bytes: 0, files: 0 },
+    ]);
+    await settleUpload(database.db, { id, ordinals: [0, 1] });
+    await settleUpload(database.db, { id, ordinals: [0, 1] });
+    expect(await counters()).toEqual({ used: 150, files: 2, reserved: 0, reservedFiles: 0 });
+  });
+
+  it('counts a replaced file by the difference, with the first note that was taken', async () => {
+    const first = await reserve(300);
+    if (first === null) throw new Error('There is room.');
+    await stage(first, [file(0, 300)]);
+    await noteReplaced(database.db, first, [{ ordinal: 0, bytes: 0, files: 0 }]);
+    await settleUpload(database.db, { id: first, ordinals: [0] });
+    const second = await reserve(120);
+    if (second === null) throw new Error('There is room.');
+    await stage(second, [file(0, 120)]);
+    await noteReplaced(database.db, second, [{ ordinal: 0, bytes: 300, files: 1 }]);
+    await noteReplaced(database.db, second, [{ ordinal: 0, bytes: 120, files: 1 }]);
+    await settleUpload(database.db, { id: second, ordinals: [0] });
+    expect(await counters()).toEqual({ used: 120, files: 1, reserved: 0, reservedFiles: 0 });
+  });
+
+  it('gives back the reservation of a file that did not land', async () => {
+    const id = await reserve(200, 2);
+    if (id === null) throw new Error('There is room.');
+    await stage(id, [file(0, 150), file(1, 50)]);
+    await noteReplaced(database.db, id, [
+      { ordinal: 0, bytes: 0, files: 0 },
+      { ordinal: 1, bytes: 0, files: 0 },
+    ]);
+    await settleUpload(database.db, { id, ordinals: [1] });
+    expect(await counters()).toEqual({ used: 50, files: 1, reserved: 0, reservedFiles: 0 });
+  });
+
+  it('cannot settle a session that was aborted', async () => {
+    const id = await reserve(200);
+    if (id === null) throw new Error('There is room.');
+    await stage(id, [file(0, 200)]);
+    await abortUpload(database.db, id);
+    await settleUpload(database.db, { id, ordinals: [0] });
+    await releaseUpload(database.db, id);
+    await releaseUpload(database.db, id);
+    expect(await counters()).toEqual({ used: 0, files: 0, reserved: 0, reservedFiles: 0 });
+  });
+});
+
+describe('expiring', () => {
+  it('takes only sessions whose lease is over, each once', async () => {
+    const dead = await reserve(10);
+    const alive = await reserve(10);
+    if (dead === null || alive === null) throw new Error('There is room.');
+    await database.db
+      .update(uploads)
+      .set({ leaseUntil: new Date(Date.now() - 1_000) })
+      .where(eq(uploads.id, dead));
+    const [first, second] = await Promise.all([
+      takeExpiredUploads(database.db, { volume: 'local', limit: 10 }),
+      takeExpiredUploads(database.db, { volume: 'local', limit: 10 }),
+    ]);
+    expect([...first, ...second].map((upload) => upload.id)).toEqual([dead]);
+    expect(await takeExpiredUploads(database.db, { volume: 'other', limit: 10 })).toEqual([]);
+    expect(await renewUploadLease(database.db, alive)).toBe(true);
+  });
+});
