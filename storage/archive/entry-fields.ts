@@ -52,6 +52,11 @@ function tarFields(name: string, mtime: number): Pick<EntryFields, 'name' | 'dat
   return pax === undefined ? { name: ustar, date } : { name: ustar, date, pax };
 }
 
+/** The library itself clamps to the years that a zip has room for; it only must get a valid date. */
+function zipFields(name: string, mtime: number): Pick<EntryFields, 'name' | 'date'> {
+  return { name: zipName(name), date: new Date(Math.min(Math.max(mtime, 0), 2 ** 32) * 1000) };
+}
+
 /** The library wants the size of a streamed tar entry in this shape and reads nothing else of it. */
 function statsOfSize(sizeBytes: number): Stats {
   return Object.assign(Object.create(Stats.prototype), { size: sizeBytes });
@@ -68,11 +73,7 @@ export function entryFields(
   const { stat } = entry;
   const isDirectory = stat.kind === 'directory';
   const name = entry.path.join('/') + (isDirectory ? '/' : '');
-  // A zip has room for the years 1980 to 2043 in the library's reading; it clamps by itself.
-  const naming =
-    format === 'zip'
-      ? { name: zipName(name), date: new Date(stat.mtime * 1000) }
-      : tarFields(name, stat.mtime);
+  const naming = format === 'zip' ? zipFields(name, stat.mtime) : tarFields(name, stat.mtime);
   const fields: EntryFields = {
     ...naming,
     type: isDirectory ? 'directory' : 'file',

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { archiveFormats } from '../../storage/archive/entry-fields.ts';
+import { stringList } from '../http/schema.ts';
+
+/** Paths that one request may name. */
+export const filesMax = 1000;
+
+/** `GET /folders/:name/download`: what to download and, unless the documented gzip stream is meant, in which container. */
+export const downloadInput = z.object({
+  files: stringList({ min: 1, max: filesMax }),
+  format: z.enum(archiveFormats).optional(),
+});
+
+/** `GET /folders/:name/files/*path` takes nothing but its path. */
+export const contentInput = z.object({});

@@ -1,0 +1,66 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type ByteRange, parseByteRange } from './byte-range.ts';
+
+/** What preconditions are compared with. `etag` is strong and quoted; `modifiedAt` in whole seconds decides dates. */
+export interface Representation {
+  readonly etag: string;
+  readonly modifiedAt: Date;
+  readonly sizeBytes: number;
+}
+
+/** How to answer a GET or HEAD: 200, 206 with a range, 304, 412 or 416. */
+export type Selection =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'range'; readonly range: ByteRange }
+  | { readonly kind: 'not_modified' }
+  | { readonly kind: 'precondition_failed' }
+  | { readonly kind: 'range_not_satisfiable' };
+
+function listsTag(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+  if (header.trim() === '*') return true;
+  return (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some(
+    (tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`),
+  );
+}
+
+/** Seconds since 1970 of an HTTP date, or `undefined` when it is none (then the field is ignored). */
+function seconds(header: string | undefined): number | undefined {
+  const parsed = header === undefined ? Number.NaN : Date.parse(header);
+  return Number.isNaN(parsed) ? undefined : Math.floor(parsed / 1000);
+}
+
+function matchFails(headers: IncomingHttpHeaders, etag: string, modified: number): boolean {
+  const ifMatch = headers['if-match'];
+  if (ifMatch !== undefined) return !listsTag(ifMatch, etag, 'strong');
+  const since = seconds(headers['if-unmodified-since']);
+  return since !== undefined && modified > since;
+}
+
+function isUnmodified(headers: IncomingHttpHeaders, etag: string, modified: number): boolean {
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch !== undefined) return listsTag(ifNoneMatch, etag, 'weak');
+  const since = seconds(headers['if-modified-since']);
+  return since !== undefined && modified <= since;
+}
+
+/** A date is only a weak validator here, so a range is resumed on an equal strong tag alone (RFC 9110 §13.1.5). */
+function rangeHeader(headers: IncomingHttpHeaders, etag: string): string | undefined {
+  const ifRange = headers['if-range'];
+  return ifRange === undefined || ifRange === etag ? headers.range : undefined;
+}
+
+/** Evaluates the conditions of a GET or HEAD in the order of RFC 9110 §13.2.2. `Range` counts for GET alone. */
+export function selectRepresentation(
+  method: string,
+  headers: IncomingHttpHeaders,
+  { etag, modifiedAt, sizeBytes }: Representation,
+): Selection {
+  const modified = Math.floor(modifiedAt.getTime() / 1000);
+  if (matchFails(headers, etag, modified)) return { kind: 'precondition_failed' };
+  if (isUnmodified(headers, etag, modified)) return { kind: 'not_modified' };
+  if (method !== 'GET') return { kind: 'whole' };
+  const range = parseByteRange(rangeHeader(headers, etag), sizeBytes);
+  if (range === undefined) return { kind: 'whole' };
+  if (range === 'unsatisfiable') return { kind: 'range_not_satisfiable' };
+  return { kind: 'range', range };
+}

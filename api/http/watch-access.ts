@@ -1,0 +1,45 @@
+/** With the time a check takes, a right taken away ends a running stream within 5 s. */
+const checkEveryMs = 3_500;
+/** Without an answer from the database nobody can take a right away either; but not for ever. */
+const uncertainMsMax = 30_000;
+
+/** A running watch. `end` must be called. */
+export interface AccessWatch {
+  /** Aborted when the right is gone, or when the signal given is. */
+  readonly signal: AbortSignal;
+  end(): void;
+}
+
+/**
+ * Asks again and again whether the caller may still read what is being sent. `check` answers from the database, as of
+ * now; errors are borne for 30 s.
+ */
+export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal): AccessWatch {
+  const revoked = new AbortController();
+  let sureAt = performance.now();
+  let isEnded = false;
+  let timer: NodeJS.Timeout;
+  const look = async (): Promise<void> => {
+    let mayRead: boolean;
+    try {
+      mayRead = await check();
+      sureAt = performance.now();
+    } catch {
+      mayRead = performance.now() - sureAt < uncertainMsMax;
+    }
+    if (isEnded) return;
+    if (mayRead) schedule();
+    else revoked.abort(new Error('The right to read this was taken away.'));
+  };
+  const schedule = (): void => {
+    timer = setTimeout(() => void look(), checkEveryMs).unref();
+  };
+  schedule();
+  return {
+    signal: AbortSignal.any([signal, revoked.signal]),
+    end() {
+      isEnded = true;
+      clearTimeout(timer);
+    },
+  };
+}
