@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { problemKinds } from '../../api/problem.ts';
 import { errorCodes } from '../../domain/errors.ts';
 import { listFiles, readJson, readText, repositoryRoot } from './repository.ts';
 
@@ -57,6 +58,15 @@ describe('the documents', () => {
   it('explain every error code under an anchor of its own', () => {
     const anchors = anchorsOf(readText('docs/PROBLEMS.md'));
     expect(errorCodes.filter((code) => !anchors.has(code))).toEqual([]);
+  });
+
+  it('give every error code the status and title it is answered with', () => {
+    const text = readText('docs/PROBLEMS.md');
+    const wrong = errorCodes.filter((code) => {
+      const { status, title } = problemKinds[code];
+      return !text.includes(`### ${code}\n\n**${status}** ${title}. `);
+    });
+    expect(wrong).toEqual([]);
   });
 
   it('explain no error code that does not exist', () => {

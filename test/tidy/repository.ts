@@ -36,7 +36,9 @@ export function listFiles(pattern: RegExp, directory = ''): readonly string[] {
 
 /** The TypeScript files of the service itself, without the settings of tools, by path, each with its text. */
 export function listSources(): readonly { readonly path: string; readonly text: string }[] {
-  return rooms.flatMap((room) => listFiles(/(?<!\.config)\.ts$/, room).map((path) => ({ path, text: readText(path) })));
+  return rooms.flatMap((room) =>
+    listFiles(/(?<!\.config)\.ts$/, room).map((path) => ({ path, text: readText(path) })),
+  );
 }
 
 /** What a TypeScript file imports, as written: static, type-only and dynamic imports and re-exports. */
