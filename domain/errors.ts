@@ -1,6 +1,8 @@
 /** Every condition the service can refuse for; `api/problem.ts` maps each to one RFC 9457 problem. */
 export const errorCodes = [
   'request_malformed',
+  'request_timeout',
+  'headers_too_large',
   'path_invalid',
   'name_invalid',
   'auth_required',

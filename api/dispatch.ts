@@ -1,0 +1,241 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { domainError } from '../domain/errors.ts';
+import type { Authenticate } from './auth/authenticate.ts';
+import {
+  hasBody,
+  jsonArrivalMsMax,
+  jsonBytesMax,
+  parseJsonObject,
+  readBytes,
+  requireIdentityEncoding,
+  requireJson,
+} from './http/body.ts';
+import type { Exchange } from './http/exchange.ts';
+import { givenRequestId, methodOf } from './http/head.ts';
+import type { Logger } from './http/logger.ts';
+import { describeError } from './http/outage.ts';
+import type { Peer } from './http/peer.ts';
+import { parsePrefer } from './http/prefer.ts';
+import { readQuery } from './http/query.ts';
+import { validateInput } from './http/schema.ts';
+import { send, toTextReply } from './http/send.ts';
+import type { RateLimit } from './middleware/rate-limit.ts';
+import { toProblem } from './problem.ts';
+import type { Principal, Route } from './route.ts';
+import type { Services } from './services.ts';
+
+/** What answering requests takes; the same for every request of a server. */
+export interface Dispatcher {
+  readonly services: Services;
+  readonly logger: Logger;
+  readonly authenticate: Authenticate;
+  readonly rateLimit: RateLimit;
+  readonly readPeer: (incoming: IncomingMessage) => Peer;
+}
+
+/** Who a request to a public route acts for; no row has this id. */
+export const anonymous: Principal = {
+  userId: '00000000-0000-0000-0000-000000000000',
+  email: '',
+  role: 'user',
+  accessKey: '',
+};
+
+/** Headers of every answer; a handler that sends content of users sets its own policy over them. */
+const commonHeaders: readonly (readonly [string, string])[] = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['Cache-Control', 'no-store'],
+];
+
+function logEnd(dispatcher: Dispatcher, exchange: Exchange, start: { ms: number; bytes: number }): void {
+  const { outgoing, note } = exchange;
+  const fields = {
+    request_id: exchange.requestId,
+    method: exchange.method,
+    route: note.route ?? null,
+    status: outgoing.statusCode,
+    ms: Math.round((performance.now() - start.ms) * 10) / 10,
+    bytes: (outgoing.req.socket?.bytesWritten ?? start.bytes) - start.bytes,
+    ...(note.userId === undefined ? {} : { user_id: note.userId, access_key: note.accessKey }),
+    ...(note.errorCode === undefined ? {} : { code: note.errorCode }),
+    ...(outgoing.writableFinished ? {} : { aborted: true }),
+  };
+  dispatcher.logger.info(fields, 'request.end');
+}
+
+/**
+ * Starts an exchange: request id, common headers, the abort signal and the log line at its end. From here on errors of
+ * either stream have a listener, so that a connection cut at any moment cannot end the process.
+ */
+export function openExchange(
+  dispatcher: Dispatcher,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  expectsContinue: boolean,
+): Exchange {
+  const gone = new AbortController();
+  const requestId = givenRequestId(incoming.headers) ?? randomUUID();
+  let isContinueDue = expectsContinue;
+  const exchange: Exchange = {
+    requestId,
+    incoming,
+    outgoing,
+    peer: dispatcher.readPeer(incoming),
+    method: methodOf(incoming),
+    target: undefined,
+    signal: gone.signal,
+    note: {},
+    continueBody: () => {
+      if (isContinueDue && !outgoing.headersSent) outgoing.writeContinue();
+      isContinueDue = false;
+    },
+  };
+  const start = { ms: performance.now(), bytes: incoming.socket.bytesWritten };
+  incoming.on('error', () => undefined);
+  outgoing.on('error', () => undefined);
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort(new Error('The client went away.'));
+    logEnd(dispatcher, exchange, start);
+  });
+  outgoing.setHeader('X-Request-Id', requestId);
+  for (const [name, value] of commonHeaders) outgoing.setHeader(name, value);
+  return exchange;
+}
+
+/** Answers an exchange with the problem that `error` stands for, and logs what is our fault with its causes. */
+function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): void {
+  const instance = exchange.target?.path ?? '';
+  const problem = toProblem(error, { instance, requestId: exchange.requestId });
+  exchange.note.errorCode = problem.code;
+  const isOurs = problem.status >= 500 && problem.status !== 507 && !exchange.signal.aborted;
+  if (isOurs) {
+    const fields = { request_id: exchange.requestId, code: problem.code, err: describeError(error) };
+    dispatcher.logger.error(fields, 'request.failed');
+  }
+  send(exchange, { status: problem.status, headers: problem.headers, text: problem.body });
+}
+
+// Proven callers are counted by keypair; everyone else, failed proofs included, by address.
+async function admit(
+  dispatcher: Dispatcher,
+  route: Route,
+  exchange: Exchange,
+  readBody: () => Promise<Buffer>,
+): Promise<Principal> {
+  if (route.access === 'public') {
+    await dispatcher.rateLimit.countAddress(exchange);
+    return anonymous;
+  }
+  let principal: Principal;
+  try {
+    principal = await dispatcher.authenticate(exchange, readBody);
+  } catch (error) {
+    await dispatcher.rateLimit.countAddress(exchange);
+    throw error;
+  }
+  exchange.note.userId = principal.userId;
+  exchange.note.accessKey = principal.accessKey;
+  await dispatcher.rateLimit.countKey(exchange, principal.accessKey);
+  if (route.access === 'admin' && principal.role !== 'admin') {
+    throw domainError('admin_required', 'Only an administrator may do this.');
+  }
+  return principal;
+}
+
+function bodyReader(route: Route, exchange: Exchange): () => Promise<Buffer> {
+  let bytes: Promise<Buffer> | undefined;
+  return () => {
+    if (route.body === 'stream' && hasBody(exchange.incoming.headers)) {
+      const detail = 'This body is not hashed before it is used; sign with API version v4.20181215 or above.';
+      return Promise.reject(domainError('auth_invalid', detail));
+    }
+    exchange.continueBody();
+    bytes ??= readBytes(exchange.incoming, { bytesMax: jsonBytesMax, arrivalMsMax: jsonArrivalMsMax });
+    return bytes;
+  };
+}
+
+async function readInput(
+  route: Route,
+  exchange: Exchange,
+  readBody: () => Promise<Buffer>,
+): Promise<unknown> {
+  const { headers } = exchange.incoming;
+  const query = readQuery(exchange.target?.query ?? '');
+  if (route.body === 'stream') {
+    requireIdentityEncoding(headers);
+    return validateInput(route.input, {}, query);
+  }
+  requireJson(headers);
+  return validateInput(route.input, parseJsonObject(await readBody()), query);
+}
+
+async function answer(
+  dispatcher: Dispatcher,
+  route: Route,
+  exchange: Exchange,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { incoming, outgoing, requestId, signal } = exchange;
+  const readBody = bodyReader(route, exchange);
+  const principal = await admit(dispatcher, route, exchange, readBody);
+  const input = await readInput(route, exchange, readBody);
+  exchange.continueBody();
+  const reply = await route.handle({
+    services: dispatcher.services,
+    requestId,
+    principal,
+    params,
+    input,
+    preference: parsePrefer(incoming.headers.prefer),
+    headers: incoming.headers,
+    incoming,
+    outgoing,
+    signal,
+  });
+  if (reply !== 'sent') send(exchange, toTextReply(reply));
+}
+
+/** Runs a route for an exchange and answers it, with its reply or with a problem. Never rejects. */
+export async function dispatch(
+  dispatcher: Dispatcher,
+  route: Route,
+  exchange: Exchange,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  exchange.note.route = `${route.method} ${route.path}`;
+  try {
+    await answer(dispatcher, route, exchange, params);
+  } catch (error) {
+    refuse(dispatcher, exchange, error);
+  }
+}
+
+/** Refuses what no route answers: 405 with `Allow` when the path exists for other methods, else 404. Never rejects. */
+export async function dispatchNowhere(
+  dispatcher: Dispatcher,
+  exchange: Exchange,
+  allowed: ReadonlySet<string>,
+): Promise<void> {
+  try {
+    await dispatcher.rateLimit.countAddress(exchange);
+    if (allowed.size === 0) throw domainError('not_found', 'No such route.');
+    exchange.outgoing.setHeader('Allow', [...allowed].sort().join(', '));
+    throw domainError('method_not_allowed', `Use one of: ${[...allowed].sort().join(', ')}.`);
+  } catch (error) {
+    refuse(dispatcher, exchange, error);
+  }
+}
+
+/** Refuses a request whose head is not sound; counted by address like everything without credentials. Never rejects. */
+export async function refuseHead(dispatcher: Dispatcher, exchange: Exchange, reason: unknown): Promise<void> {
+  try {
+    await dispatcher.rateLimit.countAddress(exchange);
+    throw reason;
+  } catch (error) {
+    refuse(dispatcher, exchange, error);
+  }
+}

@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Peer } from './peer.ts';
+import type { RequestTarget } from './target.ts';
+
+/** One request and its answer, from the first look at its head to the end of the answer. */
+export interface Exchange {
+  readonly requestId: string;
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly peer: Peer;
+  /** The method that is meant: `X-Method-Override` of a POST, else as sent. */
+  readonly method: string;
+  /** `undefined` while the head was not accepted. */
+  target: RequestTarget | undefined;
+  /** Aborted when the connection closes before the answer is complete. */
+  readonly signal: AbortSignal;
+  /** For the log: which route answered, and for whom. */
+  readonly note: { route?: string; accessKey?: string; userId?: string; errorCode?: string };
+  /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; else does nothing. */
+  continueBody(): void;
+}

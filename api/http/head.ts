@@ -1,0 +1,57 @@
+import type { IncomingMessage } from 'node:http';
+import { domainError } from '../../domain/errors.ts';
+
+/** Headers that may come once at most: what signatures, routing and body reading depend on must have one reading. */
+const singleHeaders = new Set([
+  'authorization',
+  'content-encoding',
+  'content-type',
+  'date',
+  'host',
+  'x-backendai-date',
+  'x-backendai-version',
+  'x-method-override',
+  'x-sorna-date',
+  'x-sorna-version',
+]);
+const hostForm = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+const requestIdForm = /^[A-Za-z0-9._-]{8,64}$/;
+
+function refuse(detail: string): never {
+  throw domainError('request_malformed', detail);
+}
+
+function requireSingleHeaders(rawHeaders: readonly string[]): void {
+  const seen = new Set<string>();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
+    if (!singleHeaders.has(name)) continue;
+    if (seen.has(name)) refuse(`The header "${name}" is given more than once.`);
+    seen.add(name);
+  }
+}
+
+/**
+ * Checks what holds for every request whatever its route: HTTP/1.0 or 1.1, exactly one sound `Host`, and no header
+ * twice that must have one meaning.
+ * @throws request_malformed
+ */
+export function requireSoundHead(incoming: IncomingMessage): void {
+  if (incoming.httpVersion !== '1.1' && incoming.httpVersion !== '1.0') refuse('Use HTTP/1.1.');
+  requireSingleHeaders(incoming.rawHeaders);
+  const host = incoming.headers.host ?? '';
+  if (!hostForm.test(host) || !URL.canParse(`http://${host}/`)) refuse('Send one valid Host header.');
+}
+
+/** The `X-Request-Id` of the caller when it is a plain word of 8 to 64 characters, else `undefined`. */
+export function givenRequestId(headers: IncomingMessage['headers']): string | undefined {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && requestIdForm.test(given) ? given : undefined;
+}
+
+/** The method that is meant: `X-Method-Override` counts on POST only. */
+export function methodOf(incoming: IncomingMessage): string {
+  const method = incoming.method ?? '';
+  const override = incoming.headers['x-method-override'];
+  return method === 'POST' && typeof override === 'string' ? override.trim().toUpperCase() : method;
+}

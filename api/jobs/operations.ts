@@ -1,0 +1,69 @@
+import { findJob, listJobs } from '../../db/queries/jobs.ts';
+import { domainError } from '../../domain/errors.ts';
+import { parseId } from '../../domain/ids.ts';
+import type { JobState } from '../../domain/job.ts';
+import type { JobView } from '../../jobs/job-client.ts';
+import type { Principal } from '../route.ts';
+import type { Services } from '../services.ts';
+
+/** Which jobs to list. `all` means those of every user and of the service itself. */
+export interface JobListRequest {
+  readonly principal: Principal;
+  readonly all: boolean;
+  readonly state: JobState | undefined;
+  readonly cursor: string | undefined;
+  readonly limit: number;
+}
+
+/** A job somebody asks for. Users reach their own jobs, administrators every job. */
+export interface JobRequest {
+  readonly principal: Principal;
+  readonly jobId: string;
+}
+
+function readCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const id = parseId(cursor);
+  if (id === undefined) throw domainError('request_malformed', 'The cursor is not one of this list.');
+  return id;
+}
+
+/**
+ * A page of jobs, newest first, and the cursor of the next page or `null`.
+ * @throws admin_required when someone else asks for all jobs; request_malformed for a cursor of no list
+ */
+export async function readJobs(
+  services: Pick<Services, 'db'>,
+  { principal, all, state, cursor, limit }: JobListRequest,
+): Promise<{ readonly jobs: readonly JobView[]; readonly nextCursor: string | null }> {
+  if (all && principal.role !== 'admin') {
+    throw domainError('admin_required', 'Only an administrator may list the jobs of everyone.');
+  }
+  const actorId = all ? null : principal.userId;
+  const jobs = await listJobs(services.db, { actorId, state, cursor: readCursor(cursor), limit });
+  return { jobs, nextCursor: jobs.length === limit ? (jobs.at(-1)?.id ?? null) : null };
+}
+
+/** One job. @throws not_found, the same for a missing job and for someone else's */
+export async function readJob(
+  services: Pick<Services, 'db'>,
+  { principal, jobId }: JobRequest,
+): Promise<JobView> {
+  const id = parseId(jobId);
+  const actorId = principal.role === 'admin' ? null : principal.userId;
+  const job = id === undefined ? null : await findJob(services.db, { jobId: id, actorId });
+  if (job === null) throw domainError('not_found', 'There is no such job.');
+  return job;
+}
+
+/**
+ * Cancels a job: a queued one at once, a running one as soon as its worker notices.
+ * @throws not_found; job_not_cancellable when it has ended
+ */
+export async function cancelJob(
+  services: Pick<Services, 'db' | 'jobs'>,
+  request: JobRequest,
+): Promise<JobView> {
+  const job = await readJob(services, request);
+  return services.jobs.cancel(job.id);
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { isTerminal } from '../../domain/job.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { cancelJob, readJob, readJobs } from './operations.ts';
+import { toJobBody } from './presenter.ts';
+import { jobListInput } from './schemas.ts';
+
+/** Lists the caller's jobs. */
+export const getJobs = defineRoute({
+  method: 'GET',
+  path: '/jobs',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: jobListInput,
+  handle: async ({ services, principal, input }) => {
+    const { all, state, cursor, limit } = input;
+    const { jobs, nextCursor } = await readJobs(services, { principal, all, state, cursor, limit });
+    return { status: 200, body: { items: jobs.map(toJobBody), next_cursor: nextCursor } };
+  },
+});
+
+/** Shows one job. */
+export const getJob = defineRoute({
+  method: 'GET',
+  path: '/jobs/:id',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: z.object({}),
+  handle: async ({ services, principal, params }) => {
+    const job = await readJob(services, { principal, jobId: params.id ?? '' });
+    return { status: 200, body: toJobBody(job) };
+  },
+});
+
+/** Cancels a job: 200 once it has ended, 202 while its worker still has to notice. */
+export const deleteJob = defineRoute({
+  method: 'DELETE',
+  path: '/jobs/:id',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: z.object({}),
+  handle: async ({ services, principal, params }) => {
+    const job = await cancelJob(services, { principal, jobId: params.id ?? '' });
+    return { status: isTerminal(job.state) ? 200 : 202, body: toJobBody(job) };
+  },
+});
+
+/** Routes about background work. */
+export const jobRoutes: readonly Route[] = [getJobs, getJob, deleteJob];

@@ -1,0 +1,132 @@
+import { DomainError, type ErrorCode } from '../domain/errors.ts';
+import { isOutage } from './http/outage.ts';
+
+/** An RFC 9457 problem, ready to be written: `body` is the JSON text. */
+export interface Problem {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly code: ErrorCode;
+}
+
+/** What a problem says about the request it refuses. `instance` is the path as sent, without the query. */
+export interface ProblemContext {
+  readonly instance: string;
+  readonly requestId: string;
+}
+
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** Replaces whatever the thrower said: for errors whose cause the caller must not learn. */
+  readonly fixedDetail?: string;
+  readonly retryAfterSeconds?: number;
+}
+
+const notFound: ProblemKind = {
+  status: 404,
+  title: 'Not found',
+  fixedDetail: 'Nothing is here, or you may not have the permission for it.',
+};
+
+/** Every error code with its HTTP status and title; a code without a row does not compile. */
+export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
+  request_malformed: { status: 400, title: 'The request is malformed' },
+  request_timeout: { status: 408, title: 'The request took too long to arrive' },
+  headers_too_large: { status: 431, title: 'The request headers are too large' },
+  path_invalid: { status: 400, title: 'The path is invalid' },
+  name_invalid: { status: 400, title: 'The name is invalid' },
+  auth_required: { status: 401, title: 'Authentication is required' },
+  auth_invalid: { status: 400, title: 'The credentials are malformed' },
+  auth_failed: {
+    status: 401,
+    title: 'Authentication failed',
+    fixedDetail: 'The access key or its proof is not accepted.',
+  },
+  admin_required: { status: 403, title: 'An administrator is required' },
+  not_found: notFound,
+  permission_denied: notFound,
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  body_too_large: { status: 413, title: 'The request body is too large' },
+  media_type_unsupported: { status: 415, title: 'The media type is not supported' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  folder_name_taken: { status: 400, title: 'The folder name is taken' },
+  folder_limit_reached: { status: 406, title: 'The limit on folders is reached' },
+  folder_mounted: { status: 409, title: 'The folder is mounted' },
+  quota_exceeded: { status: 507, title: 'The quota is exceeded' },
+  entry_not_found: { status: 404, title: 'The entry is not found' },
+  entry_conflict: { status: 400, title: 'Another kind of entry has that path' },
+  entry_not_regular: { status: 400, title: 'The entry is not a regular file' },
+  directory_not_recursive: { status: 400, title: 'A directory needs "recursive"' },
+  digest_mismatch: { status: 400, title: 'The content does not match its digest' },
+  upload_aborted: { status: 400, title: 'The upload was broken off' },
+  upload_empty: { status: 400, title: 'The upload holds no file' },
+  invitee_missing: { status: 400, title: 'No invitee is named' },
+  email_taken: { status: 409, title: 'The e-mail address is taken' },
+  path_busy: { status: 409, title: 'The path is busy', retryAfterSeconds: 1 },
+  precondition_failed: { status: 412, title: 'A precondition does not hold' },
+  range_not_satisfiable: { status: 416, title: 'The range cannot be satisfied' },
+  job_not_cancellable: { status: 409, title: 'The job can no longer be cancelled' },
+  job_failed: { status: 500, title: 'The job failed' },
+  job_cancelled: { status: 409, title: 'The job was cancelled' },
+  volume_full: { status: 507, title: 'The storage is full' },
+  volume_unavailable: { status: 503, title: 'The storage is unavailable', retryAfterSeconds: 5 },
+  service_unavailable: {
+    status: 503,
+    title: 'The service is unavailable',
+    fixedDetail: 'A part that the service needs cannot be reached at the moment. Try again.',
+    retryAfterSeconds: 5,
+  },
+  internal: {
+    status: 500,
+    title: 'Internal error',
+    fixedDetail: 'Something went wrong on our side. The request id helps to find out what.',
+  },
+};
+
+/** Says which error code an arbitrary thrown value stands for: its own, an outage of a part we need, or `internal`. */
+export function errorCodeOf(error: unknown): ErrorCode {
+  if (error instanceof DomainError) return error.code;
+  return isOutage(error) ? 'service_unavailable' : 'internal';
+}
+
+// A request for more than the folder could ever hold is a body too large for good (413); else room may come back (507).
+function statusOf(kind: ProblemKind, error: unknown): number {
+  if (!(error instanceof DomainError) || error.code !== 'quota_exceeded') return kind.status;
+  const { limit, requested } = error.extra;
+  const isTooLargeForGood = typeof limit === 'number' && typeof requested === 'number' && requested > limit;
+  return isTooLargeForGood ? 413 : kind.status;
+}
+
+/**
+ * Turns anything thrown into a problem. Only what a `DomainError` says for callers is shown; everything else gets a
+ * fixed sentence. Missing and forbidden answer byte for byte the same on the same path, hence no request id in them.
+ */
+export function toProblem(error: unknown, context: ProblemContext): Problem {
+  const code = errorCodeOf(error);
+  const kind = problemKinds[code];
+  const status = statusOf(kind, error);
+  const isMasked = kind === notFound;
+  const shownCode = isMasked ? 'not_found' : code;
+  const shown = error instanceof DomainError && kind.fixedDetail === undefined ? error : undefined;
+  const body = {
+    ...shown?.extra,
+    type: `/problems/${shownCode}`,
+    title: kind.title,
+    status,
+    detail: shown?.message ?? kind.fixedDetail ?? kind.title,
+    instance: context.instance,
+    code: shownCode,
+    ...(isMasked ? {} : { request_id: context.requestId }),
+    ...(shown === undefined || shown.errors.length === 0 ? {} : { errors: shown.errors }),
+  };
+  return { status, headers: problemHeaders(kind, status), body: JSON.stringify(body), code: shownCode };
+}
+
+function problemHeaders(kind: ProblemKind, status: number): Record<string, string> {
+  const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' };
+  if (kind.retryAfterSeconds !== undefined) headers['Retry-After'] = String(kind.retryAfterSeconds);
+  // Basic works but is not offered: browsers would open their sign-in window for it.
+  if (status === 401) headers['WWW-Authenticate'] = 'BackendAI realm="vfolder", signMethod="HMAC-SHA256"';
+  return headers;
+}

@@ -1,0 +1,180 @@
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { Hono } from 'hono';
+import { domainError } from '../domain/errors.ts';
+import { createAuthenticator } from './auth/authenticate.ts';
+import { type Dispatcher, dispatch, dispatchNowhere, openExchange, refuseHead } from './dispatch.ts';
+import type { Exchange } from './http/exchange.ts';
+import { requireSoundHead } from './http/head.ts';
+import type { Logger } from './http/logger.ts';
+import { answerParserErrors } from './http/parser-errors.ts';
+import { createPeerReader } from './http/peer.ts';
+import { parseTarget } from './http/target.ts';
+import { createRateLimit } from './middleware/rate-limit.ts';
+import type { Route } from './route.ts';
+import type { Services } from './services.ts';
+
+/** What a server is made of. */
+export interface ServerOptions {
+  readonly services: Services;
+  readonly routes: readonly Route[];
+  readonly logger: Logger;
+  /** Accept `Basic` over plain HTTP from other hosts. Default: refuse. */
+  readonly allowPlainSecrets?: boolean;
+  /** Addresses or CIDR ranges whose `X-Forwarded-*` headers are believed. Default: none. */
+  readonly trustedProxies?: readonly string[];
+  /** Requests per keypair, and per address without one, in 15 minutes. Default: 1,000,000. */
+  readonly requestsPerWindowMax?: number;
+  /** Milliseconds since 1970, for the age of signatures. Default: the system's clock. */
+  readonly now?: () => number;
+}
+
+/** A server that can listen once. */
+export interface ApiServer {
+  /** Port 0 takes a free one. @returns the port @throws the error of listen(2), such as EADDRINUSE */
+  listen(address: { readonly port: number; readonly host: string }): Promise<number>;
+  /** Stops accepting, lets running requests end until the deadline, then cuts them. May be called again. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Most requests per window unless configured otherwise. */
+export const requestsPerWindowMaxDefault = 1_000_000;
+/** A head has to be complete after this long; bodies have deadlines of their own, where they are read. */
+const headersMsMax = 10_000;
+/** Longer than the idle timeout that load balancers commonly have (60 s), so that it is not us who closes first. */
+const keepAliveMs = 65_000;
+const connectionsMax = 10_000;
+
+interface Bindings {
+  readonly exchange: Exchange;
+  /** Methods of the routes that matched the path but not the method. */
+  readonly allowed: Set<string>;
+}
+
+function groupByPath(routes: readonly Route[]): ReadonlyMap<string, ReadonlyMap<string, Route>> {
+  const groups = new Map<string, Map<string, Route>>();
+  for (const route of routes) {
+    const group = groups.get(route.path) ?? new Map<string, Route>();
+    if (group.has(route.method))
+      throw new Error(`The route ${route.method} ${route.path} is declared twice.`);
+    groups.set(route.path, group.set(route.method, route));
+  }
+  // Literal segments before parameters: "/folders/create" is never taken for a folder of that name.
+  const rank = (path: string): string => path.replaceAll(/:[^/]+/g, '\uffff');
+  return new Map([...groups].sort(([left], [right]) => (rank(left) < rank(right) ? -1 : 1)));
+}
+
+function createApp(dispatcher: Dispatcher, routes: readonly Route[]): Hono<{ Bindings: Bindings }> {
+  const app = new Hono<{ Bindings: Bindings }>({
+    getPath: (_request, options) => options?.env?.exchange.target?.routingPath ?? '/',
+  });
+  for (const [path, group] of groupByPath(routes)) {
+    app.all(path, async (context, next) => {
+      const { exchange, allowed } = context.env;
+      const route = group.get(exchange.method);
+      if (route === undefined) {
+        for (const method of group.keys()) allowed.add(method);
+        return next();
+      }
+      await dispatch(dispatcher, route, exchange, context.req.param());
+      return RESPONSE_ALREADY_SENT;
+    });
+  }
+  app.notFound(async (context) => {
+    await dispatchNowhere(dispatcher, context.env.exchange, context.env.allowed);
+    return RESPONSE_ALREADY_SENT;
+  });
+  return app;
+}
+
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean) => void;
+
+// Hono sees a request only after its raw head was found sound: the adapter would normalise what it does not refuse.
+function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Listener {
+  const app = createApp(dispatcher, routes);
+  const waiting = new WeakMap<object, Exchange>();
+  const listener = getRequestListener(
+    (request, { incoming }) => {
+      const exchange = waiting.get(incoming);
+      if (exchange === undefined) throw new Error('A request has no exchange.');
+      waiting.delete(incoming);
+      return app.fetch(request, { exchange, allowed: new Set<string>() });
+    },
+    { overrideGlobalObjects: false, autoCleanupIncoming: false, errorHandler: () => undefined },
+  );
+  return (incoming, outgoing, expectsContinue) => {
+    const exchange = openExchange(dispatcher, incoming, outgoing, expectsContinue);
+    try {
+      requireSoundHead(incoming);
+      exchange.target = parseTarget(incoming.url ?? '');
+    } catch (error) {
+      void refuseHead(dispatcher, exchange, error);
+      return;
+    }
+    waiting.set(incoming, exchange);
+    void listener(incoming, outgoing).then(() => {
+      // The adapter refuses some hosts before it calls us.
+      const error = domainError('request_malformed', 'Send one valid Host header.');
+      if (waiting.has(incoming)) return refuseHead(dispatcher, exchange, error);
+    });
+  };
+}
+
+/**
+ * Builds the server from routes and nothing else. Every request is authenticated, counted, read, validated and answered
+ * the same way; what no route declares does not exist.
+ */
+export function createServer(options: ServerOptions): ApiServer {
+  const { services, routes, logger, allowPlainSecrets = false, now = Date.now } = options;
+  const listener = createListener(
+    {
+      services,
+      logger,
+      authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
+      rateLimit: createRateLimit(options.requestsPerWindowMax ?? requestsPerWindowMaxDefault),
+      readPeer: createPeerReader(options.trustedProxies ?? []),
+    },
+    routes,
+  );
+  const server = http.createServer({
+    headersTimeout: headersMsMax,
+    connectionsCheckingInterval: 1_000,
+    // Whole bodies have no deadline: an honest large upload may take hours. Each reader of a body watches its own.
+    requestTimeout: 0,
+    keepAliveTimeout: keepAliveMs,
+    // Checked by us, so that the refusal is a problem like any other.
+    requireHostHeader: false,
+  });
+  server.maxConnections = connectionsMax;
+  answerParserErrors(server);
+  server.on('request', (incoming, outgoing) => listener(incoming, outgoing, false));
+  server.on('checkContinue', (incoming, outgoing) => listener(incoming, outgoing, true));
+  server.on('checkExpectation', (incoming, outgoing) => listener(incoming, outgoing, false));
+  return {
+    listen: (address) => listen(server, address),
+    close: (deadlineMs) => close(server, deadlineMs),
+  };
+}
+
+function listen(server: Server, address: { readonly port: number; readonly host: string }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject);
+      const bound = server.address();
+      resolve(typeof bound === 'object' && bound !== null ? bound.port : address.port);
+    });
+  });
+}
+
+function close(server: Server, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    server.close(() => {
+      clearTimeout(deadline);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
