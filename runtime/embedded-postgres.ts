@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { ConfigError } from './config-error.ts';
 import { type Account, findAccount } from './postgres/account.ts';
 import { type PostgresBinaries, prepareBinaries } from './postgres/binaries.ts';
@@ -82,14 +82,19 @@ async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: process.platform === 'linux' ? 0o700 : 0o711 });
   } catch (cause) {
-    throw new ConfigError(`The data directory ${dataDir} cannot be made: set VFOLDER_DATA_DIR to a directory of yours.`, {
-      cause,
-    });
+    throw new ConfigError(
+      `The data directory ${dataDir} cannot be made: set VFOLDER_DATA_DIR to a directory of yours.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
 async function isServing(postmaster: Postmaster, clusterDir: string): Promise<boolean> {
-  return postmaster.status === 'ready' && (await isAlive(postmaster, clusterDir)) && (await answers(postmaster));
+  return (
+    postmaster.status === 'ready' && (await isAlive(postmaster, clusterDir)) && (await answers(postmaster))
+  );
 }
 
 /**
@@ -118,7 +123,7 @@ async function settlePrevious(clusterDir: string): Promise<Postmaster | null> {
         `A Postgres with process id ${postmaster.pid} holds the database in ${clusterDir} and does not answer: stop it with "kill -INT ${postmaster.pid}" and start again.`,
       );
     }
-    await delay(pollMs * 5);
+    await setTimeout(pollMs * 5);
   }
 }
 
@@ -142,7 +147,9 @@ async function makeSocketDir(dataDir: string, account: Account | null): Promise<
 
 async function isOurs(dir: string, account: Account | null): Promise<boolean> {
   const found = await lstat(dir);
-  return found.isDirectory() && found.uid === (account?.uid ?? process.getuid?.()) && (found.mode & 0o077) === 0;
+  return (
+    found.isDirectory() && found.uid === (account?.uid ?? process.getuid?.()) && (found.mode & 0o077) === 0
+  );
 }
 
 interface ServerOptions {
@@ -159,18 +166,22 @@ async function startServer(options: ServerOptions): Promise<EmbeddedPostgres> {
   const place = await clusterArgument(clusterDir, account);
   const deadline = Date.now() + previousWaitMs;
   for (;;) {
-    const child = await launch([binaries.postgres, '-D', place, '-k', socketDir, ...serverFlags(options.durable)], {
-      account,
-      libraryPath: binaries.libraryPath,
-      cwd: clusterDir,
-    }, ['ignore', 'ignore', 'pipe']);
+    const child = await launch(
+      [binaries.postgres, '-D', place, '-k', socketDir, ...serverFlags(options.durable)],
+      {
+        account,
+        libraryPath: binaries.libraryPath,
+        cwd: clusterDir,
+      },
+      ['ignore', 'ignore', 'pipe'],
+    );
     const log = followLog(child, options.onLog);
     const exited = endOf(child);
     if (await becomesReady(child, clusterDir, exited)) return own(child, exited, socketDir);
     // Processes of a server that was killed may outlive it for a moment and keep its shared memory.
     const isHeld = /lock file|shared memory block/.test(log());
     if (!isHeld || Date.now() > deadline) throw startFailed(log());
-    await delay(pollMs * 10);
+    await setTimeout(pollMs * 10);
   }
 }
 
@@ -211,7 +222,11 @@ function endOf(child: ChildProcess): Promise<void> {
   });
 }
 
-async function becomesReady(child: ChildProcess, clusterDir: string, exited: Promise<void>): Promise<boolean> {
+async function becomesReady(
+  child: ChildProcess,
+  clusterDir: string,
+  exited: Promise<void>,
+): Promise<boolean> {
   let hasEnded = false;
   void exited.then(() => {
     hasEnded = true;
@@ -220,7 +235,7 @@ async function becomesReady(child: ChildProcess, clusterDir: string, exited: Pro
   while (!hasEnded && Date.now() < deadline) {
     const postmaster = await readPostmaster(clusterDir);
     if (postmaster?.pid === child.pid && postmaster?.status === 'ready') return true;
-    await delay(pollMs);
+    await setTimeout(pollMs);
   }
   if (!hasEnded) child.kill('SIGQUIT');
   await exited;
@@ -248,16 +263,19 @@ function adopt(postmaster: Postmaster, clusterDir: string): EmbeddedPostgres {
 }
 
 async function goneFrom(postmaster: Postmaster, clusterDir: string): Promise<void> {
-  while (await isAlive(postmaster, clusterDir)) await delay(pollMs * 5, undefined, { ref: false });
+  while (await isAlive(postmaster, clusterDir)) await setTimeout(pollMs * 5, undefined, { ref: false });
 }
 
 async function end(pid: number, exited: Promise<void>, socketDir: string): Promise<void> {
-  for (const [signal, waitMs] of [['SIGINT', fastStopMs], ['SIGQUIT', immediateStopMs]] as const) {
+  for (const [signal, waitMs] of [
+    ['SIGINT', fastStopMs],
+    ['SIGQUIT', immediateStopMs],
+  ] as const) {
     const isSent = signalled(pid, signal);
     const timer = new AbortController();
     const hasEnded = await Promise.race([
       exited.then(() => true),
-      delay(isSent ? waitMs : 0, false, { signal: timer.signal }).catch(() => false),
+      setTimeout(isSent ? waitMs : 0, false, { signal: timer.signal }).catch(() => false),
     ]);
     timer.abort();
     if (!hasEnded) continue;

@@ -1,4 +1,17 @@
-import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -34,9 +47,12 @@ export async function prepareBinaries(options: {
   readonly linkDir: string;
 }): Promise<PostgresBinaries> {
   const installed = findNativeDir();
-  const { version } = packageSchema.parse(JSON.parse(await readFile(join(installed, '../package.json'), 'utf8')));
+  const { version } = packageSchema.parse(
+    JSON.parse(await readFile(join(installed, '../package.json'), 'utf8')),
+  );
   const reachable = await canTraverse(join(installed, 'bin'), options.account);
-  const native = reachable || options.account === null ? installed : await copyOnce(installed, version, options.account);
+  const native =
+    reachable || options.account === null ? installed : await copyOnce(installed, version, options.account);
   const linked = await linkLibraries(native, options.linkDir);
   return {
     postgres: join(native, 'bin/postgres'),
@@ -86,7 +102,8 @@ async function linkLibraries(native: string, linkDir: string): Promise<boolean> 
 async function copyOnce(installed: string, version: string, account: Account): Promise<string> {
   const tempRoot = await findTempRoot(account);
   const target = join(tempRoot, `vfolder-postgres-${version}`);
-  if ((await isPrivate(target)) && (await sameFiles(installed, join(target, 'native')))) return join(target, 'native');
+  if ((await isPrivate(target)) && (await sameFiles(installed, join(target, 'native'))))
+    return join(target, 'native');
   const fresh = await mkdtemp(`${target}-`);
   await cp(installed, join(fresh, 'native'), { recursive: true, verbatimSymlinks: true, filter: isNeeded });
   await openForReading(fresh);
@@ -122,7 +139,9 @@ async function isPrivate(dir: string): Promise<boolean> {
 }
 
 async function sameFiles(from: string, to: string): Promise<boolean> {
-  const names = (await readdir(from, { recursive: true })).filter((name) => isNeeded(name) && !name.includes('pkgconfig'));
+  const names = (await readdir(from, { recursive: true })).filter(
+    (name) => isNeeded(name) && !name.includes('pkgconfig'),
+  );
   const copied = new Set(await readdir(to, { recursive: true }).catch(() => []));
   return names.every((name) => copied.has(name));
 }

@@ -119,7 +119,11 @@ async function runNamed(
   );
 }
 
-function attempt(command: [string, ...string[]], step: { readonly input?: string }, options: LaunchOptions): Promise<Run> {
+function attempt(
+  command: [string, ...string[]],
+  step: { readonly input?: string },
+  options: LaunchOptions,
+): Promise<Run> {
   return run(command, step.input === undefined ? options : { ...options, input: step.input });
 }
 

@@ -53,23 +53,39 @@ export async function run(
   child.stdin?.end(options.input ?? '');
   return new Promise((resolve) => {
     child.once('error', (error) => resolve({ isOk: false, output: error.message }));
-    child.once('close', (code) => resolve({ isOk: code === 0, output: Buffer.concat(chunks).toString('utf8') }));
+    child.once('close', (code) =>
+      resolve({ isOk: code === 0, output: Buffer.concat(chunks).toString('utf8') }),
+    );
   });
 }
 
-function setprivCommand(command: readonly [string, ...string[]], account: Account | null): [string, ...string[]] {
-  const identity = account === null ? [] : [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'];
+function setprivCommand(
+  command: readonly [string, ...string[]],
+  account: Account | null,
+): [string, ...string[]] {
+  const identity =
+    account === null ? [] : [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'];
   return ['setpriv', ...identity, '--pdeathsig=INT', '--no-new-privs', '--', ...command];
 }
+
+/** Where setpriv, unshare and what initdb calls are found, whatever the caller's PATH is. */
+const searchPath = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin';
 
 /** LC_ALL and TZ are fixed so that a cluster never depends on who made it where. */
 function environment(libraryPath: string): NodeJS.ProcessEnv {
   const linkerVariable = process.platform === 'darwin' ? 'DYLD_LIBRARY_PATH' : 'LD_LIBRARY_PATH';
-  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', [linkerVariable]: libraryPath };
+  return {
+    PATH: searchPath,
+    LC_ALL: 'C',
+    TZ: 'UTC',
+    [linkerVariable]: libraryPath,
+  };
 }
 
 /** `setpriv` when the machine has one that knows parent death signals (util-linux ≥ 2.33), else `null`. */
 async function findSetpriv(): Promise<'setpriv' | null> {
-  const help = await promisify(execFile)('setpriv', ['--help']).catch(() => null);
+  const help = await promisify(execFile)('setpriv', ['--help'], { env: { PATH: searchPath } }).catch(
+    () => null,
+  );
   return help?.stdout.includes('--pdeathsig') === true ? 'setpriv' : null;
 }

@@ -1,0 +1,13 @@
+import { eq } from 'drizzle-orm';
+import type { Executor } from '../client.ts';
+import { settings } from '../schema/settings.ts';
+
+/** Facts the installation remembers about itself. */
+export type SettingName = 'encryption_key_fingerprint';
+
+/** Stores `value` unless the setting has one already. @returns the stored value; those who come at once get the same */
+export async function claimSetting(db: Executor, name: SettingName, value: string): Promise<string> {
+  await db.insert(settings).values({ name, value }).onConflictDoNothing();
+  const [row] = await db.select({ value: settings.value }).from(settings).where(eq(settings.name, name));
+  return row?.value ?? value;
+}
