@@ -1,4 +1,5 @@
 import { loadFolder } from '../authorize.ts';
+import { acceptedReply } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
 import { createFolder, deleteFolder, listFolders } from './operations.ts';
@@ -62,9 +63,7 @@ async function handleDelete(request: ApiRequest<object>): Promise<Reply> {
   const { services, principal, params, preference } = request;
   const folder = { userId: principal.userId, nameOrId: folderNamed(params) };
   const jobId = await deleteFolder(services, folder);
-  if (!preference.respondAsync) return { status: 204 };
-  const headers = { Location: `/jobs/${jobId}`, 'Preference-Applied': 'respond-async' };
-  return { status: 202, body: { job: jobId }, headers };
+  return preference.respondAsync ? acceptedReply(jobId, preference, { id: jobId }) : { status: 204 };
 }
 
 const remove = defineRoute({
