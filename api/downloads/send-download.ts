@@ -8,15 +8,11 @@ import { acceptsExactly, refusesGzip } from '../http/accept.ts';
 import { sendBody } from '../http/send-body.ts';
 import { contentHeaders, type RawExchange, sendFile } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
+import { contentTypes } from './content-types.ts';
 import type { Selection } from './operations.ts';
 import { sendParts } from './send-parts.ts';
 import { wholeContent } from './whole-content.ts';
 
-const contentTypes: Readonly<Record<ArchiveFormat, string>> = {
-  zip: 'application/zip',
-  tar: 'application/x-tar',
-  'tar.gz': 'application/gzip',
-};
 const bufferBytes = 256 * 1024;
 
 /** How a body is produced: `produce` writes into `through` and ends or destroys it. */

@@ -39,3 +39,20 @@ export async function selectEntries(
   }
   return selected;
 }
+
+/** Entries and bytes that archiving `paths` will meet, by a walk of its own; an estimate, since the tree may change. */
+export async function measureSelection(
+  volume: Volume,
+  folderId: string,
+  { paths, signal }: { readonly paths: readonly EntryPath[]; readonly signal: AbortSignal },
+): Promise<{ entries: number; bytes: number }> {
+  const total = { entries: 0, bytes: 0 };
+  for (const path of paths) {
+    for await (const { path: inner, stat } of volume.walk(folderId, path, { signal })) {
+      if (inner.length === 0) continue;
+      total.entries += 1;
+      if (stat.kind === 'file') total.bytes += stat.sizeBytes;
+    }
+  }
+  return total;
+}

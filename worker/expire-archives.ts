@@ -1,0 +1,67 @@
+import {
+  deleteArchive,
+  listExpiredArchives,
+  listLiveArchiveIds,
+  readDatabaseTime,
+} from '../db/queries/archives.ts';
+import { deleteFinishedJobs } from '../db/queries/jobs.ts';
+import type { JobContext, JobHandler } from '../jobs/handler.ts';
+import type { Volume } from '../storage/volume.ts';
+import type { WorkerServices } from './services.ts';
+import { volumeOf } from './volume-of.ts';
+
+const batchSize = 100;
+/** Files without a row are left alone this long: a job may be between publishing its archive and recording it. */
+const graceMs = 60 * 60 * 1000;
+const historyDays = 30;
+const historyBatch = 10_000;
+
+type Context = JobContext<'archives.expire'>;
+
+/** The file goes first: a row without its file answers 404 and is met again, a file without its row only by age. */
+async function removeExpired(services: WorkerServices, { signal }: Context, volume: Volume): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const ids = await listExpiredArchives(services.db, { volume: volume.name, limit: batchSize });
+    for (const id of ids) {
+      signal.throwIfAborted();
+      await volume.removeArchive(id);
+      await deleteArchive(services.db, id);
+    }
+    removed += ids.length;
+    if (ids.length < batchSize) return removed;
+  }
+}
+
+/** Removes archives, whole or partial, that no row and no unfinished job knows. */
+async function removeLeftovers(
+  services: WorkerServices,
+  { signal }: Context,
+  volume: Volume,
+): Promise<number> {
+  const bornBefore = new Date((await readDatabaseTime(services.db)).getTime() - graceMs);
+  let removed = 0;
+  for await (const batch of volume.listArchives()) {
+    const ids = batch.filter(({ modifiedAt }) => modifiedAt < bornBefore).map(({ id }) => id);
+    const live = await listLiveArchiveIds(services.db, ids);
+    for (const id of ids.filter((candidate) => !live.has(candidate))) {
+      signal.throwIfAborted();
+      await volume.removeArchive(id);
+      removed += 1;
+    }
+  }
+  return removed;
+}
+
+/** Removes archives past their time with their files, what dead jobs left behind, and job history past its age. */
+export function expireArchives(services: WorkerServices): JobHandler<'archives.expire'> {
+  return {
+    run: async (context) => {
+      const volume = volumeOf(services, context.job.volume);
+      const expired = await removeExpired(services, context, volume);
+      const leftovers = await removeLeftovers(services, context, volume);
+      const query = { olderThanDays: historyDays, limit: historyBatch };
+      return { result: { expired, leftovers, forgotten: await deleteFinishedJobs(services.db, query) } };
+    },
+  };
+}
