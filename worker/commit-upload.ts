@@ -16,8 +16,8 @@ import { domainError, isDomainError } from '../domain/errors.ts';
 import { holdsRight } from '../domain/permission.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import { type JobContext, JobDeferredError, type JobHandler, type JobOutcome } from '../jobs/handler.ts';
-import type { EntryStat, Volume } from '../storage/volume.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
+import type { EntryStat, Volume } from '../storage/volume.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
@@ -157,7 +157,8 @@ export function commitUpload(services: WorkerServices): JobHandler<'upload.commi
       await abortUpload(tx, job.payload.uploadId);
       await releaseClaims(tx, job.id);
       // A run that broke half-way may have made files visible that nobody settled; counting the tree mends that.
-      if (job.folderId !== null) await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+      if (job.folderId !== null)
+        await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
     },
   };
 }

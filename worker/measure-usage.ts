@@ -47,7 +47,8 @@ export function measureUsage(services: WorkerServices): JobHandler<'usage.measur
         const { mutationSeq, before } = await startAtRest(services, context, folderId);
         const tree = await volume.measure(folderId, {
           signal: context.signal,
-          onProgress: (done) => context.report({ ...done, of: { entries: before.files, bytes: before.bytes } }),
+          onProgress: (done) =>
+            context.report({ ...done, of: { entries: before.files, bytes: before.bytes } }),
         });
         const usage = { bytes: tree.bytes, files: tree.files };
         const isWritten = await context.fenced((tx) => settleMeasure(tx, { folderId, mutationSeq, usage }));

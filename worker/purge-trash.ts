@@ -42,7 +42,8 @@ export function purgeTrash(services: WorkerServices): JobHandler<'trash.purge'> 
       const measured = await measureOnce(context, volume, folderId);
       await volume.purgeTrash(folderId, job.payload.trashId, {
         signal,
-        onProgress: (done) => context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
+        onProgress: (done) =>
+          context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
       });
       return {
         result: { freed: measured },

@@ -1,6 +1,6 @@
 import { listStaleUsage } from '../db/queries/usage.ts';
-import { measureRequest } from '../jobs/measure-request.ts';
 import type { JobHandler } from '../jobs/handler.ts';
+import { measureRequest } from '../jobs/measure-request.ts';
 import type { WorkerServices } from './services.ts';
 
 /** Every folder is counted about once a day; containers change mounted folders behind the service's back. */

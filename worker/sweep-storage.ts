@@ -1,14 +1,9 @@
-import {
-  findFolderPurge,
-  findFolderStates,
-  findJobStates,
-  requeuePurge,
-} from '../db/queries/sweep.ts';
+import { findFolderPurge, findFolderStates, findJobStates, requeuePurge } from '../db/queries/sweep.ts';
 import { listOpenUploads } from '../db/queries/uploads.ts';
 import { isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
-import { measureRequest } from '../jobs/measure-request.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
+import { measureRequest } from '../jobs/measure-request.ts';
 import type { StoredName, Volume } from '../storage/volume.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';

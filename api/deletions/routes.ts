@@ -9,7 +9,10 @@ const quickPurgeWaitMs = 1_000;
 function resultsOf({ entries }: DeleteResult) {
   const pick = (outcome: 'deleted' | 'not_found') =>
     entries.filter((entry) => entry.outcome === outcome).map(({ path }) => ({ item: path }));
-  return { success: pick('deleted'), failed: pick('not_found').map((entry) => ({ ...entry, msg: 'not found' })) };
+  return {
+    success: pick('deleted'),
+    failed: pick('not_found').map((entry) => ({ ...entry, msg: 'not found' })),
+  };
 }
 
 /** Deleting entries inside a folder. */
@@ -24,7 +27,7 @@ export const deletionRoutes: readonly Route[] = [
     handle: async ({ services, principal, params, input, preference, signal }) => {
       const result = await deleteEntries(services, {
         userId: principal.userId,
-        nameOrId: params['name'] ?? '',
+        nameOrId: params.name ?? '',
         ...input,
       });
       const job = `/jobs/${result.jobId}`;

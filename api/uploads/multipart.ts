@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
-import { domainError } from '../../domain/errors.ts';
+import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
 import { nameEncodingOf, partFileName } from './part-name.ts';
 
 /** Most parts of one request; more is a mistake or an attack. */
 export const partsMax = 10_000;
 
-/** One file of a multipart body. The stream must be read to its end before the next part is asked for. */
+/** One file of a multipart body. Its bytes must be read to their end before the next part is asked for. */
 export interface FilePart {
   readonly fileName: string;
-  readonly stream: Readable;
+  readonly bytes: AsyncIterable<Uint8Array>;
 }
 
 /** The boundary of a multipart/form-data content type. @throws media_type_unsupported, request_malformed */
@@ -26,15 +26,22 @@ export function multipartBoundary(contentType: string | undefined): string {
   return boundary;
 }
 
+interface RawPart {
+  readonly disposition: string;
+  readonly stream: Readable;
+}
+
 interface PartQueue {
-  push(part: { disposition: string; stream: Readable }): void;
+  push(part: RawPart): void;
+  /** The first end counts. An error also ends the part being read, which would wait for bytes for ever. */
   end(error?: Error): void;
-  next(): Promise<{ disposition: string; stream: Readable } | null>;
+  next(): Promise<RawPart | null>;
 }
 
 /** Parts announce themselves by events; the reader wants them one by one. Bounded by what one chunk can hold. */
 function openPartQueue(): PartQueue {
-  const waiting: { disposition: string; stream: Readable }[] = [];
+  const waiting: RawPart[] = [];
+  const unread = new Set<Readable>();
   let outcome: { error?: Error } | undefined;
   let wake: (() => void) | undefined;
   const signal = () => {
@@ -44,17 +51,21 @@ function openPartQueue(): PartQueue {
   return {
     push: (part) => {
       waiting.push(part);
+      unread.add(part.stream);
+      part.stream.once('close', () => unread.delete(part.stream));
       signal();
     },
     end: (error) => {
-      outcome ??= error === undefined ? {} : { error };
+      if (outcome !== undefined) return;
+      outcome = error === undefined ? {} : { error };
+      if (error !== undefined) for (const stream of unread) stream.destroy(error);
       signal();
     },
     next: async () => {
       for (;;) {
+        if (outcome?.error !== undefined) throw outcome.error;
         const part = waiting.shift();
         if (part !== undefined) return part;
-        if (outcome?.error !== undefined) throw outcome.error;
         if (outcome !== undefined) return null;
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -70,10 +81,27 @@ function dispositionOf(header: object): string {
   return typeof first === 'string' ? first : '';
 }
 
+/** The parser reports a cut-off body on the part as an error of its own making. */
+async function* readBytes(stream: Readable): AsyncGenerator<Uint8Array> {
+  const chunks: AsyncIterable<Uint8Array> = stream;
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw isDomainError(error) ? error : malformedBody(error);
+  }
+}
+
+function malformedBody(cause: unknown): DomainError {
+  return domainError('request_malformed', 'The multipart body is malformed or ends early.', { cause });
+}
+
+function abortedBody(cause: unknown): DomainError {
+  return domainError('upload_aborted', 'The connection closed before the upload was complete.', { cause });
+}
+
 function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue): Dicer {
   const parser = new Dicer({ boundary, maxHeaderPairs: 32 });
-  const malformed = (cause: unknown) =>
-    queue.end(domainError('request_malformed', 'The multipart body is malformed or ends early.', { cause }));
+  const malformed = (cause: unknown) => queue.end(isDomainError(cause) ? cause : malformedBody(cause));
   let count = 0;
   // Every listener is attached before the first byte is parsed: an unheard error event would end the process.
   parser.on('part', (part) => {
@@ -86,11 +114,9 @@ function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue):
   });
   parser.on('error', malformed);
   parser.on('finish', () => queue.end());
-  incoming.on('error', malformed);
+  incoming.on('error', (cause) => queue.end(abortedBody(cause)));
   incoming.on('close', () => {
-    if (!incoming.complete) {
-      queue.end(domainError('upload_aborted', 'The connection closed before the upload was complete.'));
-    }
+    if (!incoming.complete) queue.end(abortedBody(undefined));
   });
   incoming.pipe(parser);
   return parser;
@@ -113,7 +139,7 @@ export async function* readFileParts(incoming: IncomingMessage, boundary: string
         part.stream.resume();
         continue;
       }
-      yield { fileName, stream: part.stream };
+      yield { fileName, bytes: readBytes(part.stream) };
     }
   } finally {
     incoming.unpipe(parser);

@@ -48,7 +48,9 @@ async function quotaExceeded(db: Database, folderId: string, amount: Reservation
         reserved: folder.reservedBytes,
         requested: amount.bytes,
       };
-  return domainError('quota_exceeded', `The folder has no room for this upload (${extra.resource}).`, { extra });
+  return domainError('quota_exceeded', `The folder has no room for this upload (${extra.resource}).`, {
+    extra,
+  });
 }
 
 /** Opens the reservation of one upload into `folderId` by `actorId`; costs nothing until the first `take`. */

@@ -32,7 +32,7 @@ export const uploadRoutes: readonly Route[] = [
     handle: async (request) => {
       const jobId = await receiveUpload(request.services, {
         userId: request.principal.userId,
-        nameOrId: request.params['name'] ?? '',
+        nameOrId: request.params.name ?? '',
         incoming: request.incoming,
       });
       return replyAfterJob(request, jobId, committed);

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { StagedFile } from '../../db/queries/uploads.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
@@ -124,11 +123,6 @@ async function readHead(
   return { chunks, sizeBytes, isWhole: true };
 }
 
-function bytesOf(stream: Readable): AsyncIterator<Uint8Array> {
-  const iterable: AsyncIterable<Uint8Array> = stream;
-  return iterable[Symbol.asyncIterator]();
-}
-
 /** Refuses sets of paths that cannot exist together, and keeps the last of those sent twice. */
 function settlePaths(files: readonly StagedFile[]): StageResult {
   const last = new Map<string, StagedFile>();
@@ -158,7 +152,7 @@ export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>):
     const path = formatEntryPath(parsePartPath(part.fileName));
     const ordinal = run.ordinals;
     run.ordinals += 1;
-    const stream = bytesOf(part.stream);
+    const stream = part.bytes[Symbol.asyncIterator]();
     const head = await readHead(stream);
     if (!head.isWhole) {
       // Ordinals on disk stay below the reserved count, which is all that cleaning up after a crash goes by.

@@ -15,7 +15,7 @@ export const usageRoutes: readonly Route[] = [
     body: 'json',
     input: noInput,
     handle: async ({ services, principal, params }) => {
-      const request = { userId: principal.userId, nameOrId: params['name'] ?? '' };
+      const request = { userId: principal.userId, nameOrId: params.name ?? '' };
       return { status: 200, body: await readUsage(services, request) };
     },
   }),
@@ -30,7 +30,7 @@ export const usageRoutes: readonly Route[] = [
       const { services, principal, params } = request;
       const jobId = await requestMeasure(services, {
         userId: principal.userId,
-        nameOrId: params['name'] ?? '',
+        nameOrId: params.name ?? '',
       });
       return replyAfterJob(request, jobId, (job) => ({ status: 200, body: job.result }));
     },

@@ -290,9 +290,7 @@ export async function abortFolderUploads(tx: Executor, folderId: string): Promis
   await tx
     .update(uploads)
     .set({ state: 'aborted', finishedAt: sql`now()` })
-    .where(
-      and(eq(uploads.folderId, folderId), inArray(uploads.state, ['receiving', 'staged', 'aborting'])),
-    );
+    .where(and(eq(uploads.folderId, folderId), inArray(uploads.state, ['receiving', 'staged', 'aborting'])));
 }
 
 /** Forgets sessions that ended longer ago than `olderThanDays`. @returns how many */

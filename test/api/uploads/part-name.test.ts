@@ -26,7 +26,7 @@ describe('file names of parts', () => {
     ['form-data; name="src"; filename="C:\\dir\\x"', 'C:\\dir\\x'],
     ['form-data; filename="semi;colon=1.txt"; name="src"', 'semi;colon=1.txt'],
     [bytes('form-data; name="src"; filename="데이터 é.txt"'), '데이터 é.txt'],
-    ["form-data; name=\"src\"; filename=\"x\"; filename*=utf-8''%EB%8D%B0%2Fy", '데/y'],
+    ['form-data; name="src"; filename="x"; filename*=utf-8\'\'%EB%8D%B0%2Fy', '데/y'],
     ['form-data; name="src"; filename=""', ''],
   ])('reads %j as browsers write it', (header, expected) => {
     expect(partFileName(header, 'raw')).toBe(expected);

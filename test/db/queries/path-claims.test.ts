@@ -90,8 +90,6 @@ describe('measuring beside claims', () => {
     expect(await settleMeasure(database.db, { folderId, mutationSeq, usage })).toBe(false);
     const again = await startMeasure(database.db, folderId);
     if (again === 'busy' || again === 'gone') throw new Error('The folder rests.');
-    expect(
-      await settleMeasure(database.db, { folderId, mutationSeq: again.mutationSeq, usage }),
-    ).toBe(true);
+    expect(await settleMeasure(database.db, { folderId, mutationSeq: again.mutationSeq, usage })).toBe(true);
   });
 });
