@@ -1,0 +1,209 @@
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
+import type { Executor } from '../client.ts';
+import { jobs } from '../schema/jobs.ts';
+import { type DispatchRow, inMs } from './jobs.ts';
+
+/** A row its claimer owns until the lease ends. `payload` is not yet checked. */
+export interface ClaimedJob {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly volume: string;
+  readonly folderId: string | null;
+  readonly actorId: string | null;
+  readonly payload: unknown;
+  readonly checkpoint: unknown;
+  readonly attempt: number;
+  readonly attemptsMax: number;
+  readonly cancelRequestedAt: Date | null;
+  /** Names this claim; every later write carries it. */
+  readonly fence: number;
+}
+
+/** Who writes: a claim of a job. */
+export interface Claim {
+  readonly id: string;
+  readonly fence: number;
+}
+
+/** How a job ends. `detail` is for its owner and never holds a path of the server, SQL or a secret. */
+export type JobEnd =
+  | { readonly state: 'succeeded'; readonly result: unknown }
+  | { readonly state: 'failed'; readonly code: string; readonly detail: string }
+  | { readonly state: 'cancelled' };
+
+const claimColumns = {
+  id: jobs.id,
+  kind: jobs.kind,
+  volume: jobs.volume,
+  folderId: jobs.folderId,
+  actorId: jobs.actorId,
+  payload: jobs.payload,
+  checkpoint: jobs.checkpoint,
+  attempt: jobs.attempt,
+  attemptsMax: jobs.attemptsMax,
+  cancelRequestedAt: jobs.cancelRequestedAt,
+  fence: jobs.fence,
+};
+
+const held = (claim: Claim) =>
+  and(eq(jobs.id, claim.id), eq(jobs.fence, claim.fence), eq(jobs.state, 'running'));
+
+/**
+ * Takes a queued job, or a running one whose lease ended: that run is lost and counts as an attempt. The lease is on
+ * the database clock; the reconciler looks at the row again when it ends.
+ * @returns `null` when the job is unknown, finished or somebody else's
+ */
+export async function claimJob(
+  db: Executor,
+  claim: { readonly jobId: string; readonly owner: string; readonly leaseMs: number },
+): Promise<ClaimedJob | null> {
+  const leaseEnd = inMs(claim.leaseMs);
+  const rows = await db
+    .update(jobs)
+    .set({
+      state: 'running',
+      fence: sql`fence + 1`,
+      attempt: sql`attempt + CASE state WHEN 'running' THEN 1 ELSE 0 END`,
+      leaseUntil: leaseEnd,
+      leaseOwner: claim.owner,
+      nextDispatchAt: leaseEnd,
+      dispatchCount: 0,
+      startedAt: sql`coalesce(started_at, now())`,
+    })
+    .where(
+      and(eq(jobs.id, claim.jobId), sql`(state = 'queued' OR (state = 'running' AND lease_until < now()))`),
+    )
+    .returning(claimColumns);
+  return rows[0] ?? null;
+}
+
+/** Extends the lease and notes progress. @returns whether the owner wants the job cancelled; `null` when the claim is lost */
+export async function renewLease(
+  db: Executor,
+  claim: Claim & { readonly leaseMs: number; readonly progress: JobProgress | undefined },
+): Promise<{ readonly isCancelRequested: boolean } | null> {
+  const leaseEnd = inMs(claim.leaseMs);
+  const rows = await db
+    .update(jobs)
+    .set({
+      leaseUntil: leaseEnd,
+      nextDispatchAt: leaseEnd,
+      ...(claim.progress === undefined ? {} : { progress: claim.progress }),
+    })
+    .where(held(claim))
+    .returning({ cancelRequestedAt: jobs.cancelRequestedAt });
+  const row = rows[0];
+  return row === undefined ? null : { isCancelRequested: row.cancelRequestedAt !== null };
+}
+
+/**
+ * Locks the row for the rest of the transaction if the claim still holds, and saves `checkpoint` when it is not
+ * `undefined`. @returns whether it holds
+ */
+export async function holdClaim(
+  tx: Executor,
+  claim: Claim & { readonly checkpoint: unknown },
+): Promise<boolean> {
+  const rows = await tx
+    .update(jobs)
+    .set(claim.checkpoint === undefined ? { fence: claim.fence } : { checkpoint: claim.checkpoint })
+    .where(held(claim))
+    .returning({ id: jobs.id });
+  return rows.length === 1;
+}
+
+/** Ends a job for good. @returns whether the claim still held; if not, nothing is written */
+export async function finishJob(tx: Executor, claim: Claim & { readonly end: JobEnd }): Promise<boolean> {
+  const { end } = claim;
+  const rows = await tx
+    .update(jobs)
+    .set({
+      state: end.state,
+      finishedAt: sql`now()`,
+      leaseUntil: null,
+      checkpoint: null,
+      result: end.state === 'succeeded' ? end.result : null,
+      errorCode: end.state === 'failed' ? end.code : null,
+      errorDetail: end.state === 'failed' ? end.detail : null,
+    })
+    .where(held(claim))
+    .returning({ id: jobs.id });
+  return rows.length === 1;
+}
+
+/**
+ * Gives a job back to the queue, due in `delayMs`. @param error set when the run failed: it counts as an attempt
+ * @returns whether the claim still held
+ */
+export async function requeueJob(
+  db: Executor,
+  claim: Claim & {
+    readonly delayMs: number;
+    readonly error?: { readonly code: string; readonly detail: string };
+  },
+): Promise<boolean> {
+  const { error } = claim;
+  const rows = await db
+    .update(jobs)
+    .set({
+      state: 'queued',
+      leaseUntil: null,
+      nextDispatchAt: inMs(claim.delayMs),
+      ...(error === undefined
+        ? {}
+        : { attempt: sql`attempt + 1`, errorCode: error.code, errorDetail: error.detail }),
+    })
+    .where(held(claim))
+    .returning({ id: jobs.id });
+  return rows.length === 1;
+}
+
+/** Where a claim stands; for those who lost the answer to a commit. */
+export async function findClaimState(
+  db: Executor,
+  claim: Claim,
+): Promise<{ readonly state: JobState; readonly isHeld: boolean } | null> {
+  const rows = await db
+    .select({ state: jobs.state, fence: jobs.fence })
+    .from(jobs)
+    .where(eq(jobs.id, claim.id));
+  const row = rows[0];
+  return row === undefined ? null : { state: row.state, isHeld: row.fence === claim.fence };
+}
+
+/**
+ * Takes up to `limit` rows that have to be handed to a queue: waiting ones that nobody claimed in time, and running
+ * ones whose lease ended. Each is due again later and later (`firstMs` doubling up to `maxMs`) until somebody claims
+ * it. Several processes may ask at once and get different rows. Uses `jobs_due_idx`.
+ */
+export async function takeDueJobs(
+  db: Executor,
+  query: { readonly limit: number; readonly firstMs: number; readonly maxMs: number },
+): Promise<DispatchRow[]> {
+  const { limit, firstMs, maxMs } = query;
+  return await db
+    .update(jobs)
+    .set({
+      nextDispatchAt: sql`now() + least(${firstMs}::double precision * power(2, least(dispatch_count, 16)), ${maxMs}::double precision)
+        * interval '1 millisecond'`,
+      dispatchCount: sql`dispatch_count + 1`,
+    })
+    .where(
+      // An array is computed once; `IN (SELECT … LIMIT)` may be run again for every row and then takes too many.
+      sql`id = ANY(ARRAY(SELECT j.id FROM jobs AS j WHERE j.state IN ('queued', 'running') AND j.next_dispatch_at <= now()
+        ORDER BY j.next_dispatch_at LIMIT ${limit} FOR UPDATE SKIP LOCKED))`,
+    )
+    .returning({ id: jobs.id, kind: jobs.kind, volume: jobs.volume, priority: jobs.priority });
+}
+
+/** Makes rows that a queue did not accept due again in `delayMs`, as if they had not been taken. */
+export async function putBackDueJobs(
+  db: Executor,
+  rows: { readonly jobIds: readonly string[]; readonly delayMs: number },
+): Promise<void> {
+  await db
+    .update(jobs)
+    .set({ nextDispatchAt: inMs(rows.delayMs), dispatchCount: sql`greatest(dispatch_count - 1, 0)` })
+    .where(and(inArray(jobs.id, [...rows.jobIds]), eq(jobs.state, 'queued')));
+}

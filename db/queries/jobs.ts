@@ -1,0 +1,211 @@
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
+import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
+import type { Executor } from '../client.ts';
+import { jobs } from '../schema/jobs.ts';
+
+/** A job as its owner may see it. */
+export interface JobRecord {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly state: JobState;
+  readonly folderId: string | null;
+  readonly actorId: string | null;
+  readonly progress: JobProgress | null;
+  readonly result: unknown;
+  readonly errorCode: string | null;
+  readonly errorDetail: string | null;
+  readonly attempt: number;
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+}
+
+/** What it takes to hand a row to its queue. */
+export interface DispatchRow {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly volume: string;
+  readonly priority: number;
+}
+
+/** A row to insert. `dispatchInMs` is when the reconciler hands it to the queue if nobody has claimed it by then. */
+export interface InsertJob {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly payload: unknown;
+  readonly volume: string;
+  readonly folderId: string | null;
+  readonly actorId: string | null;
+  readonly attemptsMax: number;
+  readonly dedupeKey: string | null;
+  readonly dispatchInMs: number;
+}
+
+/** Open jobs of one actor are counted up to here for the priority; from then on all are equally late. */
+export const priorityMax = 200;
+
+const insertTriesMax = 5;
+
+const recordColumns = {
+  id: jobs.id,
+  kind: jobs.kind,
+  state: jobs.state,
+  folderId: jobs.folderId,
+  actorId: jobs.actorId,
+  progress: jobs.progress,
+  result: jobs.result,
+  errorCode: jobs.errorCode,
+  errorDetail: jobs.errorDetail,
+  attempt: jobs.attempt,
+  createdAt: jobs.createdAt,
+  startedAt: jobs.startedAt,
+  finishedAt: jobs.finishedAt,
+};
+
+const dispatchColumns = { id: jobs.id, kind: jobs.kind, volume: jobs.volume, priority: jobs.priority };
+
+const isOpen = sql`state IN ('queued', 'running')`;
+
+/** `milliseconds` from now on the database clock. */
+export function inMs(milliseconds: number) {
+  return sql`now() + ${milliseconds}::double precision * interval '1 millisecond'`;
+}
+
+/**
+ * Inserts a job, unless an unfinished one has its dedupe key: then that one is answered. The look before the insert
+ * keeps callers that hold a folder's lock from waiting for the worker that ends the other job and wants that lock.
+ */
+export async function insertJob(db: Executor, job: InsertJob): Promise<DispatchRow> {
+  for (let tries = 0; tries < insertTriesMax; tries++) {
+    const row = (await findDuplicate(db, job)) ?? (await tryInsert(db, job));
+    if (row !== null) return row;
+  }
+  throw new Error(`The job with the key ${job.dedupeKey} comes and goes faster than it can be found.`);
+}
+
+async function findDuplicate(db: Executor, job: InsertJob): Promise<DispatchRow | null> {
+  if (job.dedupeKey === null) return null;
+  const rows = await db
+    .select(dispatchColumns)
+    .from(jobs)
+    .where(and(eq(jobs.dedupeKey, job.dedupeKey), isOpen));
+  return rows[0] ?? null;
+}
+
+async function tryInsert(db: Executor, { dispatchInMs, ...values }: InsertJob): Promise<DispatchRow | null> {
+  const rows = await db
+    .insert(jobs)
+    .values({ ...values, priority: outstanding(values.actorId), nextDispatchAt: inMs(dispatchInMs) })
+    .onConflictDoNothing({ target: jobs.dedupeKey, where: isOpen })
+    .returning(dispatchColumns);
+  return rows[0] ?? null;
+}
+
+/** An actor with much unfinished work comes after those with less; uses `jobs_actor_open_idx`. */
+function outstanding(actorId: string | null) {
+  return actorId === null
+    ? 0
+    : sql`(SELECT count(*) FROM (SELECT 1 FROM jobs AS j WHERE j.actor_id = ${actorId}
+        AND j.state IN ('queued', 'running') LIMIT ${priorityMax}) AS open_jobs)`;
+}
+
+/** Ends the hold of a queued row: the reconciler may have it in `dispatchInMs`. */
+export async function releaseJob(
+  db: Executor,
+  job: { readonly jobId: string; readonly dispatchInMs: number },
+): Promise<void> {
+  await db
+    .update(jobs)
+    .set({ nextDispatchAt: inMs(job.dispatchInMs) })
+    .where(and(eq(jobs.id, job.jobId), eq(jobs.state, 'queued')));
+}
+
+/** Reads the rows of `jobIds` that wait for a worker. */
+export async function listDispatchRows(db: Executor, jobIds: readonly string[]): Promise<DispatchRow[]> {
+  return await db
+    .select(dispatchColumns)
+    .from(jobs)
+    .where(and(inArray(jobs.id, [...jobIds]), eq(jobs.state, 'queued')));
+}
+
+/** A job, if it is the actor's own; `actorId` null is for administrators and finds every job. */
+export async function findJob(
+  db: Executor,
+  query: { readonly jobId: string; readonly actorId: string | null },
+): Promise<JobRecord | null> {
+  const rows = await db
+    .select(recordColumns)
+    .from(jobs)
+    .where(and(eq(jobs.id, query.jobId), ownedBy(query.actorId)));
+  return rows[0] ?? null;
+}
+
+/**
+ * Jobs of an actor (`null`: of all), newest first, those with ids below `cursor`; the last row's id is the next
+ * cursor. Uses `jobs_actor_idx`.
+ */
+export async function listJobs(
+  db: Executor,
+  query: {
+    readonly actorId: string | null;
+    readonly state?: JobState | undefined;
+    readonly cursor?: string | undefined;
+    readonly limit: number;
+  },
+): Promise<JobRecord[]> {
+  const { state, cursor } = query;
+  return await db
+    .select(recordColumns)
+    .from(jobs)
+    .where(
+      and(
+        ownedBy(query.actorId),
+        state === undefined ? undefined : eq(jobs.state, state),
+        cursor === undefined ? undefined : lt(jobs.id, cursor),
+      ),
+    )
+    .orderBy(desc(jobs.id))
+    .limit(query.limit);
+}
+
+function ownedBy(actorId: string | null) {
+  return actorId === null ? undefined : eq(jobs.actorId, actorId);
+}
+
+/**
+ * Marks an unfinished job as unwanted and most urgent: a worker ends it, without running it if it still waits.
+ * @returns `null` when there is no such unfinished job
+ */
+export async function requestCancel(
+  db: Executor,
+  job: { readonly jobId: string; readonly dispatchInMs: number },
+): Promise<(JobRecord & DispatchRow) | null> {
+  const rows = await db
+    .update(jobs)
+    .set({
+      cancelRequestedAt: sql`coalesce(cancel_requested_at, now())`,
+      priority: 0,
+      nextDispatchAt: sql`CASE state WHEN 'queued' THEN ${inMs(job.dispatchInMs)} ELSE next_dispatch_at END`,
+    })
+    .where(and(eq(jobs.id, job.jobId), isOpen))
+    .returning({ ...recordColumns, ...dispatchColumns });
+  return rows[0] ?? null;
+}
+
+/**
+ * Deletes up to `limit` jobs that ended longer ago than `olderThanDays`, oldest first, except those whose archive can
+ * still be downloaded. Uses `jobs_finished_idx`. @returns how many; less than `limit` means none is left
+ */
+export async function deleteFinishedJobs(
+  db: Executor,
+  query: { readonly olderThanDays: number; readonly limit: number },
+): Promise<number> {
+  const rows = await db
+    .delete(jobs)
+    .where(
+      sql`id = ANY(ARRAY(SELECT j.id FROM jobs AS j WHERE j.finished_at < now() - make_interval(days => ${query.olderThanDays})
+        AND NOT EXISTS (SELECT 1 FROM archives AS a WHERE a.id = j.id) ORDER BY j.finished_at LIMIT ${query.limit}))`,
+    )
+    .returning({ id: jobs.id });
+  return rows.length;
+}

@@ -1,0 +1,97 @@
+import type { Database } from '../db/client.ts';
+import { type JobNotifications, notifyJob, openNotifications } from '../db/notifications.ts';
+import { findJob, type JobRecord, releaseJob, requestCancel } from '../db/queries/jobs.ts';
+import { domainError } from '../domain/errors.ts';
+import { type Dispatcher, makeDispatcher } from './dispatcher.ts';
+import type { JobClient } from './job-client.ts';
+import type { JobLogger } from './logger.ts';
+import { insertOutboxJob } from './outbox.ts';
+import { openQueueStore } from './queue-store.ts';
+import { startReconciler } from './reconciler.ts';
+import { throttledWarning } from './throttled-warning.ts';
+import { type JobTimings, usualTimings } from './timings.ts';
+import { waitForJob } from './wait.ts';
+
+/** The word that tells the worker of a running job to look at its row. */
+export const cancelWord = 'cancel';
+
+/** What every process with jobs has. */
+export interface JobClientOptions {
+  readonly db: Database;
+  readonly databaseUrl: string;
+  /** `undefined`: the queues live in the database. */
+  readonly redisUrl: string | undefined;
+  /** Names of the volumes whose scheduled work this process keeps going. */
+  readonly volumes: readonly string[];
+  readonly logger: JobLogger;
+  readonly timings?: Partial<JobTimings>;
+}
+
+/** A job client with what a consumer in the same process shares with it. */
+export interface OpenJobClient extends JobClient {
+  readonly dispatcher: Dispatcher;
+  readonly notifications: JobNotifications;
+  readonly timings: JobTimings;
+  /** Stops the reconciler, lets adds on their way arrive and disconnects. */
+  close(): Promise<void>;
+}
+
+/** How long a cancel waits for the job's end, so that most callers see it at once. */
+const cancelWaitMs = 1_000;
+
+/**
+ * Opens the queues for those who give work, and starts this process's reconciler. Resolves while the queue store is
+ * away, too.
+ */
+export async function openJobClient(options: JobClientOptions): Promise<OpenJobClient> {
+  const { db, logger } = options;
+  const timings = { ...usualTimings, ...options.timings };
+  const store = openQueueStore({ ...options, workersMax: 0 });
+  const notifications = openNotifications({
+    url: options.databaseUrl,
+    onError: throttledWarning(logger, 'job.listen-failed'),
+  });
+  const dispatcher = makeDispatcher({ db, store, logger, timings });
+  const reconciler = startReconciler({ db, dispatcher, volumes: options.volumes, timings, logger });
+  return {
+    dispatcher,
+    notifications,
+    timings,
+    enqueue: async (tx, job) => {
+      const row = await insertOutboxJob(tx, job, timings.graceMs);
+      dispatcher.remember(row);
+      return row.id;
+    },
+    dispatch: dispatcher.dispatch,
+    release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
+    wait: (jobId, waiting) => waitForJob({ db, notifications }, jobId, waiting),
+    cancel: (jobId) => cancelJob({ db, notifications, dispatcher, timings }, jobId),
+    close: async () => {
+      await reconciler.close();
+      await dispatcher.close();
+      await notifications.close();
+      await store.close();
+    },
+  };
+}
+
+/**
+ * A waiting job is ended by a worker as well, for only workers know what it holds: it is dispatched before all others
+ * and ended in place of its run.
+ */
+async function cancelJob(
+  parts: Pick<OpenJobClient, 'notifications' | 'dispatcher' | 'timings'> & { readonly db: Database },
+  jobId: string,
+): Promise<JobRecord> {
+  const { db } = parts;
+  const job = await requestCancel(db, { jobId, dispatchInMs: parts.timings.graceMs });
+  if (job === null) {
+    const found = await findJob(db, { jobId, actorId: null });
+    if (found === null) throw domainError('not_found', 'There is no such job.');
+    throw domainError('job_not_cancellable', `The job is ${found.state} and can no longer be cancelled.`);
+  }
+  if (job.state === 'queued') parts.dispatcher.expedite(job);
+  else await notifyJob(db, jobId, cancelWord);
+  const ended = await waitForJob(parts, jobId, { timeoutMs: cancelWaitMs });
+  return ended ?? (await findJob(db, { jobId, actorId: null })) ?? job;
+}

@@ -1,0 +1,30 @@
+import { uuidv7 } from 'uuidv7';
+import type { Executor } from '../db/client.ts';
+import { type DispatchRow, insertJob } from '../db/queries/jobs.ts';
+import type { JobKind } from '../domain/job.ts';
+import { jobContracts } from './contracts.ts';
+import type { NewJob } from './job-client.ts';
+
+/**
+ * Inserts a job in the caller's transaction, or finds the unfinished one with its dedupe key. The reconciler has the
+ * row `graceMs` later (or at the end of its hold) unless a worker has claimed it by then.
+ * @throws when the payload is not what the contract of the kind says
+ */
+export async function insertOutboxJob<K extends JobKind>(
+  tx: Executor,
+  job: NewJob<K>,
+  graceMs: number,
+): Promise<DispatchRow> {
+  const contract = jobContracts[job.kind];
+  return await insertJob(tx, {
+    id: job.id ?? uuidv7(),
+    kind: job.kind,
+    payload: contract.payload.parse(job.payload),
+    volume: job.volume,
+    folderId: job.folderId,
+    actorId: job.actorId,
+    attemptsMax: contract.attemptsMax,
+    dedupeKey: job.dedupeKey ?? null,
+    dispatchInMs: job.holdMs ?? graceMs,
+  });
+}

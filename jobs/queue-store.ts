@@ -1,0 +1,181 @@
+import {
+  type BackendFactory,
+  createPostgresBackend,
+  createRedisBackend,
+  type IQueueBackend,
+  isPgPool,
+  WaitingError,
+  withBackend,
+} from 'bullmq';
+import type { DispatchRow } from '../db/queries/jobs.ts';
+import type { JobKind } from '../domain/job.ts';
+import { openQueuePool, openRedis } from './connections.ts';
+import { jobContracts } from './contracts.ts';
+import type { JobLogger } from './logger.ts';
+import { throttledWarning } from './throttled-warning.ts';
+
+/** What became of a delivery: over, or to be given to another worker at once. */
+export type Delivery = 'done' | 'hand_back';
+
+/** Takes ids from one queue. */
+export interface QueueWorker {
+  /** Takes no more; resolves when running deliveries are over, or at once with `force`. */
+  close(force: boolean): Promise<void>;
+}
+
+/**
+ * The queues, wherever they live. They carry ids of rows and may forget or repeat them; an id that already waits is
+ * not added twice, and nothing is kept of one that is done, so that it may be added again.
+ */
+export interface QueueStore {
+  /** @throws at once when the store is away */
+  add(queueName: string, rows: readonly DispatchRow[]): Promise<void>;
+  /** Takes a waiting id out; nothing happens when it does not wait. */
+  remove(queueName: string, jobId: string): Promise<void>;
+  /** Starts taking ids. On Postgres it resolves when the database answers; on Redis at once. */
+  work(queueName: string, options: WorkOptions): Promise<QueueWorker>;
+  close(): Promise<void>;
+}
+
+/** How to take ids from a queue. */
+export interface WorkOptions {
+  readonly concurrency: number;
+  /** Must not throw but for outages; the id is then due again by its row. */
+  readonly deliver: (jobId: string) => Promise<Delivery>;
+}
+
+/** Where the queues live: Redis when its url is given, else the database. */
+export interface QueueStoreOptions {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  /** How many queues this process takes ids from; 0 when it only adds. */
+  readonly workersMax: number;
+  readonly logger: JobLogger;
+}
+
+const waitingFree = 4;
+
+/** Opens the queues without waiting for their store. */
+export function openQueueStore(options: QueueStoreOptions): QueueStore {
+  const onError = throttledWarning(options.logger, 'queue.unreachable');
+  if (options.redisUrl === undefined) {
+    const connectionsMax = options.workersMax + waitingFree;
+    const pool = openQueuePool(options.databaseUrl, { connectionsMax, onError });
+    // The library's own type of a pool differs from the driver's in the signature of `on` only.
+    if (!isPgPool(pool)) throw new Error('The queue library does not know a pool of this driver.');
+    return makeStore(createPostgresBackend, {
+      connection: pool,
+      awaitsReady: true,
+      onError,
+      disconnect: () => pool.end(),
+    });
+  }
+  const role = options.workersMax === 0 ? 'producer' : 'consumer';
+  const redis = openRedis(options.redisUrl, { role, onError });
+  return makeStore(createRedisBackend, {
+    connection: redis,
+    awaitsReady: false,
+    onError,
+    disconnect: async () => redis.disconnect(),
+  });
+}
+
+/** The queue of a job: per kind of work and volume, because a worker only takes work for volumes it has. */
+export function queueNameOf(job: { readonly kind: JobKind; readonly volume: string }): string {
+  return `${jobContracts[job.kind].queue}.${job.volume}`;
+}
+
+interface StoreParts<C> {
+  readonly connection: C;
+  /** A Postgres object whose first connect failed stays broken for ever, so it is thrown away and made again. */
+  readonly awaitsReady: boolean;
+  readonly onError: (error: unknown) => void;
+  readonly disconnect: () => Promise<void>;
+}
+
+function makeStore<B extends IQueueBackend, C>(
+  factory: BackendFactory<B, C>,
+  parts: StoreParts<C>,
+): QueueStore {
+  const { Queue, Worker } = withBackend(factory);
+  const makeQueue = (name: string) => {
+    const queue = new Queue<{ opId: string }>(name, {
+      connection: parts.connection,
+      skipWaitingForReady: true,
+      streams: { events: { maxLen: 500 } },
+    });
+    queue.on('error', parts.onError);
+    return queue;
+  };
+  const queues = new Map<string, ReturnType<typeof makeQueue>>();
+  const readyQueue = async (name: string) => {
+    const queue = queues.get(name) ?? makeQueue(name);
+    queues.set(name, queue);
+    if (parts.awaitsReady) {
+      await queue.waitUntilReady().catch((error: unknown) => {
+        if (queues.get(name) === queue) queues.delete(name);
+        throw error;
+      });
+    }
+    return queue;
+  };
+  return {
+    add: async (name, rows) => {
+      const queue = await readyQueue(name);
+      const [first, ...others] = rows.map(toQueued);
+      if (first === undefined) return;
+      if (others.length === 0) await queue.add(first.name, first.data, first.opts);
+      else await queue.addBulk([first, ...others]);
+    },
+    remove: async (name, jobId) => {
+      await (await readyQueue(name)).remove(jobId);
+    },
+    work: async (name, options) => {
+      const worker = new Worker<{ opId: string }>(
+        name,
+        async (job, token) => {
+          if ((await options.deliver(job.data.opId)) === 'done' || token === undefined) return;
+          await job.moveToWait(token);
+          throw new WaitingError();
+        },
+        { connection: parts.connection, concurrency: options.concurrency, ...workerSettings },
+      );
+      worker.on('error', parts.onError);
+      worker.on('failed', (_job, error) => parts.onError(error));
+      if (parts.awaitsReady) {
+        await worker.waitUntilReady().catch(async (error: unknown) => {
+          await worker.close(true);
+          throw error;
+        });
+      }
+      return { close: (force) => worker.close(force) };
+    },
+    close: async () => {
+      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+      await parts.disconnect();
+    },
+  };
+}
+
+/**
+ * The queue's own lock is shorter than our lease, so that the id of a lost run can be added again as soon as the lease
+ * ends. Retries after a lost connection are soon, for the default is 15 s.
+ */
+const workerSettings = {
+  lockDuration: 10_000,
+  stalledInterval: 5_000,
+  maxStalledCount: 100,
+  drainDelay: 5,
+  runRetryDelay: 1_000,
+};
+
+function toQueued(row: DispatchRow) {
+  const opts = {
+    jobId: row.id,
+    attempts: 1,
+    priority: row.priority,
+    removeOnComplete: true,
+    removeOnFail: true,
+  };
+  return { name: row.kind, data: { opId: row.id }, opts };
+}
