@@ -14,7 +14,6 @@ import {
 import type { Exchange } from './http/exchange.ts';
 import { givenRequestId, methodOf } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
-import { describeError } from './http/outage.ts';
 import type { Peer } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
@@ -112,7 +111,7 @@ function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): voi
   exchange.note.errorCode = problem.code;
   const isOurs = problem.status >= 500 && problem.status !== 507 && !exchange.signal.aborted;
   if (isOurs) {
-    const fields = { request_id: exchange.requestId, code: problem.code, err: describeError(error) };
+    const fields = { request_id: exchange.requestId, code: problem.code, err: error };
     dispatcher.logger.error(fields, 'request.failed');
   }
   send(exchange, { status: problem.status, headers: problem.headers, text: problem.body });

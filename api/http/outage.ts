@@ -34,7 +34,7 @@ function isOutageCode(error: Error): boolean {
 }
 
 /** The error and its causes, outermost first. */
-export function causesOf(error: unknown): readonly Error[] {
+function causesOf(error: unknown): readonly Error[] {
   const chain: Error[] = [];
   let current = error;
   while (current instanceof Error && chain.length < causeDepthMax) {
@@ -49,19 +49,4 @@ export function isOutage(error: unknown): boolean {
   return causesOf(error).some(
     (cause) => isOutageCode(cause) || (cause instanceof AggregateError && cause.errors.some(isOutage)),
   );
-}
-
-/**
- * What the log may hold of an error: names, codes and stacks along the causes. The message of a failed query is left
- * out, for it carries the parameters (drizzle's DrizzleQueryError).
- */
-export function describeError(error: unknown): readonly Record<string, unknown>[] {
-  if (!(error instanceof Error)) return [{ name: typeof error }];
-  return causesOf(error).map((cause) => ({
-    name: cause.name,
-    ...('code' in cause ? { code: cause.code } : {}),
-    ...('query' in cause && 'params' in cause
-      ? { query: cause.query }
-      : { message: cause.message, stack: cause.stack }),
-  }));
 }

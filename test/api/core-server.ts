@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { connect } from 'node:net';
+import type { Logger } from '../../api/http/logger.ts';
+import { routes as allRoutes } from '../../api/routes.ts';
+import type { Route } from '../../api/route.ts';
+import { createServer, type ServerOptions } from '../../api/server.ts';
+import type { Services } from '../../api/services.ts';
+import { insertKeypair } from '../../db/queries/keypairs.ts';
+import { openSecretBox, type SecretBox } from '../../db/secret-box.ts';
+import { emptyBodyHash, type SignedRequest, signRequest } from '../../domain/signature.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { insertTestUser } from '../support/factories.ts';
+
+/** What a request was answered; header names in lower case. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** A request for `send`. */
+export interface Call {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+/** A keypair that exists in the database. */
+export interface TestKeypair {
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly userId: string;
+  readonly email: string;
+}
+
+/** One line of the log. */
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A server on a free port of the loopback, with what tests look at. */
+export interface CoreServer {
+  readonly port: number;
+  readonly host: string;
+  readonly lines: readonly LogLine[];
+  send(call: Call): Promise<Answer>;
+  /** Writes bytes to a connection of its own and answers all that comes back until it closes. */
+  sendRaw(bytes: string | Buffer): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A box with a random key. */
+export function makeSecretBox(): SecretBox {
+  return openSecretBox(randomBytes(32));
+}
+
+/** Starts a server with the given routes (default: all) on a real database. Jobs and volumes are absent. */
+export async function startCoreServer(
+  database: TestDatabase,
+  options: Partial<Omit<ServerOptions, 'services' | 'logger'>> & {
+    readonly secrets: SecretBox;
+    readonly services?: Partial<Services>;
+  },
+): Promise<CoreServer> {
+  const { secrets, services: given, routes = allRoutes, ...rest } = options;
+  const lines: LogLine[] = [];
+  const log = (level: LogLine['level']) => (fields: LogLine['fields'], event: string) => {
+    lines.push({ level, event, fields });
+  };
+  const logger: Logger = { info: log('info'), warn: log('warn'), error: log('error') };
+  const absent = (): never => {
+    throw new Error('There are no queues here.');
+  };
+  const services: Services = {
+    db: database.db,
+    jobs: { enqueue: absent, dispatch: absent, release: absent, wait: absent, cancel: absent },
+    volumes: new Map(),
+    defaultVolume: 'local',
+    secrets,
+    version: '1.2.3',
+    ...given,
+  };
+  const server = createServer({ services, routes, logger, ...rest });
+  const port = await server.listen({ port: 0, host: '127.0.0.1' });
+  return {
+    port,
+    host: `127.0.0.1:${port}`,
+    lines,
+    send: (call) => send(port, call),
+    sendRaw: (bytes) => sendRaw(port, bytes),
+    close: () => server.close(1_000),
+  };
+}
+
+function send(port: number, call: Call): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const body = call.body === undefined ? undefined : Buffer.from(call.body);
+    const length = body === undefined ? {} : { 'content-length': String(body.length) };
+    const options = { host: '127.0.0.1', port, method: call.method ?? 'GET', path: call.path, agent: false };
+    const request = http.request({ ...options, headers: { ...length, ...call.headers } }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        const isJson = /json/.test(response.headers['content-type'] ?? '');
+        const json = isJson && text !== '' ? JSON.parse(text) : {};
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
+      });
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true }, () => socket.end(bytes));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    // A reset after the answer is no answer less.
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    socket.on('end', () => socket.destroy());
+  });
+}
+
+/** Makes a user with a keypair. */
+export async function makeKeypair(
+  database: TestDatabase,
+  secrets: SecretBox,
+  values: { readonly role?: 'user' | 'admin'; readonly isActive?: boolean } = {},
+): Promise<TestKeypair> {
+  const email = `key-${randomBytes(6).toString('hex')}@example.org`;
+  const userId = await insertTestUser(database.db, { ...values, email });
+  const accessKey = `AK${randomBytes(9).toString('hex').toUpperCase()}`;
+  const secretKey = randomBytes(30).toString('base64url');
+  await insertKeypair(database.db, { accessKey, userId, secretSealed: secrets.seal(secretKey) });
+  return { accessKey, secretKey, userId, email };
+}
+
+/** `Authorization: Basic` of a keypair. */
+export function basic(keypair: Pick<TestKeypair, 'accessKey' | 'secretKey'>): Record<string, string> {
+  const pair = Buffer.from(`${keypair.accessKey}:${keypair.secretKey}`).toString('base64');
+  return { authorization: `Basic ${pair}` };
+}
+
+/** Headers that sign a call as a published client of API version v4 does. `changes` are made before it is signed. */
+export function signed(
+  server: Pick<CoreServer, 'host'>,
+  keypair: Pick<TestKeypair, 'accessKey' | 'secretKey'>,
+  call: Call,
+  changes: Partial<SignedRequest> & { readonly dayKey?: string } = {},
+): Record<string, string> {
+  const { dayKey, ...rest } = changes;
+  const date = rest.date ?? new Date().toISOString();
+  const request: SignedRequest = {
+    method: call.method ?? 'GET',
+    target: call.path,
+    date,
+    host: server.host,
+    contentType: 'application/json',
+    versionHeader: 'x-backendai-version',
+    version: 'v4.20190615',
+    bodyHash: emptyBodyHash,
+    ...rest,
+  };
+  const key = { secret: keypair.secretKey, dayKey: dayKey ?? date.slice(0, 10).replaceAll('-', '') };
+  return {
+    date,
+    'content-type': request.contentType,
+    ...(request.version === '' ? {} : { [request.versionHeader]: request.version }),
+    authorization: `BackendAI signMethod=HMAC-SHA256, credential=${keypair.accessKey}:${signRequest(request, key)}`,
+  };
+}
