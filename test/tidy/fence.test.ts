@@ -33,7 +33,7 @@ const owners: Record<string, Room> = {
 const builtins: Record<string, readonly Room[]> = {
   'node:fs': ['storage', 'runtime', 'supervisor'],
   'node:fs/promises': ['storage', 'runtime', 'supervisor'],
-  'node:path': ['storage', 'runtime', 'supervisor'],
+  'node:path': ['storage', 'db', 'runtime', 'supervisor'],
   'node:child_process': ['runtime', 'supervisor'],
 };
 

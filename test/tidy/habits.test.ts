@@ -96,6 +96,7 @@ const legal: Record<string, string> = {
   'domain/brand.ts': "export const a = 'x' as unknown as { readonly b: 'c' };\n",
   'api/constant.ts': "export const a = ['x', 'y'] as const;\n",
   'api/typed-constant.ts': "export const a = { b: 'c' } as const satisfies Record<string, string>;\n",
+  'api/renamed.ts': "import { x as y } from './x.ts';\nexport const a = y;\nexport { a as b };\n",
   'runtime/config.ts': 'export const home = process.env.HOME;\n',
   'vitest.config.ts': 'export default {};\n',
   'test/long-describe.test.ts': `describe('x', () => {\n${repeat(80, (i) => `  it('keeps ${i}', () => {});`)}\n});\n`,
