@@ -61,7 +61,7 @@ function openWindow(archive: Archiver, signal: AbortSignal) {
 function omissionReason(error: unknown): string | undefined {
   if (isDomainError(error, 'entry_not_found')) return 'vanished';
   if (isDomainError(error, 'entry_not_regular')) return 'changed';
-  if (isDomainError(error, 'permission_denied')) return 'unreadable';
+  if (isDomainError(error, 'entry_conflict')) return 'unreadable';
   return undefined;
 }
 

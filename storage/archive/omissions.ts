@@ -20,7 +20,7 @@ const explanations: Readonly<Record<string, string>> = {
   other: 'not a regular file or directory',
   name_not_utf8: 'the name is not UTF-8',
   name_too_long: 'the path is longer than archives allow',
-  unreadable: 'the service may not read it',
+  unreadable: 'its permissions keep the service out',
   too_deep: 'nested too deep',
   vanished: 'removed while the archive was made',
   changed: 'replaced by something else while the archive was made',
