@@ -9,10 +9,19 @@ const everything = [
   ...listFiles(/\.mjs$/, 'scripts').map((path) => ({ path, text: readText(path) })),
 ];
 
-/** `path:line` of every line of `files` that matches. */
+/** Lines that a ban does not mean: the volume's own root is the operator's path, not a tenant's. */
+const exceptions = new Set([
+  'storage/posix/posix-volume.ts: await syscalls.mkdir(path, { recursive: true, mode: modes.upper });',
+]);
+
+/** `path:line` of every line of `files` that matches and is no exception. */
 function findLines(files: readonly { path: string; text: string }[], pattern: RegExp): string[] {
   return files.flatMap(({ path, text }) =>
-    text.split('\n').flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}`] : [])),
+    text
+      .split('\n')
+      .flatMap((line, index) =>
+        pattern.test(line) && !exceptions.has(`${path}: ${line.trim()}`) ? [`${path}:${index + 1}`] : [],
+      ),
   );
 }
 
