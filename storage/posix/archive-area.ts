@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { finished } from 'node:stream/promises';
+import { Writable } from 'node:stream';
+import type { OpenFile, StagedContent, StageWriter, StoredName } from '../volume.ts';
+import { isDomainError } from '../../domain/errors.ts';
+import { descend, descendMaking } from './descend.ts';
+import {
+  type Directory,
+  openChild,
+  renameChild,
+  syncDirectory,
+  unlinkChild,
+  withDirectory,
+} from './directory.ts';
+import { byteNames, statSync } from './directory-sync.ts';
+import { pathAt } from './entry-name.ts';
+import { hasErrno, toStorageError } from './errno.ts';
+import { archiveComponents, archivesName, foldersName, isId } from './layout.ts';
+import { openRegularFile } from './open-file.ts';
+import { createStageWriter } from './stage-writer.ts';
+import { modes, openFlags, syscalls } from './syscalls.ts';
+import { createTimeSlice } from './time-slice.ts';
+
+/** Partial archives are `<id>.<random>.part`: a second attempt never writes into, or publishes, the file of the first. */
+const partSuffix = '.part';
+const idLength = 36;
+/** Names given out at once by the listings for the sweepers. */
+const batchNames = 1000;
+
+/** An archive that is being written, as in `Volume.createArchive`. */
+export interface ArchiveDraft {
+  readonly sink: Writable;
+  finish(): Promise<StagedContent>;
+  abort(): Promise<void>;
+}
+
+function asError(error: unknown): Error {
+  const failure = toStorageError(error);
+  return failure instanceof Error ? failure : new Error('Writing failed.', { cause: failure });
+}
+
+function sinkOf(writer: StageWriter): Writable {
+  const writeAll = async (chunks: readonly Uint8Array[]): Promise<void> => {
+    for (const chunk of chunks) await writer.write(chunk);
+  };
+  return new Writable({
+    highWaterMark: 1024 * 1024,
+    write(chunk: Uint8Array, _encoding, done) {
+      writer.write(chunk).then(() => done(), (error: unknown) => done(asError(error)));
+    },
+    writev(items, done) {
+      const chunks = items.map((item): Uint8Array => item.chunk);
+      writeAll(chunks).then(() => done(), (error: unknown) => done(asError(error)));
+    },
+  });
+}
+
+function openShelf(root: Directory, archiveId: string): Promise<Directory> {
+  const [shelf] = archiveComponents(archiveId);
+  return descend(root, [archivesName, shelf], 'entry_not_found');
+}
+
+/** `Volume.createArchive`. Only `finish` makes it visible; a later archive of the same id replaces it in one step. */
+export async function createArchive(root: Directory, archiveId: string): Promise<ArchiveDraft> {
+  const [shelfName, name] = archiveComponents(archiveId);
+  const partName = `${name}.${randomBytes(8).toString('hex')}${partSuffix}`;
+  const shelf = await descendMaking(root, [archivesName, shelfName], modes.closed);
+  let writer: StageWriter;
+  try {
+    const fd = await shelf.using((parent) =>
+      syscalls.open(pathAt(parent, partName), openFlags.create, modes.file),
+    );
+    writer = createStageWriter(fd);
+  } catch (error) {
+    await shelf.close();
+    throw error;
+  }
+  const sink = sinkOf(writer);
+  // Whoever writes sees the error in its callback or in `finish`; without a listener it would end the process.
+  sink.on('error', () => undefined);
+  return {
+    sink,
+    async finish() {
+      try {
+        if (!sink.writableEnded) sink.end();
+        await finished(sink);
+        const content = await writer.finish();
+        await renameChild(shelf, partName, shelf, name);
+        await syncDirectory(shelf);
+        await shelf.close();
+        return content;
+      } catch (error) {
+        throw toStorageError(error);
+      }
+    },
+    async abort() {
+      if (!shelf.isOpen) return;
+      sink.destroy();
+      await writer.close();
+      await unlinkChild(shelf, partName);
+      await shelf.close();
+    },
+  };
+}
+
+/** `Volume.openArchive`. */
+export function openArchive(root: Directory, archiveId: string): Promise<OpenFile> {
+  const [, name] = archiveComponents(archiveId);
+  return withDirectory(openShelf(root, archiveId), (shelf) => openRegularFile(shelf, name));
+}
+
+/** The archive a name in the area belongs to, or `null` when it is none of ours. */
+function archiveOf(name: string): string | null {
+  const id = name.slice(0, idLength);
+  const isOurs = name === id || (name[idLength] === '.' && name.endsWith(partSuffix));
+  return isOurs && isId(id) ? id : null;
+}
+
+/** `Volume.removeArchive`. */
+export async function removeArchive(root: Directory, archiveId: string): Promise<void> {
+  const [, id] = archiveComponents(archiveId);
+  try {
+    await withDirectory(openShelf(root, archiveId), async (shelf) => {
+      for (const name of byteNames(shelf)) {
+        if (archiveOf(name) === id) await unlinkChild(shelf, name);
+      }
+    });
+  } catch (error) {
+    if (!isDomainError(error, 'entry_not_found')) throw error;
+  }
+}
+
+/** Goes down `levels` directories and hands out every id in the last of them, with its age, in batches. */
+async function* listIds(
+  directory: Directory,
+  levels: number,
+  idOf: (name: string) => string | null,
+): AsyncGenerator<readonly StoredName[]> {
+  const slice = createTimeSlice();
+  let batch: StoredName[] = [];
+  for (const name of byteNames(directory)) {
+    if (slice.isOver()) await slice.rest();
+    const id = levels === 0 ? idOf(name) : null;
+    const stat = id === null ? null : statSync(directory, name);
+    if (id !== null && stat !== null) batch.push({ id, modifiedAt: stat.mtime });
+    if (batch.length >= batchNames) {
+      yield batch;
+      batch = [];
+    }
+    if (levels > 0 && shelfForm.test(name)) yield* listBelow(directory, name, levels - 1, idOf);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+const shelfForm = /^[0-9a-f]{2}$/;
+
+async function* listBelow(
+  parent: Directory,
+  name: string,
+  levels: number,
+  idOf: (name: string) => string | null,
+): AsyncGenerator<readonly StoredName[]> {
+  let directory: Directory;
+  try {
+    directory = await openChild(parent, name);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return;
+    throw error;
+  }
+  try {
+    yield* listIds(directory, levels, idOf);
+  } finally {
+    await directory.close();
+  }
+}
+
+async function* withCodes<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* source;
+  } catch (error) {
+    throw toStorageError(error);
+  }
+}
+
+/** `Volume.listArchives`. An archive that is published and being written again appears twice. */
+export function listArchives(root: Directory): AsyncIterable<readonly StoredName[]> {
+  return withCodes(listBelow(root, archivesName, 1, archiveOf));
+}
+
+/** `Volume.listFolders`. */
+export function listFolders(root: Directory): AsyncIterable<readonly StoredName[]> {
+  return withCodes(listBelow(root, foldersName, 2, (name) => (isId(name) ? name : null)));
+}

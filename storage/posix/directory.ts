@@ -1,0 +1,159 @@
+import fs from 'node:fs';
+import { type EntryName, pathAt, pathOf } from './entry-name.ts';
+import { type Descriptor, ownDescriptor } from './descriptor.ts';
+import { hasErrno } from './errno.ts';
+import { modes, openFlags, syscalls } from './syscalls.ts';
+
+/**
+ * An open directory (O_PATH). It stays the same directory when it is renamed, and creating in it fails with ENOENT
+ * once it is removed. The functions of this module act on one name in it and never follow a symlink of that name.
+ * They throw the plain error of the system call.
+ */
+export interface Directory extends Descriptor {
+  /** `st_dev` of the volume; entering a directory on another device is refused. */
+  readonly device: bigint;
+  share(): Directory;
+}
+
+const bigint = { bigint: true } as const;
+
+function asDirectory(descriptor: Descriptor, device: bigint): Directory {
+  return {
+    device,
+    get isOpen() {
+      return descriptor.isOpen;
+    },
+    using: descriptor.using,
+    usingSync: descriptor.usingSync,
+    share: () => asDirectory(descriptor.share(), device),
+    close: descriptor.close,
+  };
+}
+
+/** Takes ownership of an O_PATH descriptor. It has no content to flush, so closing it never waits and needs no pool. */
+export function ownDirectory(fd: number, device: bigint): Directory {
+  return asDirectory(
+    ownDescriptor(fd, (number) => fs.closeSync(number)),
+    device,
+  );
+}
+
+/**
+ * Opens the directory `name`. A symlink, or anything else that is no directory, is ENOTDIR.
+ * Not compared with the volume's device; whoever walks does that.
+ */
+export async function openChild(directory: Directory, name: EntryName): Promise<Directory> {
+  const fd = await directory.using((parent) =>
+    syscalls.open(pathAt(parent, name), openFlags.directory),
+  );
+  return ownDirectory(fd, directory.device);
+}
+
+/** `fstat` of the directory itself. */
+export function statDirectory(directory: Directory): Promise<fs.BigIntStats> {
+  return directory.using((fd) => syscalls.fstat(fd, bigint));
+}
+
+/** `lstat` of a name, or `null` when nothing has it. */
+export async function statChild(
+  directory: Directory,
+  name: EntryName,
+): Promise<fs.BigIntStats | null> {
+  try {
+    return await directory.using((fd) => syscalls.lstat(pathAt(fd, name), bigint));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+/** Makes a directory; false when the name is taken already, whatever by. */
+export async function makeChild(
+  directory: Directory,
+  name: EntryName,
+  mode: number = modes.directory,
+): Promise<boolean> {
+  try {
+    await directory.using((fd) => syscalls.mkdir(pathAt(fd, name), mode));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+/** rename(2). Replaces a non-directory and an empty directory, each only by its like. Both ends are single names. */
+export async function renameChild(
+  from: Directory,
+  fromName: EntryName,
+  to: Directory,
+  toName: EntryName,
+): Promise<void> {
+  await from.using((fromFd) =>
+    to.using((toFd) => syscalls.rename(pathAt(fromFd, fromName), pathAt(toFd, toName))),
+  );
+}
+
+/** link(2), which never replaces and never follows: a link to a symlink is a second name of the symlink. */
+export async function linkChild(
+  from: Directory,
+  fromName: EntryName,
+  to: Directory,
+  toName: EntryName,
+): Promise<void> {
+  await from.using((fromFd) =>
+    to.using((toFd) => syscalls.link(pathAt(fromFd, fromName), pathAt(toFd, toName))),
+  );
+}
+
+/** Unlinks a non-directory; false when it was not there. */
+export async function unlinkChild(directory: Directory, name: EntryName): Promise<boolean> {
+  try {
+    await directory.using((fd) => syscalls.unlink(pathAt(fd, name)));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Removes an empty directory; false when it was not there. */
+export async function removeChild(directory: Directory, name: EntryName): Promise<boolean> {
+  try {
+    await directory.using((fd) => syscalls.rmdir(pathAt(fd, name)));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Makes the names in a directory durable. Opens it for reading first because O_PATH cannot be synced. */
+export async function syncDirectory(directory: Directory): Promise<void> {
+  await directory.using(async (fd) => {
+    const readable = await syscalls.open(pathOf(fd), openFlags.sync);
+    try {
+      await syscalls.fsync(readable);
+    } finally {
+      await syscalls.close(readable);
+    }
+  });
+}
+
+/** Lets the owner in: 0700 through the handle, so that no other directory can be meant. */
+export async function openUpDirectory(directory: Directory): Promise<void> {
+  await directory.using((fd) => syscalls.chmod(pathOf(fd), modes.closed));
+}
+
+/** Runs `work` with a directory and closes it afterwards. */
+export async function withDirectory<T>(
+  opening: Promise<Directory>,
+  work: (directory: Directory) => Promise<T>,
+): Promise<T> {
+  const directory = await opening;
+  try {
+    return await work(directory);
+  } finally {
+    await directory.close();
+  }
+}

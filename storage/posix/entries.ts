@@ -1,0 +1,131 @@
+import { type EntryPath, isWithin, splitEntryPath } from '../../domain/entry-path.ts';
+import { isDomainError } from '../../domain/errors.ts';
+import type { EntryStat, OpenFile } from '../volume.ts';
+import { type BadComponent, descend, descendMaking, syncName } from './descend.ts';
+import {
+  type Directory,
+  makeChild,
+  openChild,
+  statChild,
+  statDirectory,
+  withDirectory,
+} from './directory.ts';
+import { toEntryStat } from './entry-stat.ts';
+import { entryConflict, hasErrno } from './errno.ts';
+import { openArea } from './layout.ts';
+import { notRegular, openRegularFile } from './open-file.ts';
+import { placeWithoutReplacing } from './place.ts';
+
+/** Opens the directory at `path` in a folder's data for `work`. @throws entry_not_found, or what `meaning` says */
+export function withDataDirectory<T>(
+  root: Directory,
+  target: { readonly folderId: string; readonly path: readonly string[] },
+  meaning: BadComponent,
+  work: (directory: Directory) => Promise<T>,
+): Promise<T> {
+  return withDirectory(openArea(root, target.folderId, 'data'), (data) =>
+    withDirectory(descend(data, target.path, meaning), work),
+  );
+}
+
+async function statNamed(
+  root: Directory,
+  folderId: string,
+  path: EntryPath,
+): Promise<EntryStat | null> {
+  const { parent, name } = splitEntryPath(path);
+  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', async (directory) => {
+    const stat = await statChild(directory, name);
+    return stat === null ? null : toEntryStat(stat);
+  });
+}
+
+/** `Volume.stat`. */
+export async function statEntry(
+  root: Directory,
+  folderId: string,
+  path: EntryPath,
+): Promise<EntryStat | null> {
+  try {
+    if (path.length > 0) return await statNamed(root, folderId, path);
+    return toEntryStat(await withDirectory(openArea(root, folderId, 'data'), statDirectory));
+  } catch (error) {
+    // A parent that is missing, no directory, or locked by its owner: nothing is to be seen there.
+    if (isDomainError(error, 'entry_not_found') || hasErrno(error, 'EACCES')) return null;
+    throw error;
+  }
+}
+
+/** `Volume.open`. */
+export async function openEntry(
+  root: Directory,
+  folderId: string,
+  path: EntryPath,
+): Promise<OpenFile> {
+  if (path.length === 0) throw notRegular();
+  const { parent, name } = splitEntryPath(path);
+  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', (directory) =>
+    openRegularFile(directory, name),
+  );
+}
+
+async function makeIn(parent: Directory, name: string): Promise<'created' | 'existed'> {
+  const isNew = await makeChild(parent, name);
+  try {
+    await withDirectory(openChild(parent, name), (child) => syncName(parent, child, isNew));
+  } catch (error) {
+    if (!hasErrno(error, 'ENOTDIR', 'ELOOP')) throw error;
+    throw entryConflict('The path is taken by something that is not a directory.', error);
+  }
+  return isNew ? 'created' : 'existed';
+}
+
+/** `Volume.makeDirectory`. */
+export async function makeDirectory(
+  root: Directory,
+  folderId: string,
+  path: EntryPath,
+  options: { readonly parents: boolean; readonly existOk: boolean },
+): Promise<'created' | 'existed'> {
+  return withDirectory(openArea(root, folderId, 'data'), async (data) => {
+    if (path.length === 0) return refuseExisting('existed', options.existOk);
+    const { parent, name } = splitEntryPath(path);
+    const opening = options.parents
+      ? descendMaking(data, parent)
+      : descend(data, parent, 'entry_conflict');
+    return withDirectory(opening, async (directory) =>
+      refuseExisting(await makeIn(directory, name), options.existOk),
+    );
+  });
+}
+
+function refuseExisting(
+  outcome: 'created' | 'existed',
+  existOk: boolean,
+): 'created' | 'existed' {
+  if (outcome === 'existed' && !existOk) throw entryConflict('The directory exists already.');
+  return outcome;
+}
+
+/** `Volume.move`. The directory that shall hold `to` must exist. */
+export async function moveEntry(
+  root: Directory,
+  folderId: string,
+  from: EntryPath,
+  to: EntryPath,
+): Promise<void> {
+  if (isWithin(from, to)) throw entryConflict('An entry cannot move to itself or into itself.');
+  if (to.length === 0) throw entryConflict('The target path is taken.');
+  const source = splitEntryPath(from);
+  const target = splitEntryPath(to);
+  await withDirectory(openArea(root, folderId, 'data'), (data) =>
+    withDirectory(descend(data, source.parent, 'entry_not_found'), (sourceParent) =>
+      withDirectory(descend(data, target.parent, 'entry_conflict'), (targetParent) =>
+        placeWithoutReplacing(
+          { directory: sourceParent, name: source.name },
+          { directory: targetParent, name: target.name },
+        ),
+      ),
+    ),
+  );
+}

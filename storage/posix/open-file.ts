@@ -1,0 +1,89 @@
+import fs from 'node:fs';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { type DomainError, domainError } from '../../domain/errors.ts';
+import type { EntryStat, OpenFile } from '../volume.ts';
+import { type Descriptor, ownDescriptor } from './descriptor.ts';
+import type { Directory } from './directory.ts';
+import { type EntryName, pathAt, pathOf } from './entry-name.ts';
+import { toEntryStat } from './entry-stat.ts';
+import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
+import { openFlags, syscalls } from './syscalls.ts';
+
+const readBytes = 256 * 1024;
+const read = promisify(fs.read);
+
+/** The refusal when something other than a regular file would have to be opened. */
+export function notRegular(): DomainError {
+  return domainError('entry_not_regular', 'The entry is not a regular file.');
+}
+
+async function lookAt(directory: Directory, name: EntryName): Promise<number> {
+  try {
+    return await directory.using((fd) => syscalls.open(pathAt(fd, name), openFlags.anything));
+  } catch (error) {
+    throw hasErrno(error, 'ENOENT') ? entryNotFound(error) : toStorageError(error);
+  }
+}
+
+/** Reads are positioned, so several streams may share the file; the end is where the file ends when it is reached. */
+function streamOf(file: Descriptor, start: number, end: number): Readable {
+  let position = start;
+  return new Readable({
+    highWaterMark: readBytes,
+    read() {
+      const length = Math.min(readBytes, end + 1 - position);
+      if (length <= 0) {
+        this.push(null);
+        return;
+      }
+      const buffer = Buffer.allocUnsafeSlow(length);
+      file
+        .using((fd) => read(fd, buffer, 0, length, position))
+        .then(
+          ({ bytesRead }) => {
+            position += bytesRead;
+            this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead));
+          },
+          (error: unknown) => {
+            const failure = toStorageError(error);
+            this.destroy(failure instanceof Error ? failure : new Error('Reading failed.'));
+          },
+        );
+    },
+  });
+}
+
+function ownFile(fd: number, stat: EntryStat): OpenFile {
+  const file = ownDescriptor(fd, (number) => syscalls.close(number));
+  return {
+    stat,
+    stream: ({ start = 0, end = Number.MAX_SAFE_INTEGER } = {}) => streamOf(file, start, end),
+    close: () => file.close(),
+  };
+}
+
+/**
+ * Opens a regular file by name in two steps: a handle that names the inode, then, if it is a regular file on the
+ * volume, that same inode for reading. A fifo, socket, device or symlink is never opened.
+ * @param inode when given, anything but this inode counts as gone
+ * @throws entry_not_found, entry_not_regular
+ */
+export async function openRegularFile(
+  directory: Directory,
+  name: EntryName,
+  inode?: bigint,
+): Promise<OpenFile> {
+  const handle = await lookAt(directory, name);
+  try {
+    const stat = await syscalls.fstat(handle, { bigint: true });
+    if (inode !== undefined && stat.ino !== inode) throw entryNotFound();
+    if (!stat.isFile() || stat.dev !== directory.device) throw notRegular();
+    const fd = await syscalls.open(pathOf(handle), openFlags.read);
+    return ownFile(fd, toEntryStat(stat));
+  } catch (error) {
+    throw toStorageError(error);
+  } finally {
+    fs.closeSync(handle);
+  }
+}

@@ -1,0 +1,124 @@
+import type { BigIntStats } from 'node:fs';
+import {
+  type Directory,
+  linkChild,
+  makeChild,
+  openChild,
+  openUpDirectory,
+  removeChild,
+  renameChild,
+  statChild,
+  syncDirectory,
+  unlinkChild,
+  withDirectory,
+} from './directory.ts';
+import { type EntryName, pathAt } from './entry-name.ts';
+import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
+import { modes, openFlags, syscalls } from './syscalls.ts';
+
+/** One name in one open directory. */
+export interface Place {
+  readonly directory: Directory;
+  readonly name: EntryName;
+}
+
+function taken(cause?: unknown): Error {
+  return entryConflict('The target path is taken.', cause);
+}
+
+/**
+ * Renames from one directory to another. A directory's `..` changes with it, which takes the right to write to the
+ * directory itself: one that its owner has locked (mode 000) is opened up and tried once more.
+ */
+export async function renameEvenLocked(from: Place, to: Place): Promise<void> {
+  try {
+    await renameChild(from.directory, from.name, to.directory, to.name);
+  } catch (error) {
+    if (!hasErrno(error, 'EACCES')) throw error;
+    const stat = await statChild(from.directory, from.name);
+    if (!stat?.isDirectory()) throw error;
+    await withDirectory(openChild(from.directory, from.name), openUpDirectory);
+    await renameChild(from.directory, from.name, to.directory, to.name);
+  }
+}
+
+/**
+ * For file systems without hard links, and for files of other users that the kernel lets nobody link
+ * (fs.protected_hardlinks): an empty file takes the name, which never replaces, and is renamed over. Readers may see it
+ * empty for a moment, which is why linking comes first.
+ */
+async function placeOverPlaceholder(from: Place, to: Place): Promise<void> {
+  try {
+    const fd = await to.directory.using((parent) =>
+      syscalls.open(pathAt(parent, to.name), openFlags.create, modes.file),
+    );
+    await syscalls.close(fd);
+  } catch (error) {
+    throw hasErrno(error, 'EEXIST', 'ELOOP') ? taken(error) : error;
+  }
+  try {
+    await renameChild(from.directory, from.name, to.directory, to.name);
+  } catch (error) {
+    await unlinkChild(to.directory, to.name);
+    throw hasErrno(error, 'ENOENT') ? entryNotFound(error) : error;
+  }
+}
+
+/** Gives the file its second name. @returns whether the first is still there */
+async function linkOrReplace(from: Place, to: Place, stat: BigIntStats): Promise<boolean> {
+  try {
+    await linkChild(from.directory, from.name, to.directory, to.name);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) throw entryNotFound(error);
+    if (hasErrno(error, 'EPERM', 'EMLINK', 'EOPNOTSUPP')) {
+      await placeOverPlaceholder(from, to);
+      return false;
+    }
+    if (!hasErrno(error, 'EEXIST')) throw error;
+    // The name was free a moment ago; the same inode there means an NFS server did it and its reply was lost.
+    const target = await statChild(to.directory, to.name);
+    if (target?.ino !== stat.ino) throw taken(error);
+  }
+  return true;
+}
+
+/**
+ * link then unlink: link(2) never replaces. A reader between the two sees the file under both names. What a container
+ * puts at the old name between the inode check and the unlink is lost to it; plain Node has no rename that refuses to
+ * replace.
+ */
+async function placeFile(from: Place, to: Place, stat: BigIntStats): Promise<void> {
+  const hasBothNames = await linkOrReplace(from, to, stat);
+  await syncDirectory(to.directory);
+  if (!hasBothNames) return;
+  const left = await statChild(from.directory, from.name);
+  if (left?.ino === stat.ino) await unlinkChild(from.directory, from.name);
+}
+
+/** mkdir then rename over the empty directory: the first never replaces, the second only what is still empty. */
+async function placeDirectory(from: Place, to: Place): Promise<void> {
+  if (!(await makeChild(to.directory, to.name))) throw taken();
+  try {
+    await renameEvenLocked(from, to);
+  } catch (error) {
+    await removeChild(to.directory, to.name).catch(() => undefined);
+    if (hasErrno(error, 'ENOENT')) throw entryNotFound(error);
+    if (hasErrno(error, 'EINVAL')) throw entryConflict('A directory cannot move into itself.', error);
+    if (hasErrno(error, 'EEXIST', 'ENOTEMPTY', 'EISDIR', 'ENOTDIR')) throw taken(error);
+    throw error;
+  }
+  await syncDirectory(to.directory);
+}
+
+/**
+ * Moves an entry of any kind without ever replacing one, durably.
+ * @throws entry_not_found when it is not there, entry_conflict when the target name is taken
+ */
+export async function placeWithoutReplacing(from: Place, to: Place): Promise<void> {
+  const stat = await statChild(from.directory, from.name);
+  if (stat === null) throw entryNotFound();
+  if ((await statChild(to.directory, to.name)) !== null) throw taken();
+  if (stat.isDirectory()) await placeDirectory(from, to);
+  else await placeFile(from, to, stat);
+  await syncDirectory(from.directory);
+}

@@ -1,0 +1,159 @@
+import type { EntryPath } from '../../domain/entry-path.ts';
+import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
+import {
+  createArchive,
+  listArchives,
+  listFolders,
+  openArchive,
+  removeArchive,
+} from './archive-area.ts';
+import { type Directory, makeChild, ownDirectory, syncDirectory } from './directory.ts';
+import { pathOf } from './entry-name.ts';
+import { makeDirectory, moveEntry, openEntry, statEntry } from './entries.ts';
+import { errnoOf, volumeUnavailable, withStorageErrors as coded } from './errno.ts';
+import { archivesName, foldersName, makeFolder } from './layout.ts';
+import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
+import { measureData, measureTrash } from './measure.ts';
+import { purgeFolder, purgeTrash } from './purge.ts';
+import { selfTest } from './self-test.ts';
+import { commitStage, createStage, discardStage, listStages, statStage } from './stage.ts';
+import { modes, openFlags, syscalls } from './syscalls.ts';
+import { createTrash, listTrash, restoreTrash, trashEntry } from './trash.ts';
+import { walkTree } from './tree-walk.ts';
+
+/** A volume with the descriptors it holds. */
+export interface PosixVolume extends Volume {
+  /** Closes the root and the readers of unfinished listings. What runs finishes; nothing may be started after. */
+  close(): Promise<void>;
+}
+
+async function openRoot(path: string): Promise<Directory> {
+  await syscalls.mkdir(path, { recursive: true, mode: modes.upper });
+  // The operator's own path, so links in it are followed; everything below goes through this handle.
+  const fd = await syscalls.open(path, openFlags.root);
+  const { dev } = await syscalls.fstat(fd, { bigint: true });
+  return ownDirectory(fd, dev);
+}
+
+async function makeAreas(root: Directory): Promise<void> {
+  const hasNewFolders = await makeChild(root, foldersName, modes.upper);
+  const hasNewArchives = await makeChild(root, archivesName, modes.closed);
+  if (hasNewFolders || hasNewArchives) await syncDirectory(root);
+}
+
+function folderOperations(root: Directory): Pick<
+  Volume,
+  'createFolder' | 'listFolders' | 'purgeFolder' | 'measure'
+> {
+  return {
+    createFolder: (folderId) => coded(() => makeFolder(root, folderId)),
+    listFolders: () => listFolders(root),
+    purgeFolder: (folderId, options) => coded(() => purgeFolder(root, folderId, options)),
+    measure: (folderId, options) => coded(() => measureData(root, folderId, options)),
+  };
+}
+
+function stageOperations(root: Directory): Pick<
+  Volume,
+  'createStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'
+> {
+  return {
+    createStage: (folderId, stageId): Promise<StageWriter> =>
+      coded(() => createStage(root, folderId, stageId)),
+    discardStage: (folderId, stageId) => coded(() => discardStage(root, folderId, stageId)),
+    statStage: (folderId, stageId) => coded(() => statStage(root, folderId, stageId)),
+    listStages: (folderId) => coded(() => listStages(root, folderId)),
+    commitStage: (folderId, stageId, path) =>
+      coded(() => commitStage(root, folderId, stageId, path)),
+  };
+}
+
+function entryOperations(root: Directory, readers: ReaderCache): Pick<
+  Volume,
+  'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move'
+> {
+  return {
+    stat: (folderId, path) => coded(() => statEntry(root, folderId, path)),
+    list: (folderId, path, options) =>
+      coded(() => listEntries(root, readers, { folderId, path }, options)),
+    open: (folderId, path) => coded(() => openEntry(root, folderId, path)),
+    walk: (folderId, path, options) => walkTree(root, folderId, path, options),
+    makeDirectory: (folderId, path, options) =>
+      coded(() => makeDirectory(root, folderId, path, options)),
+    move: (folderId, from, to) => coded(() => moveEntry(root, folderId, from, to)),
+  };
+}
+
+function trashOperations(root: Directory): Pick<
+  Volume,
+  'createTrash' | 'trashEntry' | 'restoreTrash' | 'listTrash' | 'measureTrash' | 'purgeTrash'
+> {
+  return {
+    createTrash: (folderId, trashId) => coded(() => createTrash(root, folderId, trashId)),
+    trashEntry: (folderId: string, path: EntryPath, trashId: string, slot: number) =>
+      coded(() => trashEntry(root, folderId, path, { trashId, slot })),
+    restoreTrash: (folderId: string, trashId: string, slot: number, path: EntryPath) =>
+      coded(() => restoreTrash(root, folderId, { trashId, slot }, path)),
+    listTrash: (folderId) => coded(() => listTrash(root, folderId)),
+    measureTrash: (folderId: string, trashId: string, options?: WorkOptions) =>
+      coded(() => measureTrash(root, folderId, trashId, options)),
+    purgeTrash: (folderId: string, trashId: string, options?: WorkOptions) =>
+      coded(() => purgeTrash(root, folderId, trashId, options)),
+  };
+}
+
+async function capacityOf(root: Directory): ReturnType<Volume['capacity']> {
+  const found = await root.using((fd) => syscalls.statfs(pathOf(fd)));
+  return {
+    bytesFree: found.bavail * found.bsize,
+    bytesTotal: found.blocks * found.bsize,
+    inodesFree: found.ffree,
+    inodesTotal: found.files,
+  };
+}
+
+/**
+ * Opens a directory as a volume on the fd walk (docs: storage/volume.ts is the contract); makes it, and its areas for
+ * folders and archives, when they are missing. Every access goes component by component through directory handles
+ * under `/proc/self/fd`, so it needs Linux with /proc. Modes of what it makes are subject to the process's umask.
+ * @param root absolute path of the mounted storage
+ * @throws volume_unavailable when it cannot be opened or made
+ */
+export async function openPosixVolume({
+  name,
+  root: path,
+}: {
+  readonly name: string;
+  readonly root: string;
+}): Promise<PosixVolume> {
+  let root: Directory | undefined;
+  try {
+    root = await openRoot(path);
+    await makeAreas(root);
+  } catch (error) {
+    await root?.close();
+    throw errnoOf(error) === 0 ? error : volumeUnavailable(error);
+  }
+  return volumeOn(root, name);
+}
+
+function volumeOn(root: Directory, name: string): PosixVolume {
+  const readers = createReaderCache();
+  return {
+    name,
+    selfTest: () => selfTest(root),
+    capacity: () => coded(() => capacityOf(root)),
+    ...folderOperations(root),
+    ...stageOperations(root),
+    ...entryOperations(root, readers),
+    ...trashOperations(root),
+    createArchive: (archiveId) => coded(() => createArchive(root, archiveId)),
+    openArchive: (archiveId) => coded(() => openArchive(root, archiveId)),
+    removeArchive: (archiveId) => coded(() => removeArchive(root, archiveId)),
+    listArchives: () => listArchives(root),
+    async close() {
+      readers.close();
+      await root.close();
+    },
+  };
+}

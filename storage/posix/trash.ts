@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
+import { isDomainError } from '../../domain/errors.ts';
+import type { EntryStat, StoredName } from '../volume.ts';
+import { descend } from './descend.ts';
+import { type Directory, makeChild, statChild, syncDirectory, withDirectory } from './directory.ts';
+import { toEntryStat } from './entry-stat.ts';
+import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
+import { idName, openArea, withAreas } from './layout.ts';
+import { placeWithoutReplacing, renameEvenLocked } from './place.ts';
+import { listStoredNames } from './stored-names.ts';
+import { modes } from './syscalls.ts';
+
+/** The name of a slot inside `trash/<trash id>`. */
+function slotName(slot: number): string {
+  assert(Number.isSafeInteger(slot) && slot >= 0, 'A slot is a whole number from 0.');
+  return String(slot);
+}
+
+/** `Volume.createTrash`. */
+export async function createTrash(root: Directory, folderId: string, trashId: string): Promise<void> {
+  const name = idName(trashId);
+  await withDirectory(openArea(root, folderId, 'trash'), async (trash) => {
+    await makeChild(trash, name, modes.closed);
+    await syncDirectory(trash);
+  });
+}
+
+/** `Volume.trashEntry`. */
+export async function trashEntry(
+  root: Directory,
+  folderId: string,
+  path: EntryPath,
+  target: { readonly trashId: string; readonly slot: number },
+): Promise<EntryStat> {
+  const trashName = idName(target.trashId);
+  const slot = slotName(target.slot);
+  if (path.length === 0) throw entryConflict("A folder's root cannot be moved to the trash.");
+  const { parent, name } = splitEntryPath(path);
+  return withAreas(root, folderId, { from: 'data', to: 'trash' }, ({ from, to }) =>
+    withDirectory(descend(to, [trashName], 'entry_not_found'), (trash) =>
+      withDirectory(descend(from, parent, 'entry_not_found'), async (directory) => {
+        if ((await statChild(trash, slot)) !== null) throw entryConflict('The trash slot is taken.');
+        try {
+          await renameEvenLocked({ directory, name }, { directory: trash, name: slot });
+        } catch (error) {
+          throw hasErrno(error, 'ENOENT') ? entryNotFound(error) : error;
+        }
+        // Looked at only now, out of reach of containers: this is what was taken, not what was seen before.
+        const taken = await statChild(trash, slot);
+        if (taken === null) throw entryNotFound();
+        await syncDirectory(trash);
+        await syncDirectory(directory);
+        return toEntryStat(taken);
+      }),
+    ),
+  );
+}
+
+/** `Volume.restoreTrash`. */
+export async function restoreTrash(
+  root: Directory,
+  folderId: string,
+  slot: { readonly trashId: string; readonly slot: number },
+  path: EntryPath,
+): Promise<boolean> {
+  const trashName = idName(slot.trashId);
+  const name = slotName(slot.slot);
+  const target = splitEntryPath(path);
+  try {
+    await withAreas(root, folderId, { from: 'trash', to: 'data' }, ({ from, to }) =>
+      withDirectory(descend(from, [trashName], 'entry_not_found'), (trash) =>
+        withDirectory(descend(to, target.parent, 'entry_not_found'), (parent) =>
+          placeWithoutReplacing(
+            { directory: trash, name },
+            { directory: parent, name: target.name },
+          ),
+        ),
+      ),
+    );
+    return true;
+  } catch (error) {
+    if (isDomainError(error, 'entry_not_found') || isDomainError(error, 'entry_conflict')) return false;
+    throw error;
+  }
+}
+
+/** `Volume.listTrash`. */
+export function listTrash(root: Directory, folderId: string): Promise<readonly StoredName[]> {
+  return withDirectory(openArea(root, folderId, 'trash'), listStoredNames);
+}

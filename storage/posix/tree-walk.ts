@@ -1,0 +1,159 @@
+import type { EntryPath } from '../../domain/entry-path.ts';
+import type { SkippedEntry, WalkedEntry } from '../volume.ts';
+import { descend } from './descend.ts';
+import { type Directory, withDirectory } from './directory.ts';
+import { openChildSync, statSync } from './directory-sync.ts';
+import { decodeName, type EntryName, nameFromBytes } from './entry-name.ts';
+import { toEntryStat } from './entry-stat.ts';
+import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
+import { openArea } from './layout.ts';
+import { createLevelStack, type LevelStack } from './level-stack.ts';
+import { openRegularFile } from './open-file.ts';
+import { namesDescending } from './sorted-names.ts';
+import { createTimeSlice, type TimeSlice } from './time-slice.ts';
+
+/** Deepest entry a walk hands out, counted in components from the folder's root. */
+export const walkDepthMax = 1000;
+
+/** What `Volume.walk` takes. */
+export interface WalkOptions {
+  readonly signal?: AbortSignal;
+  readonly onSkip?: (entry: SkippedEntry) => void;
+}
+
+interface Walk {
+  readonly root: Directory;
+  readonly folderId: string;
+  readonly options: WalkOptions;
+  readonly slice: TimeSlice;
+  readonly levels: LevelStack;
+}
+
+/** An entry met, before it is known whether it can be handed out. */
+interface Met {
+  readonly directory: Directory;
+  readonly name: EntryName;
+  /** Of the directory it is in. */
+  readonly parents: readonly string[];
+}
+
+function skip(walk: Walk, path: readonly string[], reason: string): void {
+  walk.options.onSkip?.({ path: path.join('/'), reason });
+}
+
+/**
+ * Opens what was walked, however late: by the directory's handle while the walk keeps it, else by walking down again.
+ * Either way only the inode that was met is opened.
+ */
+function openMet(walk: Walk, met: Met, inode: bigint): WalkedEntry['open'] {
+  return async () => {
+    try {
+      if (met.directory.isOpen) {
+        return await withDirectory(Promise.resolve(met.directory.share()), (directory) =>
+          openRegularFile(directory, met.name, inode),
+        );
+      }
+      return await withDirectory(openArea(walk.root, walk.folderId, 'data'), (data) =>
+        withDirectory(descend(data, met.parents, 'entry_not_found'), (directory) =>
+          openRegularFile(directory, met.name, inode),
+        ),
+      );
+    } catch (error) {
+      throw toStorageError(error);
+    }
+  };
+}
+
+/** The entry to hand out, or `null` when it was skipped or has vanished. */
+function look(walk: Walk, met: Met): WalkedEntry | null {
+  const { text, isAddressable } = decodeName(met.name);
+  const path = [...met.parents, text];
+  const found = statSync(met.directory, met.name);
+  if (found === null) return null;
+  const stat = toEntryStat(found);
+  if (!isAddressable) skip(walk, path, 'name_not_utf8');
+  else if (stat.kind === 'symlink' || stat.kind === 'other') skip(walk, path, stat.kind);
+  // A mount point: whatever is behind it is none of the folder's.
+  else if (found.dev !== met.directory.device) skip(walk, path, 'other');
+  else return { path, stat, open: openMet(walk, met, found.ino) };
+  return null;
+}
+
+/** Goes into a directory that was met, or says why it cannot. One that has vanished or changed kind is passed over. */
+async function enter(walk: Walk, met: Met, path: readonly string[]): Promise<void> {
+  if (path.length >= walkDepthMax) {
+    skip(walk, path, 'too_deep');
+    return;
+  }
+  let directory: Directory | undefined;
+  try {
+    directory = openChildSync(met.directory, met.name);
+    const names = await namesDescending(directory, walk.slice);
+    walk.levels.push(met.name, directory, names);
+  } catch (error) {
+    await directory?.close();
+    if (hasErrno(error, 'EACCES')) skip(walk, path, 'unreadable');
+    else if (!hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+  }
+}
+
+async function* walkLevels(walk: Walk, above: readonly string[]): AsyncGenerator<WalkedEntry> {
+  const { levels, slice } = walk;
+  const prefixes: (readonly string[])[] = [above];
+  for (let next = levels.next(); next !== null; next = levels.next()) {
+    if (slice.isOver()) await slice.rest();
+    prefixes.length = levels.depth;
+    const parents = prefixes.at(-1) ?? above;
+    const met: Met = { directory: next.directory, name: nameFromBytes(next.name), parents };
+    const entry = look(walk, met);
+    if (entry === null) continue;
+    yield entry;
+    if (entry.stat.kind !== 'directory') continue;
+    const depth = levels.depth;
+    await enter(walk, met, entry.path);
+    if (levels.depth > depth) prefixes.push(entry.path);
+  }
+}
+
+async function* walkFrom(walk: Walk, data: Directory, path: EntryPath): AsyncGenerator<WalkedEntry> {
+  const name = path.at(-1);
+  if (name === undefined) {
+    walk.levels.push('data', data.share(), await namesDescending(data, walk.slice));
+    yield* walkLevels(walk, []);
+    return;
+  }
+  const parents = path.slice(0, -1);
+  const directory = await descend(data, parents, 'entry_not_found');
+  try {
+    if (statSync(directory, name) === null) throw entryNotFound();
+    // One name to visit: what is there is then treated like any entry below.
+    walk.levels.push('start', directory.share(), [Buffer.from(name).toString('latin1')]);
+    yield* walkLevels(walk, parents);
+  } finally {
+    await directory.close();
+  }
+}
+
+/**
+ * `Volume.walk`. A named start is handed out first, the folder's root is not. Memory holds the unvisited names of the
+ * directories from the start to the present one.
+ */
+export async function* walkTree(
+  root: Directory,
+  folderId: string,
+  path: EntryPath,
+  options: WalkOptions,
+): AsyncGenerator<WalkedEntry> {
+  options.signal?.throwIfAborted();
+  const levels = createLevelStack();
+  const walk: Walk = { root, folderId, options, slice: createTimeSlice(options.signal), levels };
+  const data = await openArea(root, folderId, 'data');
+  try {
+    yield* walkFrom(walk, data, path);
+  } catch (error) {
+    throw toStorageError(error);
+  } finally {
+    levels.close();
+    await data.close();
+  }
+}
