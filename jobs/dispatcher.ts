@@ -10,7 +10,7 @@ import type { JobTimings } from './timings.ts';
 export interface Dispatcher {
   /** Keeps what is needed to dispatch a row, so that `dispatch` needs no look into the database. */
   remember(row: DispatchRow): void;
-  /** Starts handing rows over; what is called at the same time travels together. */
+  /** Starts handing rows over; what is called at the same time travels together. A no-op after `close`. */
   dispatch(jobIds: readonly string[]): void;
   /** Hands rows over and waits. @returns ids that the queue store did not accept */
   dispatchRows(rows: readonly DispatchRow[]): Promise<string[]>;
@@ -40,6 +40,7 @@ export function makeDispatcher(options: {
   const remembered = new Map<string, DispatchRow>();
   const lanes = new Map<string, Lane>();
   const running = new Set<Promise<void>>();
+  let isClosed = false;
 
   const add = (queueName: string, rows: readonly DispatchRow[]) =>
     withinDeadline(store.add(queueName, rows), timings.addTimeoutMs, 'Adding to the queue');
@@ -74,6 +75,7 @@ export function makeDispatcher(options: {
       if (oldest !== undefined) remembered.delete(oldest);
     },
     dispatch: (jobIds) => {
+      if (isClosed) return;
       const unknown: string[] = [];
       for (const id of jobIds) {
         const row = remembered.get(id);
@@ -104,6 +106,7 @@ export function makeDispatcher(options: {
       inBackground(taken.catch(warn).then(() => send(row)));
     },
     close: async () => {
+      isClosed = true;
       while (running.size > 0) await Promise.allSettled(running);
       await Promise.allSettled([...lanes.values()].map((lane) => lane.sending));
     },

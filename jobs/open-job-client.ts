@@ -5,15 +5,13 @@ import { domainError } from '../domain/errors.ts';
 import { type Dispatcher, makeDispatcher } from './dispatcher.ts';
 import type { JobClient } from './job-client.ts';
 import type { JobLogger } from './logger.ts';
+import { cancelWord } from './notification-words.ts';
 import { insertOutboxJob } from './outbox.ts';
 import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
 import { throttledWarning } from './throttled-warning.ts';
 import { type JobTimings, usualTimings } from './timings.ts';
 import { waitForJob } from './wait.ts';
-
-/** The word that tells the worker of a running job to look at its row. */
-export const cancelWord = 'cancel';
 
 /** What every process with jobs has. */
 export interface JobClientOptions {

@@ -22,7 +22,7 @@ export async function waitForJob(
   const rouse = () => wake.abort();
   // Subscribed before the first look, so that an end in between is heard.
   const unsubscribe = parts.notifications.subscribe(jobId, (word) => {
-    if (word === null || mayBeEnd(word)) wake.abort();
+    if (word === null || isEnd(word)) wake.abort();
   });
   options.signal?.addEventListener('abort', rouse);
   try {
@@ -40,7 +40,7 @@ export async function waitForJob(
   }
 }
 
-function mayBeEnd(word: string): boolean {
+function isEnd(word: string): boolean {
   const state = jobStates.find((known) => known === word);
-  return state === undefined || isTerminal(state);
+  return state !== undefined && isTerminal(state);
 }

@@ -1,0 +1,35 @@
+const lostCodes = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  '57P01',
+  '57P02',
+  '57P03',
+  '08000',
+  '08003',
+  '08006',
+  '53300',
+]);
+
+const conflictCodes = new Set(['40001', '40P01', '55P03']);
+
+/**
+ * What a failed statement means for its transaction: `lost` leaves open whether a commit happened, `conflict` means it
+ * did not and may be repeated at once, `other` will fail again.
+ */
+export function failureOf(error: unknown): 'lost' | 'conflict' | 'other' {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const code = 'code' in cause ? String(cause.code) : '';
+    // A missing socket of the database; any other missing file has nothing to do with it.
+    const isSocketMissing = code === 'ENOENT' && 'syscall' in cause && cause.syscall === 'connect';
+    if (lostCodes.has(code) || isSocketMissing) return 'lost';
+    if (conflictCodes.has(code)) return 'conflict';
+  }
+  return 'other';
+}

@@ -1,0 +1,23 @@
+/** Its owner cancelled the job: it ends as cancelled. */
+export class JobCancelledError extends Error {
+  constructor() {
+    super('The job was cancelled.');
+    this.name = 'JobCancelledError';
+  }
+}
+
+/** This worker is about to stop: the job goes to another one, and the run does not count. */
+export class WorkerStoppingError extends Error {
+  constructor() {
+    super('The worker is stopping.');
+    this.name = 'WorkerStoppingError';
+  }
+}
+
+/** The run took longer than its kind allows: it counts as failed. */
+export class JobTimeoutError extends Error {
+  constructor(timeoutMs: number) {
+    super(`The job did not end within ${timeoutMs / 1_000} s.`);
+    this.name = 'JobTimeoutError';
+  }
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Database } from '../db/client.ts';
+import { type QueueName, queueNames } from './contracts.ts';
+import type { JobHandlers } from './handler.ts';
+import type { JobLogger } from './logger.ts';
+import type { OpenJobClient } from './open-job-client.ts';
+import { openQueueStore, type QueueStore, type QueueWorker } from './queue-store.ts';
+import { runJob } from './run-job.ts';
+import { pause } from './timers.ts';
+
+/** How many jobs of each queue one process runs at a time, per volume. Archives are bound by one core. */
+export const usualConcurrency: Readonly<Record<QueueName, number>> = {
+  upload: 16,
+  delete: 4,
+  archive: 1,
+  quota: 2,
+};
+
+/** What it takes to run jobs. */
+export interface ConsumerOptions {
+  readonly db: Database;
+  readonly databaseUrl: string;
+  /** `undefined`: the queues live in the database. */
+  readonly redisUrl: string | undefined;
+  /** The client of this process; it has to outlive the consumer. */
+  readonly client: OpenJobClient;
+  readonly handlers: JobHandlers;
+  /** Names of the volumes that this process has mounted. */
+  readonly volumes: readonly string[];
+  /** Default: all of them. */
+  readonly queues?: readonly QueueName[];
+  readonly concurrency?: Partial<Readonly<Record<QueueName, number>>>;
+  readonly logger: JobLogger;
+}
+
+/** The part of a process that runs jobs. */
+export interface Consumer {
+  /**
+   * Takes no more jobs and hands running ones back: their signals abort, and what has stopped goes to other workers at
+   * once, its run not counted. What has not stopped after `deadlineMs` is left; its lease ends and others take it over.
+   */
+  close(deadlineMs: number): Promise<void>;
+}
+
+const openRetryMs = 1_000;
+
+/** Starts to take jobs from the queues of `volumes`; waits for the database when the queues live there. */
+export async function openConsumer(options: ConsumerOptions): Promise<Consumer> {
+  const { db, client, handlers, logger } = options;
+  const queues = options.queues ?? queueNames;
+  const stopping = new AbortController();
+  const store = openQueueStore({ ...options, workersMax: queues.length * options.volumes.length });
+  const parts = {
+    db,
+    handlers,
+    logger,
+    notifications: client.notifications,
+    dispatcher: client.dispatcher,
+    timings: client.timings,
+    owner: `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`,
+    stopping: stopping.signal,
+  };
+  const workers: QueueWorker[] = [];
+  for (const queue of queues) {
+    for (const volume of options.volumes) {
+      const concurrency = options.concurrency?.[queue] ?? usualConcurrency[queue];
+      const deliver = (jobId: string) => runJob(parts, jobId);
+      workers.push(await startWorker(store, `${queue}.${volume}`, { concurrency, deliver, logger }));
+    }
+  }
+  return {
+    close: async (deadlineMs) => {
+      stopping.abort();
+      const closed = Promise.allSettled(workers.map((worker) => worker.close(false)));
+      const late = new AbortController();
+      const isClosed = await Promise.race([
+        closed.then(() => true),
+        pause(deadlineMs, late.signal).then(() => false),
+      ]);
+      late.abort();
+      if (isClosed) return await store.close();
+      // A queue object that still works holds its connection; the end of the process takes both.
+      logger.warn({ deadlineMs }, 'worker.close-late');
+    },
+  };
+}
+
+async function startWorker(
+  store: QueueStore,
+  queueName: string,
+  options: Parameters<QueueStore['work']>[1] & { readonly logger: JobLogger },
+): Promise<QueueWorker> {
+  for (;;) {
+    try {
+      return await store.work(queueName, options);
+    } catch (err) {
+      options.logger.warn({ err, queueName }, 'queue.unreachable');
+      await pause(openRetryMs);
+    }
+  }
+}

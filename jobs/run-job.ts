@@ -1,0 +1,248 @@
+import type { Database, Executor } from '../db/client.ts';
+import { type JobNotifications, notifyJob } from '../db/notifications.ts';
+import {
+  type ClaimedJob,
+  claimJob,
+  finishJob,
+  holdClaim,
+  type JobEnd,
+  requeueJob,
+} from '../db/queries/job-lease.ts';
+import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
+import { type JobContract, jobContracts } from './contracts.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { backoffOf, type JobFailure, poisoned, readFailure } from './failures.ts';
+import {
+  type JobContext,
+  JobDeferredError,
+  type JobHandler,
+  type JobHandlers,
+  type JobOutcome,
+  LeaseLostError,
+  type RunningJob,
+} from './handler.ts';
+import { keepLease } from './lease.ts';
+import type { JobLogger } from './logger.ts';
+import type { Delivery } from './queue-store.ts';
+import { pause } from './timers.ts';
+import type { JobTimings } from './timings.ts';
+import { writeEnd } from './write-end.ts';
+
+/** What running jobs takes. */
+export interface RunnerParts {
+  readonly db: Database;
+  readonly notifications: JobNotifications;
+  readonly dispatcher: Dispatcher;
+  readonly handlers: JobHandlers;
+  readonly timings: JobTimings;
+  readonly logger: JobLogger;
+  /** Names this process in the rows it holds. */
+  readonly owner: string;
+  /** Aborts when this worker stops. */
+  readonly stopping: AbortSignal;
+}
+
+/** How often a job that has to end may fail to give back what it holds, before it ends without. */
+const abandonTriesMax = 5;
+
+/** A retry that is nearer than this could meet its own delivery still in the queue, and would be dropped as known. */
+const retryMsMin = 50;
+
+/**
+ * Runs the job behind one delivery, if it still is to be run: claims the row, runs the handler under a lease, and
+ * writes the end or the return to the queue. Deliveries may repeat, come late or from two queues; one claim wins.
+ */
+export async function runJob(parts: RunnerParts, jobId: string): Promise<Delivery> {
+  if (parts.stopping.aborted) return 'hand_back';
+  const { leaseMs } = parts.timings;
+  const row = await claimJob(parts.db, { jobId, owner: parts.owner, leaseMs });
+  if (row === null) return 'done';
+  const startedAt = performance.now();
+  const run = { parts, row, handler: parts.handlers[row.kind], startedAt };
+  const job = readJob(row);
+  if (job === null)
+    return await end(run, null, { state: 'failed', ...poisoned, detail: 'The job’s payload is not valid.' });
+  if (row.cancelRequestedAt !== null) return await end(run, job, { state: 'cancelled' });
+  if (row.attempt >= row.attemptsMax) return await end(run, job, { state: 'failed', ...poisoned });
+  return await runClaimed(run, job);
+}
+
+interface Run {
+  readonly parts: RunnerParts;
+  readonly row: ClaimedJob;
+  readonly handler: JobHandler;
+  readonly startedAt: number;
+}
+
+function readJob(row: ClaimedJob): RunningJob | null {
+  const payload = jobContracts[row.kind].payload.safeParse(row.payload);
+  if (!payload.success) return null;
+  const { id, kind, volume, folderId, actorId, attempt, checkpoint } = row;
+  return { id, kind, volume, folderId, actorId, attempt, checkpoint, payload: payload.data };
+}
+
+async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
+  const { parts, row } = run;
+  const controller = new AbortController();
+  const { timeoutMs }: JobContract = jobContracts[row.kind];
+  const timer = setTimeout(() => controller.abort(new JobTimeoutError(timeoutMs)), timeoutMs);
+  const stop = () => controller.abort(new WorkerStoppingError());
+  parts.stopping.addEventListener('abort', stop);
+  const onError = (err: unknown) => parts.logger.warn({ err, jobId: row.id }, 'job.lease-failed');
+  const lease = keepLease({ ...parts, claim: row, controller, onError });
+  const context: JobContext = {
+    job,
+    signal: controller.signal,
+    report: lease.report,
+    fenced: (change, checkpoint) => fenced(parts.db, row, { change, checkpoint }),
+  };
+  let outcome: JobOutcome;
+  try {
+    if (parts.stopping.aborted) stop();
+    outcome = await untilStopped(run.handler.run(context), controller.signal, parts.timings.stopMs);
+  } catch (error) {
+    await lease.release();
+    return await settleFailure(run, job, controller.signal.aborted ? controller.signal.reason : error, error);
+  } finally {
+    clearTimeout(timer);
+    parts.stopping.removeEventListener('abort', stop);
+  }
+  await lease.release();
+  try {
+    return await end(run, job, { state: 'succeeded', result: outcome.result }, (tx) => outcome.settle?.(tx));
+  } catch (error) {
+    return await settleFailure(run, job, error, error);
+  }
+}
+
+async function fenced<T>(
+  db: Database,
+  row: ClaimedJob,
+  work: { readonly change: (tx: Executor) => Promise<T>; readonly checkpoint: unknown },
+): Promise<T> {
+  return await db.transaction(async (tx) => {
+    const isHeld = await holdClaim(tx, { id: row.id, fence: row.fence, checkpoint: work.checkpoint });
+    if (!isHeld) throw new LeaseLostError();
+    return await work.change(tx);
+  });
+}
+
+/** A handler that does not stop is left behind: its fence is gone, so nothing it does counts any more. */
+async function untilStopped<T>(work: Promise<T>, signal: AbortSignal, stopMs: number): Promise<T> {
+  const given = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const giveUp = () => {
+      void pause(stopMs, given.signal).then(() => reject(signal.reason));
+    };
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { signal: given.signal });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    aborted.catch(() => undefined);
+    given.abort();
+  }
+}
+
+/** `reason` says why the run stopped; `error` is what the handler threw then. */
+async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: unknown): Promise<Delivery> {
+  const { parts, row } = run;
+  if (reason instanceof LeaseLostError) {
+    parts.logger.warn({ jobId: row.id, kind: row.kind }, 'job.lease-lost');
+    return 'done';
+  }
+  if (reason instanceof JobCancelledError) return await end(run, job, { state: 'cancelled' });
+  if (reason instanceof WorkerStoppingError) {
+    await requeue(run, { delayMs: 0 });
+    return 'hand_back';
+  }
+  if (reason instanceof JobDeferredError) {
+    return await retryLater(run, { delayMs: Math.max(reason.delayMs, retryMsMin) });
+  }
+  const failure = readFailure(reason);
+  const fields = { err: error, jobId: row.id, kind: row.kind, attempt: row.attempt + 1, code: failure.code };
+  parts.logger.warn(fields, 'job.run-failed');
+  if (!failure.isTransient || row.attempt + 1 >= row.attemptsMax) {
+    return await end(run, job, { state: 'failed', ...failure });
+  }
+  return await retryLater(run, { delayMs: backoffOf(jobContracts[row.kind], row.attempt), failure });
+}
+
+/** The timer is for speed; the reconciler knows the time from the row. */
+async function retryLater(
+  run: Run,
+  retry: { readonly delayMs: number; readonly failure?: JobFailure },
+): Promise<Delivery> {
+  if (await requeue(run, retry)) {
+    const { dispatcher } = run.parts;
+    setTimeout(() => dispatcher.dispatch([run.row.id]), retry.delayMs).unref();
+  }
+  return 'done';
+}
+
+async function requeue(
+  run: Run,
+  retry: { readonly delayMs: number; readonly failure?: JobFailure },
+): Promise<boolean> {
+  const { parts, row } = run;
+  const { delayMs, failure } = retry;
+  const error = failure === undefined ? {} : { error: failure };
+  return await writeEnd({ db: parts.db, claim: row, patienceMs: parts.timings.leaseMs }, (tx) =>
+    requeueJob(tx, { id: row.id, fence: row.fence, delayMs, ...error }),
+  );
+}
+
+/** Ends the job in one transaction with what belongs to its end: the settlement, or giving back what it held. */
+async function end(
+  run: Run,
+  job: RunningJob | null,
+  how: JobEnd,
+  settle: (tx: Executor) => Promise<void> | undefined = (tx) => abandonOf(run, job)?.(tx),
+): Promise<Delivery> {
+  const { parts, row } = run;
+  const { id, fence } = row;
+  const write = (change: (tx: Executor) => Promise<void> | undefined) =>
+    writeEnd({ db: parts.db, claim: row, patienceMs: parts.timings.leaseMs }, async (tx) => {
+      if (!(await finishJob(tx, { id, fence, end: how }))) return false;
+      await change(tx);
+      return true;
+    });
+  let isWritten: boolean;
+  try {
+    isWritten = await write(settle);
+  } catch (err) {
+    if (how.state === 'succeeded') throw err;
+    parts.logger.error({ err, jobId: id, kind: row.kind, attempt: row.attempt }, 'job.abandon-failed');
+    if (row.attempt < row.attemptsMax + abandonTriesMax) {
+      const failure = readFailure(err);
+      return await retryLater(run, { delayMs: backoffOf(jobContracts[row.kind], row.attempt), failure });
+    }
+    isWritten = await write(async () => undefined);
+  }
+  if (isWritten) await tell(run, how);
+  return 'done';
+}
+
+function abandonOf(run: Run, job: RunningJob | null): ((tx: Executor) => Promise<void>) | undefined {
+  const { handler } = run;
+  return job === null ? undefined : async (tx) => handler.abandon?.(tx, job);
+}
+
+async function tell(run: Run, how: JobEnd): Promise<void> {
+  const { parts, row } = run;
+  const { id: jobId, kind, volume, folderId, attempt } = row;
+  const fields = {
+    jobId,
+    kind,
+    volume,
+    folderId,
+    attempt,
+    ms: Math.round(performance.now() - run.startedAt),
+  };
+  if (how.state === 'failed') parts.logger.error({ ...fields, code: how.code }, 'job.failed');
+  else parts.logger.info(fields, `job.${how.state}`);
+  await notifyJob(parts.db, jobId, how.state).catch((err: unknown) => {
+    parts.logger.warn({ err, jobId }, 'job.notify-failed');
+  });
+}
