@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/postgres-js';
@@ -56,15 +55,15 @@ export async function assertMigrated(db: Executor): Promise<void> {
   const [found] = await db.execute(
     sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS "isMade"`,
   );
-  if (found?.['isMade'] !== true) throw new SchemaOutdatedError();
+  if (found?.isMade !== true) throw new SchemaOutdatedError();
   const [row] = await db.execute(
     sql`SELECT coalesce(max(created_at), 0) >= ${newest} AS "isCurrent" FROM drizzle.__drizzle_migrations`,
   );
-  if (row?.['isCurrent'] !== true) throw new SchemaOutdatedError();
+  if (row?.isCurrent !== true) throw new SchemaOutdatedError();
 }
 
 /** They are read as SQL files from the checkout, by the compiled code too. */
 function migrationsFolder(): string {
   const journal = createRequire(import.meta.url).resolve('#root/db/migrations/meta/_journal.json');
-  return join(dirname(journal), '..');
+  return journal.slice(0, -'/meta/_journal.json'.length);
 }

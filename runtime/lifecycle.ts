@@ -29,8 +29,11 @@ const ownProcess: ProcessControl = {
   kill: () => process.kill(process.pid, 'SIGKILL'),
 };
 
+/** Ctrl-C under npm arrives twice, from the terminal and from npm; what comes this soon after the first is no wish to force. */
+const echoMs = 1_000;
+
 /**
- * Makes the process end in phases: on the first SIGTERM or SIGINT, on an error nobody caught, or when asked. A step
+ * Makes the process end in phases: on the first SIGTERM, SIGINT or SIGHUP, on an error nobody caught, or when asked. A step
  * that fails or takes too long is logged and does not keep the others from running. A second signal ends at once.
  */
 export function createLifecycle(options: {
@@ -53,12 +56,13 @@ export function createLifecycle(options: {
     })();
     return ending;
   };
+  let firstSignalAt: number | undefined;
   const onSignal = (name: NodeJS.Signals) => {
+    firstSignalAt ??= performance.now();
     if (ending === undefined) void shutdown(name, 0);
-    else control.kill();
+    else if (performance.now() - firstSignalAt > echoMs) control.kill();
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, onSignal);
   const onError = (err: unknown) => {
     logger.fatal({ err }, 'process.failed');
     void shutdown('an uncaught error', 1);

@@ -135,7 +135,7 @@ function isNeeded(path: string): boolean {
 
 async function isPrivate(dir: string): Promise<boolean> {
   const found = await lstat(dir).catch(() => null);
-  return found !== null && found.isDirectory() && found.uid === 0 && (found.mode & 0o022) === 0;
+  return found?.isDirectory() === true && found.uid === 0 && (found.mode & 0o022) === 0;
 }
 
 async function sameFiles(from: string, to: string): Promise<boolean> {

@@ -1,0 +1,188 @@
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { Config, Environment } from '../runtime/config.ts';
+import { createLifecycle, type Lifecycle, type ProcessControl } from '../runtime/lifecycle.ts';
+import type { ProcessLogger } from '../runtime/logger.ts';
+import { version } from '../runtime/version.ts';
+import { adminKeypairPath } from './admin-keypair.ts';
+import { type SupervisedChild, superviseChild, untilAnswer, untilMessage } from './child.ts';
+import { type SupervisedDatabase, superviseDatabase } from './database.ts';
+import { lockDataDir } from './lock.ts';
+import { probePort, urlOf } from './port.ts';
+import { type AdminAccess, prepareDatabase } from './prepare.ts';
+
+/** What one machine's service is made of. */
+export interface SuperviseOptions {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly logger: ProcessLogger;
+  /** The programs to run. */
+  readonly entries: { readonly api: URL; readonly worker: URL };
+  /** Gets what people should read, a line at a time. */
+  say(line: string): void;
+  readonly control?: ProcessControl;
+}
+
+/** Beyond the time that a child gives itself to end. */
+const graceMs = 5_000;
+
+/** What is running; filled as the start goes on, so that a stop in the middle finds it. */
+interface Running {
+  release: (() => Promise<void>) | undefined;
+  database: Promise<SupervisedDatabase> | undefined;
+  api: SupervisedChild | undefined;
+  workers: SupervisedChild[];
+}
+
+/**
+ * Runs the whole service: lock, database, tables, API, workers, in this order, and ends it in the reverse. Resolves
+ * when everything is ready; the process then lives until a signal.
+ * @throws ConfigError when something does not start; what was started is stopped by then
+ */
+export async function supervise(options: SuperviseOptions): Promise<void> {
+  const running: Running = { release: undefined, database: undefined, api: undefined, workers: [] };
+  const lifecycle = createLifecycle({
+    logger: options.logger,
+    steps: [
+      ...shutdownSteps(options, running),
+      { name: 'say', deadlineMs: 1_000, run: async () => options.say('Stopped.') },
+    ],
+    ...(options.control === undefined ? {} : { control: options.control }),
+  });
+  lifecycle.signal.addEventListener('abort', () => options.say('\nStopping …'));
+  try {
+    await startAll(options, running, lifecycle);
+  } catch (error) {
+    // A stop during the start makes the start fail; that is no failure.
+    if (lifecycle.signal.aborted) return;
+    for (const step of shutdownSteps(options, running)) await step.run().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function startAll(options: SuperviseOptions, running: Running, lifecycle: Lifecycle): Promise<void> {
+  const { config, logger, say } = options;
+  const { signal } = lifecycle;
+  running.release = await lockDataDir(config.dataDir);
+  const port = await probePort(config.host, config.port);
+  const isFirst = config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres'));
+  if (isFirst) say('Making the database …');
+  running.database = superviseDatabase(config, logger);
+  running.database.catch(() => undefined);
+  const { url: databaseUrl } = await running.database;
+  signal.throwIfAborted();
+  const admin = await prepareDatabase(databaseUrl, config, logger);
+  signal.throwIfAborted();
+  const url = urlOf(config.host, port);
+  startChildren(options, running, { databaseUrl, port, url });
+  await Promise.all([running.api, ...running.workers].map((child) => child?.ready));
+  signal.throwIfAborted();
+  for (const line of greeting({ config, url, admin, cwd: process.cwd() })) say(line);
+}
+
+function startChildren(
+  options: SuperviseOptions,
+  running: Running,
+  at: { readonly databaseUrl: string; readonly port: number; readonly url: string },
+): void {
+  const env = childEnv(options, at);
+  const notify = (line: string) => options.say(line);
+  running.api = superviseChild({
+    name: 'API',
+    entry: options.entries.api,
+    env,
+    notify,
+    untilReady: untilAnswer(`${at.url}/readyz`),
+  });
+  for (let number = 1; number <= options.config.workers; number += 1) {
+    const name = `worker ${number}`;
+    running.workers.push(
+      superviseChild({ name, entry: options.entries.worker, env, notify, untilReady: untilMessage }),
+    );
+  }
+}
+
+/** The terminal stays readable: unless asked, the processes only tell what is wrong. */
+function childEnv(
+  { env, config }: SuperviseOptions,
+  at: { readonly databaseUrl: string; readonly port: number },
+): Environment {
+  const { DATABASE_URL_FILE: _, ...inherited } = env;
+  return {
+    UV_THREADPOOL_SIZE: '16',
+    ...inherited,
+    LOG_LEVEL: env.LOG_LEVEL || 'warn',
+    DATABASE_URL: at.databaseUrl,
+    PORT: String(at.port),
+    VFOLDER_DATA_DIR: config.dataDir,
+  };
+}
+
+function shutdownSteps({ config }: SuperviseOptions, running: Running) {
+  const childMs = config.shutdownMs + graceMs;
+  return [
+    {
+      name: 'api.stop',
+      deadlineMs: childMs + graceMs,
+      run: async () => running.api?.stop(childMs),
+    },
+    {
+      name: 'workers.stop',
+      deadlineMs: childMs + graceMs,
+      run: async () => {
+        await Promise.all(running.workers.map((worker) => worker.stop(childMs)));
+      },
+    },
+    {
+      name: 'postgres.stop',
+      deadlineMs: 30_000,
+      run: async () => {
+        const database = await running.database?.catch(() => undefined);
+        await database?.stop();
+      },
+    },
+    {
+      name: 'lock.release',
+      deadlineMs: 1_000,
+      run: async () => running.release?.(),
+    },
+  ];
+}
+
+function greeting(facts: {
+  readonly config: Config;
+  readonly url: string;
+  readonly admin: AdminAccess;
+  readonly cwd: string;
+}): string[] {
+  const { config, url, admin, cwd } = facts;
+  const dataDir = relative(cwd, config.dataDir) || '.';
+  const shown = dataDir.startsWith('..') ? config.dataDir : dataDir;
+  return [
+    '',
+    `vfolder ${version} is ready at ${url} (workers: ${config.workers}, queues: ${config.redisUrl === undefined ? 'Postgres' : 'Redis'})`,
+    '',
+    ...keypairLines(admin, adminKeypairPath(shown)),
+    '',
+    '  Stop it with Ctrl-C; the next start finds everything again.',
+    ...(config.databaseUrl === undefined ? [`  Delete everything with: rm -rf ${shown}`] : []),
+    '',
+  ];
+}
+
+function keypairLines({ origin, keypair }: AdminAccess, path: string): string[] {
+  switch (origin) {
+    case 'made':
+      return [
+        `  access key  ${keypair?.accessKey}`,
+        `  secret key  ${keypair?.secretKey}`,
+        `  (the administrator's; kept in ${path})`,
+      ];
+    case 'file':
+      return [`  The administrator's keypair is in ${path}`];
+    case 'given':
+      return [`  The administrator's access key is ${keypair?.accessKey}, from VFOLDER_ADMIN_ACCESS_KEY`];
+    case 'elsewhere':
+      return ['  The database has an administrator already; set VFOLDER_ADMIN_* to add another keypair.'];
+  }
+}
