@@ -1,7 +1,29 @@
 import { adminRoutes } from './admin/routes.ts';
+import { archiveRoutes } from './archives/routes.ts';
+import { deletionRoutes } from './deletions/routes.ts';
+import { downloadRoutes } from './downloads/routes.ts';
+import { folderFileRoutes } from './folders/files/routes.ts';
+import { memberRoutes } from './folders/members/routes.ts';
+import { folderRoutes } from './folders/routes.ts';
+import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
+import { uploadRoutes } from './uploads/routes.ts';
+import { usageRoutes } from './usage/routes.ts';
 
 /** Every route of the service; what is not listed here does not exist. Order does not matter. */
-export const routes: readonly Route[] = [...serviceRoutes, ...adminRoutes, ...jobRoutes];
+export const routes: readonly Route[] = [
+  ...serviceRoutes,
+  ...adminRoutes,
+  ...jobRoutes,
+  ...folderRoutes,
+  ...folderFileRoutes,
+  ...memberRoutes,
+  ...invitationRoutes,
+  ...uploadRoutes,
+  ...downloadRoutes,
+  ...archiveRoutes,
+  ...deletionRoutes,
+  ...usageRoutes,
+];

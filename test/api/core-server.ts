@@ -3,7 +3,6 @@ import http from 'node:http';
 import { connect } from 'node:net';
 import type { Logger } from '../../api/http/logger.ts';
 import { routes as allRoutes } from '../../api/routes.ts';
-import type { Route } from '../../api/route.ts';
 import { createServer, type ServerOptions } from '../../api/server.ts';
 import type { Services } from '../../api/services.ts';
 import { insertKeypair } from '../../db/queries/keypairs.ts';

@@ -11,7 +11,12 @@ import { parseSignedDate } from '../../domain/signed-date.ts';
 
 const secret = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 const noon = '2026-11-23T13:00:00+00:00';
-const base = { host: '127.0.0.1:8080', date: noon, versionHeader: 'x-backendai-version', bodyHash: emptyBodyHash };
+const base = {
+  host: '127.0.0.1:8080',
+  date: noon,
+  versionHeader: 'x-backendai-version',
+  bodyHash: emptyBodyHash,
+};
 
 const vectors: readonly (readonly [string, SignedRequest, string])[] = [
   [

@@ -32,7 +32,10 @@ describe('POST /admin/users', () => {
   it('makes a user and answers the address as given', async () => {
     const answer = await post('/admin/users', { email: 'Ada.Lovelace@Example.org' });
     expect(answer.status).toBe(201);
-    expect(answer.json).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/), email: 'Ada.Lovelace@Example.org' });
+    expect(answer.json).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      email: 'Ada.Lovelace@Example.org',
+    });
   });
 
   it('refuses an address that is taken in another case with 409 email_taken', async () => {
@@ -50,14 +53,17 @@ describe('POST /admin/users', () => {
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(11);
   });
 
-  it.each([{}, { email: 'nobody' }, { email: 5 }, { email: `${'a'.repeat(250)}@example.org` }, { email: 'a\u0000@b.org' }])(
-    'refuses %j with 400 and names the field',
-    async (body) => {
-      const answer = await post('/admin/users', body);
-      expect(answer.status).toBe(400);
-      expect(answer.json).toMatchObject({ code: 'request_malformed', errors: [{ pointer: '/email' }] });
-    },
-  );
+  it.each([
+    {},
+    { email: 'nobody' },
+    { email: 5 },
+    { email: `${'a'.repeat(250)}@example.org` },
+    { email: 'a\u0000@b.org' },
+  ])('refuses %j with 400 and names the field', async (body) => {
+    const answer = await post('/admin/users', body);
+    expect(answer.status).toBe(400);
+    expect(answer.json).toMatchObject({ code: 'request_malformed', errors: [{ pointer: '/email' }] });
+  });
 
   it('answers 403 admin_required to a keypair of an ordinary user, whatever the body', async () => {
     const user = await makeKeypair(database, secrets);
