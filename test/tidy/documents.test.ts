@@ -91,7 +91,7 @@ describe('the documents', () => {
   it('give the test command that the gate runs', () => {
     const command = 'npm ci && npm test';
     expect(readText('README.md')).toMatch(new RegExp(`^${command}$`, 'm'));
-    expect(readText('.ci/run')).toContain(`'${command}`);
+    expect(readText('.ci/run')).toContain(`'${command} `);
   });
 });
 
