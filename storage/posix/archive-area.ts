@@ -1,31 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { finished } from 'node:stream/promises';
 import { Writable } from 'node:stream';
-import type { OpenFile, StagedContent, StageWriter, StoredName } from '../volume.ts';
+import { finished } from 'node:stream/promises';
 import { isDomainError } from '../../domain/errors.ts';
+import type { OpenFile, StagedContent, StageWriter, StoredName } from '../volume.ts';
 import { descend, descendMaking } from './descend.ts';
-import {
-  type Directory,
-  openChild,
-  renameChild,
-  syncDirectory,
-  unlinkChild,
-  withDirectory,
-} from './directory.ts';
-import { byteNames, statSync } from './directory-sync.ts';
+import { type Directory, renameChild, syncDirectory, unlinkChild, withDirectory } from './directory.ts';
+import { byteNames } from './directory-sync.ts';
 import { pathAt } from './entry-name.ts';
-import { hasErrno, toStorageError } from './errno.ts';
-import { archiveComponents, archivesName, foldersName, isId } from './layout.ts';
+import { toStorageError } from './errno.ts';
+import { archiveComponents, archivesName, isId } from './layout.ts';
 import { openRegularFile } from './open-file.ts';
 import { createStageWriter } from './stage-writer.ts';
+import { listShelved } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
-import { createTimeSlice } from './time-slice.ts';
 
 /** Partial archives are `<id>.<random>.part`: a second attempt never writes into, or publishes, the file of the first. */
 const partSuffix = '.part';
 const idLength = 36;
-/** Names given out at once by the listings for the sweepers. */
-const batchNames = 1000;
 
 /** An archive that is being written, as in `Volume.createArchive`. */
 export interface ArchiveDraft {
@@ -46,11 +37,17 @@ function sinkOf(writer: StageWriter): Writable {
   return new Writable({
     highWaterMark: 1024 * 1024,
     write(chunk: Uint8Array, _encoding, done) {
-      writer.write(chunk).then(() => done(), (error: unknown) => done(asError(error)));
+      writer.write(chunk).then(
+        () => done(),
+        (error: unknown) => done(asError(error)),
+      );
     },
     writev(items, done) {
       const chunks = items.map((item): Uint8Array => item.chunk);
-      writeAll(chunks).then(() => done(), (error: unknown) => done(asError(error)));
+      writeAll(chunks).then(
+        () => done(),
+        (error: unknown) => done(asError(error)),
+      );
     },
   });
 }
@@ -130,64 +127,7 @@ export async function removeArchive(root: Directory, archiveId: string): Promise
   }
 }
 
-/** Goes down `levels` directories and hands out every id in the last of them, with its age, in batches. */
-async function* listIds(
-  directory: Directory,
-  levels: number,
-  idOf: (name: string) => string | null,
-): AsyncGenerator<readonly StoredName[]> {
-  const slice = createTimeSlice();
-  let batch: StoredName[] = [];
-  for (const name of byteNames(directory)) {
-    if (slice.isOver()) await slice.rest();
-    const id = levels === 0 ? idOf(name) : null;
-    const stat = id === null ? null : statSync(directory, name);
-    if (id !== null && stat !== null) batch.push({ id, modifiedAt: stat.mtime });
-    if (batch.length >= batchNames) {
-      yield batch;
-      batch = [];
-    }
-    if (levels > 0 && shelfForm.test(name)) yield* listBelow(directory, name, levels - 1, idOf);
-  }
-  if (batch.length > 0) yield batch;
-}
-
-const shelfForm = /^[0-9a-f]{2}$/;
-
-async function* listBelow(
-  parent: Directory,
-  name: string,
-  levels: number,
-  idOf: (name: string) => string | null,
-): AsyncGenerator<readonly StoredName[]> {
-  let directory: Directory;
-  try {
-    directory = await openChild(parent, name);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return;
-    throw error;
-  }
-  try {
-    yield* listIds(directory, levels, idOf);
-  } finally {
-    await directory.close();
-  }
-}
-
-async function* withCodes<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
-  try {
-    yield* source;
-  } catch (error) {
-    throw toStorageError(error);
-  }
-}
-
 /** `Volume.listArchives`. An archive that is published and being written again appears twice. */
 export function listArchives(root: Directory): AsyncIterable<readonly StoredName[]> {
-  return withCodes(listBelow(root, archivesName, 1, archiveOf));
-}
-
-/** `Volume.listFolders`. */
-export function listFolders(root: Directory): AsyncIterable<readonly StoredName[]> {
-  return withCodes(listBelow(root, foldersName, 2, (name) => (isId(name) ? name : null)));
+  return listShelved(root, { name: archivesName, levels: 1 }, archiveOf);
 }

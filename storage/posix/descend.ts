@@ -1,10 +1,4 @@
-import {
-  type Directory,
-  makeChild,
-  openChild,
-  statDirectory,
-  syncDirectory,
-} from './directory.ts';
+import { type Directory, makeChild, openChild, statDirectory, syncDirectory } from './directory.ts';
 import type { EntryName } from './entry-name.ts';
 import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
 import { modes } from './syscalls.ts';

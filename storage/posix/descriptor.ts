@@ -19,10 +19,7 @@ export interface Descriptor {
 }
 
 /** Takes ownership of `fd`. `closeFd` runs exactly once, at once when the last owner closes and nothing borrows it. */
-export function ownDescriptor(
-  fd: number,
-  closeFd: (fd: number) => void | Promise<void>,
-): Descriptor {
+export function ownDescriptor(fd: number, closeFd: (fd: number) => void | Promise<void>): Descriptor {
   let owners = 0;
   let borrowers = 0;
   let settle: (result: Promise<void>) => void = () => undefined;

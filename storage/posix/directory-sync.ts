@@ -71,12 +71,7 @@ export function removeSync(directory: Directory, name: EntryName): boolean {
 }
 
 /** rename(2) between two directories. */
-export function renameSync(
-  from: Directory,
-  fromName: EntryName,
-  to: Directory,
-  toName: EntryName,
-): void {
+export function renameSync(from: Directory, fromName: EntryName, to: Directory, toName: EntryName): void {
   from.usingSync((fromFd) =>
     to.usingSync((toFd) => fs.renameSync(pathAt(fromFd, fromName), pathAt(toFd, toName))),
   );

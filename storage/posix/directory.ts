@@ -1,6 +1,6 @@
 import fs from 'node:fs';
-import { type EntryName, pathAt, pathOf } from './entry-name.ts';
 import { type Descriptor, ownDescriptor } from './descriptor.ts';
+import { type EntryName, pathAt, pathOf } from './entry-name.ts';
 import { hasErrno } from './errno.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 
@@ -43,9 +43,7 @@ export function ownDirectory(fd: number, device: bigint): Directory {
  * Not compared with the volume's device; whoever walks does that.
  */
 export async function openChild(directory: Directory, name: EntryName): Promise<Directory> {
-  const fd = await directory.using((parent) =>
-    syscalls.open(pathAt(parent, name), openFlags.directory),
-  );
+  const fd = await directory.using((parent) => syscalls.open(pathAt(parent, name), openFlags.directory));
   return ownDirectory(fd, directory.device);
 }
 
@@ -55,10 +53,7 @@ export function statDirectory(directory: Directory): Promise<fs.BigIntStats> {
 }
 
 /** `lstat` of a name, or `null` when nothing has it. */
-export async function statChild(
-  directory: Directory,
-  name: EntryName,
-): Promise<fs.BigIntStats | null> {
+export async function statChild(directory: Directory, name: EntryName): Promise<fs.BigIntStats | null> {
   try {
     return await directory.using((fd) => syscalls.lstat(pathAt(fd, name), bigint));
   } catch (error) {

@@ -28,11 +28,7 @@ export function withDataDirectory<T>(
   );
 }
 
-async function statNamed(
-  root: Directory,
-  folderId: string,
-  path: EntryPath,
-): Promise<EntryStat | null> {
+async function statNamed(root: Directory, folderId: string, path: EntryPath): Promise<EntryStat | null> {
   const { parent, name } = splitEntryPath(path);
   return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', async (directory) => {
     const stat = await statChild(directory, name);
@@ -57,11 +53,7 @@ export async function statEntry(
 }
 
 /** `Volume.open`. */
-export async function openEntry(
-  root: Directory,
-  folderId: string,
-  path: EntryPath,
-): Promise<OpenFile> {
+export async function openEntry(root: Directory, folderId: string, path: EntryPath): Promise<OpenFile> {
   if (path.length === 0) throw notRegular();
   const { parent, name } = splitEntryPath(path);
   return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', (directory) =>
@@ -90,19 +82,14 @@ export async function makeDirectory(
   return withDirectory(openArea(root, folderId, 'data'), async (data) => {
     if (path.length === 0) return refuseExisting('existed', options.existOk);
     const { parent, name } = splitEntryPath(path);
-    const opening = options.parents
-      ? descendMaking(data, parent)
-      : descend(data, parent, 'entry_conflict');
+    const opening = options.parents ? descendMaking(data, parent) : descend(data, parent, 'entry_conflict');
     return withDirectory(opening, async (directory) =>
       refuseExisting(await makeIn(directory, name), options.existOk),
     );
   });
 }
 
-function refuseExisting(
-  outcome: 'created' | 'existed',
-  existOk: boolean,
-): 'created' | 'existed' {
+function refuseExisting(outcome: 'created' | 'existed', existOk: boolean): 'created' | 'existed' {
   if (outcome === 'existed' && !existOk) throw entryConflict('The directory exists already.');
   return outcome;
 }

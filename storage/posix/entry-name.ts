@@ -15,18 +15,19 @@ export type EntryName = string | Buffer;
 export type ByteName = string;
 
 const slash = 0x2f;
-const dot = 0x2e;
+const dot = Buffer.from('.');
+const dots = Buffer.from('..');
 
-function isOneComponent(name: EntryName): boolean {
-  if (typeof name === 'string') {
-    if (name === '' || name === '.' || name === '..') return false;
-    if (name.includes('/') || name.includes('\0') || !name.isWellFormed()) return false;
-    return Buffer.byteLength(name) <= componentBytesMax;
-  }
+function isOneTextComponent(name: string): boolean {
+  if (name === '' || name === '.' || name === '..') return false;
+  if (name.includes('/') || name.includes('\0') || !name.isWellFormed()) return false;
+  return Buffer.byteLength(name) <= componentBytesMax;
+}
+
+function isOneByteComponent(name: Buffer): boolean {
   if (name.length === 0 || name.length > componentBytesMax) return false;
   if (name.includes(slash) || name.includes(0)) return false;
-  const isDots = name[0] === dot && (name.length === 1 || (name.length === 2 && name[1] === dot));
-  return !isDots;
+  return !name.equals(dot) && !name.equals(dots);
 }
 
 /**
@@ -35,7 +36,8 @@ function isOneComponent(name: EntryName): boolean {
  * @throws path_invalid unless `name` is one component of 1–255 bytes without `/` and NUL, and neither `.` nor `..`
  */
 export function pathAt(fd: number, name: EntryName): EntryName {
-  if (!isOneComponent(name)) {
+  const isPlain = typeof name === 'string' ? isOneTextComponent(name) : isOneByteComponent(name);
+  if (!isPlain) {
     throw domainError('path_invalid', 'A path component is not a plain name.');
   }
   const directory = pathOf(fd);
@@ -48,11 +50,11 @@ export function pathOf(fd: number): string {
   return `/proc/self/fd/${fd}`;
 }
 
-const ascii = /^[\u0001-\u007f]*$/;
+const beyondAscii = /[\u0080-\u00ff]/;
 
 /** Makes a {@link ByteName} usable; ASCII, nearly all there is, stays text because that is cheaper. */
 export function nameFromBytes(bytes: ByteName): EntryName {
-  return ascii.test(bytes) ? bytes : Buffer.from(bytes, 'latin1');
+  return beyondAscii.test(bytes) ? Buffer.from(bytes, 'latin1') : bytes;
 }
 
 /** A name as text. What is not UTF-8 gets replacement characters and `isAddressable` false. */

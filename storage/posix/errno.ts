@@ -67,7 +67,8 @@ export function volumeUnavailable(cause?: unknown): DomainError {
 export function toStorageError(error: unknown): unknown {
   if (isDomainError(error) || errnoOf(error) === 0) return error;
   if (hasErrno(error, 'ENOENT')) return entryNotFound(error);
-  if (hasErrno(error, ...conflicts)) return entryConflict('Something else is in the way of that path.', error);
+  if (hasErrno(error, ...conflicts))
+    return entryConflict('Something else is in the way of that path.', error);
   if (hasErrno(error, ...full)) {
     return domainError('volume_full', 'The storage volume has no room left.', { cause: error });
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Directory } from './directory.ts';
 import { openChildSync, statDirectorySync } from './directory-sync.ts';
-import { type ByteName, type EntryName } from './entry-name.ts';
+import type { ByteName, EntryName } from './entry-name.ts';
 import { hasErrno } from './errno.ts';
 
 /** The deepest levels kept open, because a walk goes up and down there. */

@@ -17,25 +17,24 @@ function countFile(stat: BigIntStats, pace: Pace): void {
   pace.tally.bytes += Number(stat.size);
 }
 
+function countEntry(stat: BigIntStats, pace: Pace, countLinked: CountLinked): void {
+  pace.tally.entries += 1;
+  if (stat.isDirectory()) pace.tally.directories += 1;
+  if (!stat.isFile()) return;
+  if (stat.nlink > 1n) countLinked(stat, pace);
+  else countFile(stat, pace);
+}
+
 /** Counts what lies directly in a directory. @returns the names of its subdirectories */
-async function countEntries(
-  directory: Directory,
-  pace: Pace,
-  countLinked: CountLinked,
-): Promise<ByteName[]> {
+async function countEntries(directory: Directory, pace: Pace, countLinked: CountLinked): Promise<ByteName[]> {
   const subdirectories: ByteName[] = [];
   for (const name of byteNames(directory)) {
     if (pace.isOver()) await pace.rest();
     const stat = statSync(directory, nameFromBytes(name));
-    if (stat === null || stat.dev !== directory.device) continue;
-    pace.tally.entries += 1;
-    if (stat.isDirectory()) {
-      pace.tally.directories += 1;
-      subdirectories.push(name);
-    } else if (stat.isFile()) {
-      if (stat.nlink > 1n) countLinked(stat, pace);
-      else countFile(stat, pace);
-    }
+    // What lies behind a mount point is none of the folder's.
+    if (stat?.dev !== directory.device) continue;
+    countEntry(stat, pace, countLinked);
+    if (stat.isDirectory()) subdirectories.push(name);
   }
   return subdirectories;
 }
@@ -76,11 +75,7 @@ async function countTree(start: Directory, pace: Pace, countLinked: CountLinked)
       if (pace.isOver()) await pace.rest();
       const child = openToCount(next.directory, next.name);
       if (child === null) continue;
-      levels.push(
-        nameFromBytes(next.name),
-        child,
-        await countEvenLocked(child, pace, countLinked),
-      );
+      levels.push(nameFromBytes(next.name), child, await countEvenLocked(child, pace, countLinked));
     }
   } finally {
     levels.close();

@@ -1,22 +1,17 @@
 import type { EntryPath } from '../../domain/entry-path.ts';
 import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
-import {
-  createArchive,
-  listArchives,
-  listFolders,
-  openArchive,
-  removeArchive,
-} from './archive-area.ts';
+import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
 import { type Directory, makeChild, ownDirectory, syncDirectory } from './directory.ts';
-import { pathOf } from './entry-name.ts';
 import { makeDirectory, moveEntry, openEntry, statEntry } from './entries.ts';
-import { errnoOf, volumeUnavailable, withStorageErrors as coded } from './errno.ts';
+import { pathOf } from './entry-name.ts';
+import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
 import { archivesName, foldersName, makeFolder } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
 import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
 import { selfTest } from './self-test.ts';
 import { commitStage, createStage, discardStage, listStages, statStage } from './stage.ts';
+import { listShelved } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 import { createTrash, listTrash, restoreTrash, trashEntry } from './trash.ts';
 import { walkTree } from './tree-walk.ts';
@@ -41,53 +36,47 @@ async function makeAreas(root: Directory): Promise<void> {
   if (hasNewFolders || hasNewArchives) await syncDirectory(root);
 }
 
-function folderOperations(root: Directory): Pick<
-  Volume,
-  'createFolder' | 'listFolders' | 'purgeFolder' | 'measure'
-> {
+function folderOperations(
+  root: Directory,
+): Pick<Volume, 'createFolder' | 'listFolders' | 'purgeFolder' | 'measure'> {
   return {
     createFolder: (folderId) => coded(() => makeFolder(root, folderId)),
-    listFolders: () => listFolders(root),
+    listFolders: () => listShelved(root, { name: foldersName, levels: 2 }),
     purgeFolder: (folderId, options) => coded(() => purgeFolder(root, folderId, options)),
     measure: (folderId, options) => coded(() => measureData(root, folderId, options)),
   };
 }
 
-function stageOperations(root: Directory): Pick<
-  Volume,
-  'createStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'
-> {
+function stageOperations(
+  root: Directory,
+): Pick<Volume, 'createStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'> {
   return {
     createStage: (folderId, stageId): Promise<StageWriter> =>
       coded(() => createStage(root, folderId, stageId)),
     discardStage: (folderId, stageId) => coded(() => discardStage(root, folderId, stageId)),
     statStage: (folderId, stageId) => coded(() => statStage(root, folderId, stageId)),
     listStages: (folderId) => coded(() => listStages(root, folderId)),
-    commitStage: (folderId, stageId, path) =>
-      coded(() => commitStage(root, folderId, stageId, path)),
+    commitStage: (folderId, stageId, path) => coded(() => commitStage(root, folderId, stageId, path)),
   };
 }
 
-function entryOperations(root: Directory, readers: ReaderCache): Pick<
-  Volume,
-  'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move'
-> {
+function entryOperations(
+  root: Directory,
+  readers: ReaderCache,
+): Pick<Volume, 'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move'> {
   return {
     stat: (folderId, path) => coded(() => statEntry(root, folderId, path)),
-    list: (folderId, path, options) =>
-      coded(() => listEntries(root, readers, { folderId, path }, options)),
+    list: (folderId, path, options) => coded(() => listEntries(root, readers, { folderId, path }, options)),
     open: (folderId, path) => coded(() => openEntry(root, folderId, path)),
     walk: (folderId, path, options) => walkTree(root, folderId, path, options),
-    makeDirectory: (folderId, path, options) =>
-      coded(() => makeDirectory(root, folderId, path, options)),
+    makeDirectory: (folderId, path, options) => coded(() => makeDirectory(root, folderId, path, options)),
     move: (folderId, from, to) => coded(() => moveEntry(root, folderId, from, to)),
   };
 }
 
-function trashOperations(root: Directory): Pick<
-  Volume,
-  'createTrash' | 'trashEntry' | 'restoreTrash' | 'listTrash' | 'measureTrash' | 'purgeTrash'
-> {
+function trashOperations(
+  root: Directory,
+): Pick<Volume, 'createTrash' | 'trashEntry' | 'restoreTrash' | 'listTrash' | 'measureTrash' | 'purgeTrash'> {
   return {
     createTrash: (folderId, trashId) => coded(() => createTrash(root, folderId, trashId)),
     trashEntry: (folderId: string, path: EntryPath, trashId: string, slot: number) =>

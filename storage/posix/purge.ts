@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { TreeUsage, WorkOptions } from '../volume.ts';
 import { isDomainError } from '../../domain/errors.ts';
+import type { TreeUsage, WorkOptions } from '../volume.ts';
 import {
   type Directory,
   makeChild,

@@ -38,9 +38,7 @@ async function checkLinksAreRefused(data: Directory): Promise<void> {
 /** An upload becomes visible, and a delete disappears, by one rename: both need one device and one quota realm. */
 async function checkRename(from: Directory, to: Directory): Promise<void> {
   const name = 'probe';
-  const fd = await from.using((parent) =>
-    syscalls.open(pathAt(parent, name), openFlags.create, modes.file),
-  );
+  const fd = await from.using((parent) => syscalls.open(pathAt(parent, name), openFlags.create, modes.file));
   await syscalls.fsync(fd).finally(() => syscalls.close(fd));
   await renameChild(from, name, to, name);
   await syncDirectory(to);

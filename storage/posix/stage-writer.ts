@@ -30,11 +30,7 @@ function dropWritten(chunks: readonly Uint8Array[], written: number): Uint8Array
 }
 
 /** Writes all of `chunks` at `position`. A full disk first shows as a short count, and as an error only on the next. */
-async function writeAll(
-  file: Descriptor,
-  chunks: readonly Uint8Array[],
-  position: number,
-): Promise<void> {
+async function writeAll(file: Descriptor, chunks: readonly Uint8Array[], position: number): Promise<void> {
   let rest = chunks;
   let offset = position;
   while (rest.length > 0) {

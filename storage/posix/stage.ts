@@ -1,4 +1,5 @@
 import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
+import { isDomainError } from '../../domain/errors.ts';
 import type { EntryStat, StageWriter, StoredName } from '../volume.ts';
 import { descend, descendMaking, syncName } from './descend.ts';
 import {
@@ -11,7 +12,6 @@ import {
 } from './directory.ts';
 import { pathAt } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
-import { isDomainError } from '../../domain/errors.ts';
 import { entryConflict, hasErrno } from './errno.ts';
 import { idName, openArea, withAreas } from './layout.ts';
 import { createStageWriter } from './stage-writer.ts';
@@ -22,11 +22,7 @@ import { modes, openFlags, syscalls } from './syscalls.ts';
 const commitAttemptsMax = 3;
 
 /** `Volume.createStage`. */
-export async function createStage(
-  root: Directory,
-  folderId: string,
-  stageId: string,
-): Promise<StageWriter> {
+export async function createStage(root: Directory, folderId: string, stageId: string): Promise<StageWriter> {
   const name = idName(stageId);
   return withDirectory(openArea(root, folderId, 'stage'), async (stage) => {
     const fd = await stage.using((parent) =>
@@ -37,11 +33,7 @@ export async function createStage(
 }
 
 /** `Volume.discardStage`. */
-export async function discardStage(
-  root: Directory,
-  folderId: string,
-  stageId: string,
-): Promise<void> {
+export async function discardStage(root: Directory, folderId: string, stageId: string): Promise<void> {
   const name = idName(stageId);
   try {
     await withDirectory(openArea(root, folderId, 'stage'), (stage) => unlinkChild(stage, name));
@@ -58,9 +50,7 @@ export async function statStage(
   stageId: string,
 ): Promise<EntryStat | null> {
   const name = idName(stageId);
-  const stat = await withDirectory(openArea(root, folderId, 'stage'), (stage) =>
-    statChild(stage, name),
-  );
+  const stat = await withDirectory(openArea(root, folderId, 'stage'), (stage) => statChild(stage, name));
   return stat === null ? null : toEntryStat(stat);
 }
 

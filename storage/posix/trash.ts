@@ -7,7 +7,7 @@ import { type Directory, makeChild, statChild, syncDirectory, withDirectory } fr
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
 import { idName, openArea, withAreas } from './layout.ts';
-import { placeWithoutReplacing, renameEvenLocked } from './place.ts';
+import { type Place, placeWithoutReplacing, renameEvenLocked } from './place.ts';
 import { listStoredNames } from './stored-names.ts';
 import { modes } from './syscalls.ts';
 
@@ -26,6 +26,24 @@ export async function createTrash(root: Directory, folderId: string, trashId: st
   });
 }
 
+/** One rename, whatever the entry is; then both directories are synced. */
+async function takeOut(from: Place, slot: Place): Promise<EntryStat> {
+  if ((await statChild(slot.directory, slot.name)) !== null) {
+    throw entryConflict('The trash slot is taken.');
+  }
+  try {
+    await renameEvenLocked(from, slot);
+  } catch (error) {
+    throw hasErrno(error, 'ENOENT') ? entryNotFound(error) : error;
+  }
+  // Looked at only now, out of reach of containers: this is what was taken, not what was seen before.
+  const taken = await statChild(slot.directory, slot.name);
+  if (taken === null) throw entryNotFound();
+  await syncDirectory(slot.directory);
+  await syncDirectory(from.directory);
+  return toEntryStat(taken);
+}
+
 /** `Volume.trashEntry`. */
 export async function trashEntry(
   root: Directory,
@@ -39,20 +57,9 @@ export async function trashEntry(
   const { parent, name } = splitEntryPath(path);
   return withAreas(root, folderId, { from: 'data', to: 'trash' }, ({ from, to }) =>
     withDirectory(descend(to, [trashName], 'entry_not_found'), (trash) =>
-      withDirectory(descend(from, parent, 'entry_not_found'), async (directory) => {
-        if ((await statChild(trash, slot)) !== null) throw entryConflict('The trash slot is taken.');
-        try {
-          await renameEvenLocked({ directory, name }, { directory: trash, name: slot });
-        } catch (error) {
-          throw hasErrno(error, 'ENOENT') ? entryNotFound(error) : error;
-        }
-        // Looked at only now, out of reach of containers: this is what was taken, not what was seen before.
-        const taken = await statChild(trash, slot);
-        if (taken === null) throw entryNotFound();
-        await syncDirectory(trash);
-        await syncDirectory(directory);
-        return toEntryStat(taken);
-      }),
+      withDirectory(descend(from, parent, 'entry_not_found'), (directory) =>
+        takeOut({ directory, name }, { directory: trash, name: slot }),
+      ),
     ),
   );
 }
@@ -71,10 +78,7 @@ export async function restoreTrash(
     await withAreas(root, folderId, { from: 'trash', to: 'data' }, ({ from, to }) =>
       withDirectory(descend(from, [trashName], 'entry_not_found'), (trash) =>
         withDirectory(descend(to, target.parent, 'entry_not_found'), (parent) =>
-          placeWithoutReplacing(
-            { directory: trash, name },
-            { directory: parent, name: target.name },
-          ),
+          placeWithoutReplacing({ directory: trash, name }, { directory: parent, name: target.name }),
         ),
       ),
     );
