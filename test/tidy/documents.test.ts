@@ -3,6 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { problemKinds } from '../../api/problem.ts';
+import { routes } from '../../api/routes.ts';
 import { errorCodes } from '../../domain/errors.ts';
 import { secretNames, settingsSchema } from '../../runtime/settings.ts';
 import { listFiles, readJson, readText, repositoryRoot } from './repository.ts';
@@ -74,6 +75,12 @@ describe('the documents', () => {
     const known: ReadonlySet<string> = new Set(errorCodes);
     const headings = [...readText('docs/PROBLEMS.md').matchAll(/^### (\w+)$/gm)].map(([, code = '']) => code);
     expect(headings.filter((code) => !known.has(code))).toEqual([]);
+  });
+
+  it('list every route and no other', () => {
+    const served = routes.map(({ method, path }) => `${method} ${path.replace(':path{.+}', '*path')}`);
+    const rows = [...readText('docs/API.md').matchAll(/^\| `([A-Z]+ \/[^`]*)`/gm)].map(([, row = '']) => row);
+    expect(rows.toSorted()).toEqual(served.toSorted());
   });
 
   it('explain every setting and no other, and mark those that are secret', () => {
