@@ -1,6 +1,7 @@
+import type { DomainError } from '../../domain/errors.ts';
 import { type Directory, makeChild, openChild, statDirectory, syncDirectory } from './directory.ts';
 import type { EntryName } from './entry-name.ts';
-import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
+import { entryConflict, entryNotFound, hasErrno, volumeUnavailable } from './errno.ts';
 import { modes } from './syscalls.ts';
 
 /**
@@ -9,20 +10,23 @@ import { modes } from './syscalls.ts';
  */
 const unsyncedAgeMs = 60_000;
 
-/** What a component that is no directory means: nothing to a reader, a conflict to a writer. */
-export type BadComponent = 'entry_not_found' | 'entry_conflict';
+/** What a component that is no directory means: nothing to a reader, a conflict to a writer, damage above `data`. */
+export type BadComponent = 'entry_not_found' | 'entry_conflict' | 'volume_unavailable';
+
+function badComponent(meaning: BadComponent, cause?: unknown): DomainError {
+  if (meaning === 'entry_not_found') return entryNotFound(cause);
+  if (meaning === 'volume_unavailable') return volumeUnavailable(cause);
+  return entryConflict('A part of the path is not a directory of this folder.', cause);
+}
 
 function refuseComponent(meaning: BadComponent, error: unknown): never {
-  if (!hasErrno(error, 'ENOTDIR', 'ELOOP')) throw error;
-  if (meaning === 'entry_not_found') throw entryNotFound(error);
-  throw entryConflict('A part of the path is not a directory.', error);
+  if (hasErrno(error, 'ENOENT')) throw entryNotFound(error);
+  throw hasErrno(error, 'ENOTDIR', 'ELOOP') ? badComponent(meaning, error) : error;
 }
 
 async function checkDevice(directory: Directory, meaning: BadComponent): Promise<void> {
   const stat = await statDirectory(directory);
-  if (stat.dev === directory.device) return;
-  if (meaning === 'entry_not_found') throw entryNotFound();
-  throw entryConflict('A part of the path lies on another volume.');
+  if (stat.dev !== directory.device) throw badComponent(meaning);
 }
 
 /** Takes a handle of `start` through `enter` once per name and returns the last; what is passed is closed. */
@@ -94,9 +98,7 @@ async function openOrMake(
 /** Tells whether a crash could still take the name of this directory away; the clock skew of a server is allowed for. */
 async function mayBeUnsynced(directory: Directory): Promise<boolean> {
   const stat = await statDirectory(directory);
-  if (stat.dev !== directory.device) {
-    throw entryConflict('A part of the path lies on another volume.');
-  }
+  if (stat.dev !== directory.device) throw badComponent('entry_conflict');
   const bornNs = stat.birthtimeNs > 0n ? stat.birthtimeNs : stat.ctimeNs;
   return Date.now() - Number(bornNs / 1_000_000n) < unsyncedAgeMs;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { domainError } from '../../domain/errors.ts';
+import { domainError, isDomainError } from '../../domain/errors.ts';
 import { descend, descendMaking } from './descend.ts';
 import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './directory.ts';
 import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
@@ -38,13 +38,11 @@ export function archiveComponents(archiveId: string): readonly [string, string] 
   return [name.slice(-2), name];
 }
 
-function folderMissing(cause?: unknown): unknown {
-  return domainError('entry_not_found', 'The folder is not on this volume.', { cause });
-}
-
 /** Above `data` everything is ours: whatever else than a missing directory stands there, the volume is broken. */
 function upperError(error: unknown): unknown {
-  if (hasErrno(error, 'ENOENT')) return folderMissing(error);
+  if (hasErrno(error, 'ENOENT') || isDomainError(error, 'entry_not_found')) {
+    return domainError('entry_not_found', 'The folder is not on this volume.', { cause: error });
+  }
   if (hasErrno(error, 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM')) return volumeUnavailable(error);
   return toStorageError(error);
 }
@@ -53,7 +51,7 @@ function upperError(error: unknown): unknown {
 export async function openFolder(root: Directory, folderId: string): Promise<Directory> {
   const components = [foldersName, ...folderComponents(folderId)];
   try {
-    return await descend(root, components, 'entry_not_found');
+    return await descend(root, components, 'volume_unavailable');
   } catch (error) {
     throw upperError(error);
   }
@@ -101,7 +99,7 @@ export async function makeFolder(root: Directory, folderId: string): Promise<voi
 export async function openFolderParent(root: Directory, folderId: string): Promise<Directory> {
   const [first, second] = folderComponents(folderId);
   try {
-    return await descend(root, [foldersName, first, second], 'entry_not_found');
+    return await descend(root, [foldersName, first, second], 'volume_unavailable');
   } catch (error) {
     throw upperError(error);
   }

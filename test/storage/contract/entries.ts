@@ -1,0 +1,167 @@
+import { chmod, link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { at, codeOf, getFile, putFile, readAll, type TestVolume } from '../test-volume.ts';
+
+const strict = { parents: false, existOk: false } as const;
+
+/** Single entries: looked at, opened, made, moved. */
+export function describeEntries(test: () => TestVolume): void {
+  it('tells kind, size and times of an entry without following it', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'file', '12345');
+    await symlink('file', join(dataPath, 'link'));
+    const stat = await volume.stat(folderId, at('file'));
+    expect(stat).toMatchObject({ kind: 'file', sizeBytes: 5, links: 1 });
+    expect(Math.abs((stat?.mtime ?? 0) - Date.now() / 1000)).toBeLessThan(600);
+    expect((await volume.stat(folderId, at('link')))?.kind).toBe('symlink');
+    expect((await volume.stat(folderId, at('')))?.kind).toBe('directory');
+  });
+
+  it('finds nothing behind a missing parent, a file or a symlink', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'real/file', 'x');
+    await symlink('real', join(dataPath, 'link'));
+    for (const path of ['missing/x', 'real/file/x', 'link/file']) {
+      expect(await volume.stat(folderId, at(path))).toBeNull();
+      expect(await codeOf(volume.open(folderId, at(path)))).toBe('entry_not_found');
+      expect(await codeOf(volume.list(folderId, at(path), { limit: 1 }))).toBe('entry_not_found');
+    }
+  });
+
+  it('streams a range, and the whole file by default', async () => {
+    const { volume, folderId } = test();
+    const content = Buffer.from(Array.from({ length: 600_000 }, (_, index) => index % 251));
+    await putFile(test(), 'file', content);
+    const read = async (range?: { start?: number; end?: number }): Promise<Buffer> =>
+      readAll(await volume.open(folderId, at('file')), range);
+    expect((await read()).equals(content)).toBe(true);
+    expect((await read({ start: 299_990, end: 300_010 })).equals(content.subarray(299_990, 300_011))).toBe(
+      true,
+    );
+    expect((await read({ start: 599_999 })).equals(content.subarray(599_999))).toBe(true);
+    expect((await read({ end: 0 })).equals(content.subarray(0, 1))).toBe(true);
+    expect((await read({ start: 700_000 })).length).toBe(0);
+  });
+
+  it('serves several streams of one open file at once', async () => {
+    const { volume, folderId } = test();
+    await putFile(test(), 'file', '0123456789'.repeat(100_000));
+    const file = await volume.open(folderId, at('file'));
+    const collect = async (start: number): Promise<string> => {
+      let text = '';
+      for await (const chunk of file.stream({ start, end: start + 9 })) text += chunk;
+      return text;
+    };
+    expect(await Promise.all([collect(0), collect(500_000), collect(999_990)])).toEqual(
+      Array.from({ length: 3 }, () => '0123456789'),
+    );
+    await file.close();
+    await file.close();
+  });
+
+  it('keeps an open file readable after it is replaced or deleted', async () => {
+    const { volume, folderId } = test();
+    await putFile(test(), 'file', 'old');
+    const file = await volume.open(folderId, at('file'));
+    await putFile(test(), 'file', 'new!');
+    expect(file.stat.sizeBytes).toBe(3);
+    expect((await readAll(file)).toString()).toBe('old');
+  });
+
+  it('opens nothing but regular files', async () => {
+    const { volume, folderId, dataPath } = test();
+    await mkdir(join(dataPath, 'dir'));
+    await writeFile(join(dataPath, 'target'), 'x');
+    await symlink('target', join(dataPath, 'link'));
+    for (const path of ['', 'dir', 'link']) {
+      expect(await codeOf(volume.open(folderId, at(path)))).toBe('entry_not_regular');
+    }
+    expect(await codeOf(volume.open(folderId, at('missing')))).toBe('entry_not_found');
+  });
+
+  it('makes a directory once and says when it existed', async () => {
+    const { volume, folderId } = test();
+    expect(await volume.makeDirectory(folderId, at('a'), strict)).toBe('created');
+    expect(await codeOf(volume.makeDirectory(folderId, at('a'), strict))).toBe('entry_conflict');
+    const lenient = { parents: false, existOk: true };
+    expect(await volume.makeDirectory(folderId, at('a'), lenient)).toBe('existed');
+    expect(await volume.makeDirectory(folderId, at(''), lenient)).toBe('existed');
+    expect(await codeOf(volume.makeDirectory(folderId, at(''), strict))).toBe('entry_conflict');
+  });
+
+  it('makes parents only when asked to', async () => {
+    const { volume, folderId } = test();
+    expect(await codeOf(volume.makeDirectory(folderId, at('a/b'), strict))).toBe('entry_not_found');
+    const withParents = { parents: true, existOk: false };
+    expect(await volume.makeDirectory(folderId, at('a/b/c'), withParents)).toBe('created');
+    expect((await volume.stat(folderId, at('a/b/c')))?.kind).toBe('directory');
+  });
+
+  it('refuses a directory where something else is, at the end or on the way', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'file', 'x');
+    await mkdir(join(dataPath, 'real'));
+    await symlink('real', join(dataPath, 'link'));
+    for (const path of ['file', 'file/x', 'link', 'link/x']) {
+      const making = volume.makeDirectory(folderId, at(path), { parents: true, existOk: true });
+      expect(await codeOf(making)).toBe('entry_conflict');
+    }
+    expect(await readdir(join(dataPath, 'real'))).toEqual([]);
+  });
+
+  it('moves files, directories and symlinks', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'a/file', 'x');
+    await symlink('nowhere', join(dataPath, 'link'));
+    await volume.move(folderId, at('a/file'), at('renamed'));
+    await volume.move(folderId, at('a'), at('b'));
+    await volume.move(folderId, at('link'), at('b/link'));
+    expect(await getFile(test(), 'renamed')).toBe('x');
+    expect((await volume.stat(folderId, at('renamed')))?.links).toBe(1);
+    expect((await readdir(dataPath)).sort()).toEqual(['b', 'renamed']);
+    expect((await volume.stat(folderId, at('b/link')))?.kind).toBe('symlink');
+  });
+
+  it('never replaces anything by a move', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'one', '1');
+    await putFile(test(), 'two', '2');
+    await mkdir(join(dataPath, 'dir'));
+    await mkdir(join(dataPath, 'empty'));
+    await link(join(dataPath, 'one'), join(dataPath, 'same'));
+    for (const [from, to] of [
+      ['one', 'two'],
+      ['dir', 'one'],
+      ['one', 'dir'],
+      ['dir', 'empty'],
+      ['one', 'same'],
+    ]) {
+      expect(await codeOf(volume.move(folderId, at(from ?? ''), at(to ?? '')))).toBe('entry_conflict');
+    }
+    expect((await readdir(dataPath)).sort()).toEqual(['dir', 'empty', 'one', 'same', 'two']);
+    expect(await readFile(join(dataPath, 'two'), 'utf8')).toBe('2');
+  });
+
+  it('refuses to move what is missing, into itself, onto itself, or into a missing directory', async () => {
+    const { volume, folderId } = test();
+    await volume.makeDirectory(folderId, at('dir'), strict);
+    const move = (from: string, to: string): Promise<string> =>
+      codeOf(volume.move(folderId, at(from), at(to)));
+    expect(await move('missing', 'x')).toBe('entry_not_found');
+    expect(await move('dir', 'dir/inside')).toBe('entry_conflict');
+    expect(await move('dir', 'dir')).toBe('entry_conflict');
+    expect(await move('dir', 'missing/x')).toBe('entry_not_found');
+    expect(await move('', 'x')).toBe('entry_conflict');
+    expect(await move('dir', '')).toBe('entry_conflict');
+  });
+
+  it('moves a directory that its owner has locked', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'locked/file', 'x');
+    await mkdir(join(dataPath, 'target'));
+    await chmod(join(dataPath, 'locked'), 0);
+    await volume.move(folderId, at('locked'), at('target/moved'));
+    expect((await volume.stat(folderId, at('target/moved')))?.kind).toBe('directory');
+  });
+}
