@@ -38,7 +38,7 @@ export interface ConsumerOptions {
 export interface Consumer {
   /**
    * Takes no more jobs and hands running ones back: their signals abort, and what has stopped goes to other workers at
-   * once, its run not counted. What has not stopped after `deadlineMs` is left; its lease ends and others take it over.
+   * once, its run not counted. What has not stopped after `deadlineMs` is left; its lease ends and others take it over. May be called again.
    */
   close(deadlineMs: number): Promise<void>;
 }
@@ -56,32 +56,37 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     handlers,
     logger,
     notifications: client.notifications,
-    dispatcher: client.dispatcher,
     timings: client.timings,
     owner: `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`,
     stopping: stopping.signal,
   };
-  const workers: QueueWorker[] = [];
-  for (const queue of queues) {
-    for (const volume of options.volumes) {
+  const again = (jobId: string) => client.dispatcher.dispatch([jobId]);
+  const deliver = (jobId: string) => runJob(parts, jobId);
+  const workers = await Promise.all(
+    queues.flatMap((queue) => {
       const concurrency = options.concurrency?.[queue] ?? usualConcurrency[queue];
-      const deliver = (jobId: string) => runJob(parts, jobId);
-      workers.push(await startWorker(store, `${queue}.${volume}`, { concurrency, deliver, logger }));
-    }
-  }
+      return options.volumes.map((volume) =>
+        startWorker(store, `${queue}.${volume}`, { concurrency, deliver, again, logger }),
+      );
+    }),
+  );
+  let closing: Promise<void> | undefined;
+  const close = async (deadlineMs: number) => {
+    stopping.abort();
+    const late = new AbortController();
+    const isClosed = await Promise.race([
+      Promise.allSettled(workers.map((worker) => worker.close(false))).then(() => true),
+      pause(deadlineMs, late.signal).then(() => false),
+    ]);
+    late.abort();
+    if (isClosed) return await store.close();
+    // A queue object that still works holds its connection; the end of the process takes both.
+    logger.warn({ deadlineMs }, 'worker.close-late');
+  };
   return {
-    close: async (deadlineMs) => {
-      stopping.abort();
-      const closed = Promise.allSettled(workers.map((worker) => worker.close(false)));
-      const late = new AbortController();
-      const isClosed = await Promise.race([
-        closed.then(() => true),
-        pause(deadlineMs, late.signal).then(() => false),
-      ]);
-      late.abort();
-      if (isClosed) return await store.close();
-      // A queue object that still works holds its connection; the end of the process takes both.
-      logger.warn({ deadlineMs }, 'worker.close-late');
+    close: (deadlineMs) => {
+      closing ??= close(deadlineMs);
+      return closing;
     },
   };
 }

@@ -14,8 +14,11 @@ import { jobContracts } from './contracts.ts';
 import type { JobLogger } from './logger.ts';
 import { throttledWarning } from './throttled-warning.ts';
 
-/** What became of a delivery: over, or to be given to another worker at once. */
-export type Delivery = 'done' | 'hand_back';
+/** What follows a delivery: nothing, another worker at once, or the same id once more after a while. */
+export type Delivery =
+  | { readonly next: 'nothing' }
+  | { readonly next: 'hand_back' }
+  | { readonly next: 'again'; readonly afterMs: number };
 
 /** Takes ids from one queue. */
 export interface QueueWorker {
@@ -42,6 +45,11 @@ export interface WorkOptions {
   readonly concurrency: number;
   /** Must not throw but for outages; the id is then due again by its row. */
   readonly deliver: (jobId: string) => Promise<Delivery>;
+  /**
+   * Called `afterMs` after a delivery that asked for another, and not before the store has let go of the id: until
+   * then it would take the id for known and add nothing.
+   */
+  readonly again: (jobId: string) => void;
 }
 
 /** Where the queues live: Redis when its url is given, else the database. */
@@ -131,10 +139,13 @@ function makeStore<B extends IQueueBackend, C>(
       await (await readyQueue(name)).remove(jobId);
     },
     work: async (name, options) => {
+      const repeatAt = new Map<string, number>();
       const worker = new Worker<{ opId: string }>(
         name,
         async (job, token) => {
-          if ((await options.deliver(job.data.opId)) === 'done' || token === undefined) return;
+          const delivery = await options.deliver(job.data.opId);
+          if (delivery.next === 'again') repeatAt.set(job.data.opId, performance.now() + delivery.afterMs);
+          if (delivery.next !== 'hand_back' || token === undefined) return;
           await job.moveToWait(token);
           throw new WaitingError();
         },
@@ -142,6 +153,11 @@ function makeStore<B extends IQueueBackend, C>(
       );
       worker.on('error', parts.onError);
       worker.on('failed', (_job, error) => parts.onError(error));
+      worker.on('completed', ({ data: { opId } }) => {
+        const at = repeatAt.get(opId);
+        repeatAt.delete(opId);
+        if (at !== undefined) setTimeout(() => options.again(opId), at - performance.now()).unref();
+      });
       if (parts.awaitsReady) {
         await worker.waitUntilReady().catch(async (error: unknown) => {
           await worker.close(true);

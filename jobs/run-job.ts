@@ -10,7 +10,6 @@ import {
 } from '../db/queries/job-lease.ts';
 import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
-import type { Dispatcher } from './dispatcher.ts';
 import { backoffOf, type JobFailure, poisoned, readFailure } from './failures.ts';
 import {
   type JobContext,
@@ -32,7 +31,6 @@ import { writeEnd } from './write-end.ts';
 export interface RunnerParts {
   readonly db: Database;
   readonly notifications: JobNotifications;
-  readonly dispatcher: Dispatcher;
   readonly handlers: JobHandlers;
   readonly timings: JobTimings;
   readonly logger: JobLogger;
@@ -45,18 +43,18 @@ export interface RunnerParts {
 /** How often a job that has to end may fail to give back what it holds, before it ends without. */
 const abandonTriesMax = 5;
 
-/** A retry that is nearer than this could meet its own delivery still in the queue, and would be dropped as known. */
-const retryMsMin = 50;
+const over: Delivery = { next: 'nothing' };
+const handBack: Delivery = { next: 'hand_back' };
 
 /**
  * Runs the job behind one delivery, if it still is to be run: claims the row, runs the handler under a lease, and
  * writes the end or the return to the queue. Deliveries may repeat, come late or from two queues; one claim wins.
  */
 export async function runJob(parts: RunnerParts, jobId: string): Promise<Delivery> {
-  if (parts.stopping.aborted) return 'hand_back';
+  if (parts.stopping.aborted) return handBack;
   const { leaseMs } = parts.timings;
   const row = await claimJob(parts.db, { jobId, owner: parts.owner, leaseMs });
-  if (row === null) return 'done';
+  if (row === null) return over;
   const startedAt = performance.now();
   const run = { parts, row, handler: parts.handlers[row.kind], startedAt };
   const job = readJob(row);
@@ -150,15 +148,15 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
   const { parts, row } = run;
   if (reason instanceof LeaseLostError) {
     parts.logger.warn({ jobId: row.id, kind: row.kind }, 'job.lease-lost');
-    return 'done';
+    return over;
   }
   if (reason instanceof JobCancelledError) return await end(run, job, { state: 'cancelled' });
   if (reason instanceof WorkerStoppingError) {
     await requeue(run, { delayMs: 0 });
-    return 'hand_back';
+    return handBack;
   }
   if (reason instanceof JobDeferredError) {
-    return await retryLater(run, { delayMs: Math.max(reason.delayMs, retryMsMin) });
+    return await retryLater(run, { delayMs: reason.delayMs });
   }
   const failure = readFailure(reason);
   const fields = { err: error, jobId: row.id, kind: row.kind, attempt: row.attempt + 1, code: failure.code };
@@ -169,16 +167,12 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
   return await retryLater(run, { delayMs: backoffOf(jobContracts[row.kind], row.attempt), failure });
 }
 
-/** The timer is for speed; the reconciler knows the time from the row. */
+/** The answer is for speed; the reconciler knows the time from the row. */
 async function retryLater(
   run: Run,
   retry: { readonly delayMs: number; readonly failure?: JobFailure },
 ): Promise<Delivery> {
-  if (await requeue(run, retry)) {
-    const { dispatcher } = run.parts;
-    setTimeout(() => dispatcher.dispatch([run.row.id]), retry.delayMs).unref();
-  }
-  return 'done';
+  return (await requeue(run, retry)) ? { next: 'again', afterMs: retry.delayMs } : over;
 }
 
 async function requeue(
@@ -221,7 +215,7 @@ async function end(
     isWritten = await write(async () => undefined);
   }
   if (isWritten) await tell(run, how);
-  return 'done';
+  return over;
 }
 
 function abandonOf(run: Run, job: RunningJob | null): ((tx: Executor) => Promise<void>) | undefined {
