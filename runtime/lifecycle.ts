@@ -1,4 +1,5 @@
-import type { ProcessLogger } from './logger.ts';
+import type { EventEmitter } from 'node:events';
+import type { EventLogger } from './logger.ts';
 
 /** One step of a shutdown. */
 export interface ShutdownStep {
@@ -17,14 +18,17 @@ export interface Lifecycle {
   shutdown(reason: string, exitCode: number): Promise<void>;
 }
 
-/** What a lifecycle does to its process. Given so that a test can watch. */
+/** What a lifecycle hears from its process and does to it. Given so that a test can watch. */
 export interface ProcessControl {
+  /** Emits signals by name, `uncaughtException` and `unhandledRejection`. */
+  readonly events: EventEmitter;
   exit(code: number): void;
   /** SIGKILL to ourselves: the one end that nothing can hold up, not even a system call on a dead mount. */
   kill(): void;
 }
 
 const ownProcess: ProcessControl = {
+  events: process,
   exit: (code) => process.exit(code),
   kill: () => process.kill(process.pid, 'SIGKILL'),
 };
@@ -37,7 +41,7 @@ const echoMs = 1_000;
  * that fails or takes too long is logged and does not keep the others from running. A second signal ends at once.
  */
 export function createLifecycle(options: {
-  readonly logger: Pick<ProcessLogger, 'info' | 'warn' | 'fatal'>;
+  readonly logger: EventLogger;
   readonly steps: readonly ShutdownStep[];
   readonly control?: ProcessControl;
 }): Lifecycle {
@@ -62,18 +66,18 @@ export function createLifecycle(options: {
     if (ending === undefined) void shutdown(name, 0);
     else if (performance.now() - firstSignalAt > echoMs) control.kill();
   };
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, onSignal);
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) control.events.on(name, onSignal);
   const onError = (err: unknown) => {
     logger.fatal({ err }, 'process.failed');
     void shutdown('an uncaught error', 1);
   };
-  process.on('uncaughtException', onError);
-  process.on('unhandledRejection', onError);
+  control.events.on('uncaughtException', onError);
+  control.events.on('unhandledRejection', onError);
   return { signal: controller.signal, shutdown };
 }
 
 /** @returns whether the step ended before its deadline; one that failed did end. */
-async function runStep(step: ShutdownStep, logger: Pick<ProcessLogger, 'warn'>): Promise<boolean> {
+async function runStep(step: ShutdownStep, logger: Pick<EventLogger, 'warn'>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), step.deadlineMs);

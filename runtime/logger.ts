@@ -3,6 +3,13 @@ import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunct
 /** What a process logs through: `logger.info({ jobId }, 'job.finished')`. */
 export type ProcessLogger = Logger;
 
+/** The part of a logger that the rooms of the service ask for; a {@link ProcessLogger} is one. */
+export interface EventLogger {
+  info(fields: Readonly<Record<string, unknown>>, event: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, event: string): void;
+  fatal(fields: Readonly<Record<string, unknown>>, event: string): void;
+}
+
 /** Credentials never reach a log, whoever logs the object they are in. */
 const redacted = [
   'authorization',

@@ -11,7 +11,7 @@ export function followParent(): void {
   process.channel?.unref();
 }
 
-/** Tells the parent, if there is one, that this process does its work from now on. */
-export function tellReady(): void {
-  process.send?.({ type: 'ready' });
+/** Tells the parent, if there is one, that this process does its work from now on; `facts` may say where. */
+export function tellReady(facts: Readonly<Record<string, unknown>> = {}): void {
+  process.send?.({ ...facts, type: 'ready' });
 }
