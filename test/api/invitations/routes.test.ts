@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folders } from '../../../db/schema/folders.ts';
+import { invitations } from '../../../db/schema/invitations.ts';
 import { users } from '../../../db/schema/users.ts';
 import { parseId } from '../../../domain/ids.ts';
 import { insertTestMember } from '../../support/factories.ts';
@@ -264,6 +265,27 @@ describe('POST /folders/invitations/accept', () => {
       const again = await invitee.call('POST', '/folders', { body: { name: folder.name } });
       expect(again.status).toBe(201);
     }
+  });
+});
+
+describe('deleting a folder', () => {
+  it('cancels what was offered and leaves answered invitations as they are', async () => {
+    const { folder, invitee, id } = await inviteSomebody();
+    const other = await service.signUp();
+    await invite(folder.path, [other.email]);
+    expect((await accept(invitee, { inv_id: id })).status).toBe(200);
+    await owner.call('DELETE', folder.path);
+    expect(await pendingOf(other)).toEqual([]);
+    const rows = await service.services.db
+      .select({ invitee: invitations.inviteeId, state: invitations.state })
+      .from(invitations)
+      .where(eq(invitations.folderId, folder.id));
+    expect(new Map(rows.map((row) => [row.invitee, row.state]))).toEqual(
+      new Map([
+        [invitee.userId, 'accepted'],
+        [other.userId, 'cancelled'],
+      ]),
+    );
   });
 });
 
