@@ -15,10 +15,15 @@ function isParts(value: QueryValue | undefined): value is Record<string, string>
   return typeof value === 'object' && !Array.isArray(value);
 }
 
+function refuseMixture(): never {
+  throw domainError('request_malformed', 'A query parameter is given both whole and in parts.');
+}
+
 function addPart(parameters: Map<string, QueryValue>, name: string, part: string, value: string): void {
   const before = parameters.get(name);
+  if (before !== undefined && !isParts(before)) refuseMixture();
   // Without a prototype, so that no part name means anything but itself.
-  const parts: Record<string, string> = isParts(before) ? before : Object.create(null);
+  const parts: Record<string, string> = before ?? Object.create(null);
   parts[part] = value;
   parameters.set(name, parts);
 }
@@ -28,7 +33,7 @@ function addValue(parameters: Map<string, QueryValue>, name: string, value: stri
   if (before === undefined) parameters.set(name, value);
   else if (Array.isArray(before)) before.push(value);
   else if (typeof before === 'string') parameters.set(name, [before, value]);
-  else throw domainError('request_malformed', 'A query parameter is given both whole and in parts.');
+  else refuseMixture();
 }
 
 function addPair(parameters: Map<string, QueryValue>, pair: string): void {

@@ -62,7 +62,7 @@ function mayHaveBody(status: number): boolean {
 export function send(exchange: Exchange, reply: TextReply): void {
   const { incoming, outgoing } = exchange;
   if (outgoing.headersSent) {
-    outgoing.destroy();
+    if (!outgoing.writableEnded) outgoing.destroy();
     return;
   }
   if (outgoing.destroyed) return;

@@ -48,8 +48,11 @@ export interface CoreServer {
   readonly host: string;
   readonly lines: readonly LogLine[];
   send(call: Call): Promise<Answer>;
-  /** Writes bytes to a connection of its own and answers all that comes back until it closes. */
-  sendRaw(bytes: string | Buffer): Promise<string>;
+  /**
+   * Writes bytes to a connection of its own and answers all that comes back until the server closes it. `hangsUp` ends
+   * our side after the bytes, for those that are no whole request.
+   */
+  sendRaw(bytes: string | Buffer, options?: { readonly hangsUp?: boolean }): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -91,7 +94,7 @@ export async function startCoreServer(
     host: `127.0.0.1:${port}`,
     lines,
     send: (call) => send(port, call),
-    sendRaw: (bytes) => sendRaw(port, bytes),
+    sendRaw: (bytes, options = {}) => sendRaw(port, bytes, options.hangsUp ?? false),
     close: () => server.close(1_000),
   };
 }
@@ -117,10 +120,13 @@ function send(port: number, call: Call): Promise<Answer> {
   });
 }
 
-function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
+function sendRaw(port: number, bytes: string | Buffer, hangsUp: boolean): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true }, () => socket.end(bytes));
+    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true }, () => {
+      if (hangsUp) socket.end(bytes);
+      else socket.write(bytes);
+    });
     socket.on('data', (chunk) => chunks.push(chunk));
     // A reset after the answer is no answer less.
     socket.on('error', () => undefined);
