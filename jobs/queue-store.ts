@@ -73,7 +73,7 @@ export function openQueueStore(options: QueueStoreOptions): QueueStore {
     if (!isPgPool(pool)) throw new Error('The queue library does not know a pool of this driver.');
     return makeStore(createPostgresBackend, {
       connection: pool,
-      awaitsReady: true,
+      failsForGood: true,
       onError,
       disconnect: () => pool.end(),
     });
@@ -82,7 +82,7 @@ export function openQueueStore(options: QueueStoreOptions): QueueStore {
   const redis = openRedis(options.redisUrl, { role, onError });
   return makeStore(createRedisBackend, {
     connection: redis,
-    awaitsReady: false,
+    failsForGood: false,
     onError,
     disconnect: async () => redis.disconnect(),
   });
@@ -95,8 +95,8 @@ export function queueNameOf(job: { readonly kind: JobKind; readonly volume: stri
 
 interface StoreParts<C> {
   readonly connection: C;
-  /** A Postgres object whose first connect failed stays broken for ever, so it is thrown away and made again. */
-  readonly awaitsReady: boolean;
+  /** Whether a worker object whose first connect fails is of no use; on Redis it waits and recovers. */
+  readonly failsForGood: boolean;
   readonly onError: (error: unknown) => void;
   readonly disconnect: () => Promise<void>;
 }
@@ -119,13 +119,15 @@ function makeStore<B extends IQueueBackend, C>(
   const readyQueue = async (name: string) => {
     const queue = queues.get(name) ?? makeQueue(name);
     queues.set(name, queue);
-    if (parts.awaitsReady) {
-      await queue.waitUntilReady().catch((error: unknown) => {
-        if (queues.get(name) === queue) queues.delete(name);
-        throw error;
-      });
+    try {
+      await queue.waitUntilReady();
+      return queue;
+    } catch (error) {
+      // A queue object whose first connect failed stays broken for ever; the next caller gets a new one.
+      if (queues.get(name) === queue) queues.delete(name);
+      await queue.close().catch(() => undefined);
+      throw error;
     }
-    return queue;
   };
   return {
     add: async (name, rows) => {
@@ -158,7 +160,7 @@ function makeStore<B extends IQueueBackend, C>(
         repeatAt.delete(opId);
         if (at !== undefined) setTimeout(() => options.again(opId), at - performance.now()).unref();
       });
-      if (parts.awaitsReady) {
+      if (parts.failsForGood) {
         await worker.waitUntilReady().catch(async (error: unknown) => {
           await worker.close(true);
           throw error;
