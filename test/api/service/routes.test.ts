@@ -1,0 +1,84 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serviceRoutes } from '../../../api/service/routes.ts';
+import { openDatabase } from '../../../db/client.ts';
+import { openPosixVolume, type PosixVolume } from '../../../storage/posix/posix-volume.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { findFreePort } from '../../support/free-port.ts';
+import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { type CoreServer, makeSecretBox, startCoreServer } from '../core-server.ts';
+
+const secrets = makeSecretBox();
+let database: TestDatabase;
+let dir: TempDir;
+let volume: PosixVolume;
+let server: CoreServer;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dir = await createTempDir();
+  await mkdir(join(dir.path, 'volume'));
+  volume = await openPosixVolume({ name: 'local', root: join(dir.path, 'volume') });
+  const volumes = new Map([['local', volume]]);
+  server = await startCoreServer(database, { secrets, routes: serviceRoutes, services: { volumes } });
+});
+afterAll(async () => {
+  await server?.close();
+  await volume?.close();
+  await database?.close();
+  await dir?.remove();
+});
+
+describe('GET /', () => {
+  it('tells anyone the API version and the dotted version of the service', async () => {
+    const { status, json } = await server.send({ path: '/' });
+    expect(status).toBe(200);
+    expect(json).toEqual({ version: expect.stringMatching(/^v\d+\.\d{8}$/), manager: '1.2.3' });
+  });
+});
+
+describe('GET /readyz', () => {
+  it('is 200 while database and storage answer', async () => {
+    const { status, json } = await server.send({ path: '/readyz' });
+    expect(status).toBe(200);
+    expect(json).toEqual({ status: 'ok', database: 'ok', volumes: { local: 'ok' } });
+  });
+
+  it('is 503 and names the database when that is away, while /livez stays 200', async () => {
+    const url = `postgres://nobody@127.0.0.1:${await findFreePort()}/none`;
+    const away = openDatabase({ url, connectionsMax: 1, applicationName: 'test' });
+    const volumes = new Map([['local', volume]]);
+    const options = { secrets, routes: serviceRoutes, services: { volumes, db: away.db } };
+    const lonely = await startCoreServer(database, options);
+    try {
+      const { status, json } = await lonely.send({ path: '/readyz' });
+      expect(status).toBe(503);
+      expect(json).toEqual({ status: 'unavailable', database: 'unavailable', volumes: { local: 'ok' } });
+      expect((await lonely.send({ path: '/livez' })).status).toBe(200);
+    } finally {
+      await lonely.close();
+      await away.close(1);
+    }
+  });
+
+  it('stays 200 with one hung volume of two, and does not wait for it', async () => {
+    const hung = { ...volume, capacity: () => new Promise<never>(() => undefined) };
+    const volumes = new Map([
+      ['local', volume],
+      ['hung', hung],
+    ]);
+    const partial = await startCoreServer(database, {
+      secrets,
+      routes: serviceRoutes,
+      services: { volumes },
+    });
+    try {
+      const { status, json } = await partial.send({ path: '/readyz' });
+      expect(status).toBe(200);
+      expect(json.volumes).toEqual({ local: 'ok', hung: 'unavailable' });
+    } finally {
+      await partial.close();
+    }
+  });
+});
