@@ -1,0 +1,26 @@
+import type { JobHandlers } from '../jobs/handler.ts';
+import { buildArchive } from './build-archive.ts';
+import { commitUpload } from './commit-upload.ts';
+import { expireArchives } from './expire-archives.ts';
+import { expireUploads } from './expire-uploads.ts';
+import { measureUsage } from './measure-usage.ts';
+import { purgeFolder } from './purge-folder.ts';
+import { purgeTrash } from './purge-trash.ts';
+import { scheduleUsage } from './schedule-usage.ts';
+import type { WorkerServices } from './services.ts';
+import { sweepStorage } from './sweep-storage.ts';
+
+/** The code behind every kind of job; a kind without one does not compile. */
+export function makeHandlers(services: WorkerServices): JobHandlers {
+  return {
+    'upload.commit': commitUpload(services),
+    'trash.purge': purgeTrash(services),
+    'folder.purge': purgeFolder(services),
+    'archive.build': buildArchive(services),
+    'usage.measure': measureUsage(services),
+    'uploads.expire': expireUploads(services),
+    'archives.expire': expireArchives(services),
+    'storage.sweep': sweepStorage(services),
+    'usage.schedule': scheduleUsage(services),
+  };
+}

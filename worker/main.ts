@@ -1,0 +1,68 @@
+import { env } from 'node:process';
+import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
+import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
+import { type Consumer, openConsumer } from '../jobs/consumer.ts';
+import { queueNames } from '../jobs/contracts.ts';
+import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
+import { type Config, readConfig } from '../runtime/config.ts';
+import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
+import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
+import { followParent, tellReady } from '../runtime/parent.ts';
+import { runMain } from '../runtime/run-main.ts';
+import { version } from '../runtime/version.ts';
+import type { PosixVolume } from '../storage/posix/posix-volume.ts';
+import { makeHandlers } from './handlers.ts';
+
+const connectionsMax = 20;
+/** What each step after the consumer gets to end in. */
+const closeMs = 5_000;
+
+interface Parts {
+  readonly consumer: Consumer;
+  readonly jobs: OpenJobClient;
+  readonly volumes: ReadonlyMap<string, PosixVolume>;
+  readonly database: OpenedDatabase;
+}
+
+async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> {
+  const database = await openMigratedDatabase(config, { connectionsMax, applicationName: 'vfolder-worker' });
+  const volumes = await openVolumes(config);
+  const { db, url: databaseUrl } = database;
+  const shared = { db, databaseUrl, redisUrl: config.redisUrl, volumes: [...volumes.keys()], logger };
+  const jobs = await openJobClient(shared);
+  const { concurrency } = config;
+  const consumer = await openConsumer({
+    ...shared,
+    client: jobs,
+    handlers: makeHandlers({ db, volumes, jobs, logger }),
+    ...(config.queues === undefined ? {} : { queues: config.queues }),
+    ...(concurrency === undefined
+      ? {}
+      : { concurrency: Object.fromEntries(queueNames.map((name) => [name, concurrency])) }),
+  });
+  return { consumer, jobs, volumes, database };
+}
+
+// First the jobs are handed back, last the database goes, which they write their return to.
+function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
+  const { consumer, jobs, volumes, database } = parts;
+  return [
+    { name: 'consumer.close', deadlineMs: shutdownMs + 1_000, run: () => consumer.close(shutdownMs) },
+    { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
+    { name: 'volumes.close', deadlineMs: closeMs, run: () => closeVolumes(volumes) },
+    { name: 'database.close', deadlineMs: closeMs, run: () => database.close(closeMs / 1000 - 1) },
+  ];
+}
+
+async function main(): Promise<void> {
+  followParent();
+  const config = readConfig(env);
+  const logger = createLogger({ role: 'worker', level: config.logLevel });
+  const parts = await openParts(config, logger);
+  createLifecycle({ logger, steps: shutdownSteps(parts, config.shutdownMs) });
+  const queues = config.queues ?? queueNames;
+  logger.info({ queues, volumes: [...parts.volumes.keys()], version }, 'worker.ready');
+  tellReady();
+}
+
+runMain(main);
