@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { ConfigError } from './config-error.ts';
-import { clientNames, secretNames, settingsSchema } from './settings.ts';
+import { foreignNames, secretNames, settingsSchema } from './settings.ts';
 
 type Settings = z.output<typeof settingsSchema>;
 
@@ -64,7 +64,7 @@ export function readConfig(env: Environment): Config {
 }
 
 function refuseUnknown(given: readonly string[]): void {
-  const known = new Set([...names, ...secretNames.map((name) => `${name}_FILE`), ...clientNames]);
+  const known = new Set([...names, ...secretNames.map((name) => `${name}_FILE`), ...foreignNames]);
   for (const name of given) {
     if (!name.startsWith('VFOLDER_') || name.startsWith('VFOLDER_TEST_') || known.has(name)) continue;
     const near = nearest(name, [...known]);

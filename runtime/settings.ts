@@ -138,11 +138,13 @@ export const secretNames: readonly string[] = [
   'VFOLDER_ENCRYPTION_KEY',
 ];
 
-/** Variables of the command line client, which often runs in the same shell. */
-export const clientNames: readonly string[] = [
+/** Variables of the command line client and of docker-compose.yml, which often share our shell. */
+export const foreignNames: readonly string[] = [
   'VFOLDER_URL',
   'VFOLDER_ACCESS_KEY',
   'VFOLDER_SECRET_KEY',
   'VFOLDER_TOKEN',
   'VFOLDER_PROFILE',
+  'VFOLDER_UID',
+  'VFOLDER_GID',
 ];

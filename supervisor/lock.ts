@@ -51,9 +51,11 @@ async function take(draft: string, path: string, dataDir: string): Promise<void>
     const holder = await readFile(path, 'utf8').catch(() => '');
     const [pid = '', startTime = ''] = holder.trim().split(' ');
     if (holder !== '' && (await startTimeOf(Number(pid))) === startTime) throw inUse(dataDir, pid);
-    // Moved aside before it is removed, so that of two that find it stale only one removes it.
     const aside = `${draft}.stale`;
     await rename(path, aside).catch(() => undefined);
+    // Somebody who found it stale too may have been faster, and what was moved is their fresh lock: it goes back.
+    if ((await readFile(aside, 'utf8').catch(() => holder)) !== holder)
+      await link(aside, path).catch(() => undefined);
     await rm(aside, { force: true });
   }
   throw inUse(dataDir, 'unknown');

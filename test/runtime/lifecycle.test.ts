@@ -72,4 +72,11 @@ describe('createLifecycle', () => {
       expect(lifecycle.signal.aborted).toBe(true);
     },
   );
+
+  it.each(['uncaughtException', 'unhandledRejection'])('ends with 1 after an %s', async (name) => {
+    create([step('one')]);
+    events.emit(name, new Error('bug'));
+    await eventually(() => expect(log.at(-1)).toBe('exit 1'));
+    expect(log).toEqual(['process.failed', 'shutdown.started', 'one', 'shutdown.finished', 'exit 1']);
+  });
 });
