@@ -31,6 +31,8 @@ export interface AppenderOptions {
   readonly format: ArchiveFormat;
   readonly omissions: Omissions;
   readonly signal: AbortSignal;
+  /** Told of read errors, which must end the whole archive. */
+  readonly fail: (error: unknown) => void;
   readonly onProgress?: ((done: ArchiveProgress) => void) | undefined;
 }
 
@@ -77,13 +79,13 @@ async function openOrOmit(entry: WalkedEntry, omissions: Omissions): Promise<Ope
 }
 
 /** Streams of entries that the library has not finished, each with the file that must outlive its last read. */
-function trackSources(archive: Archiver) {
+function trackSources({ archive, fail }: AppenderOptions) {
   const open = new Set<OpenSource>();
   return {
     append(file: OpenFile, source: Readable, fields: EntryFields): void {
       const opened = { file, source };
       open.add(opened);
-      source.once('error', (error) => archive.destroy(error));
+      source.on('error', fail);
       source.once('close', () => {
         open.delete(opened);
         // A failing close after the last read loses nothing; the descriptor is gone either way.
@@ -125,7 +127,7 @@ async function appendFile(
 export function createAppender(options: AppenderOptions): Appender {
   const { archive, format, omissions } = options;
   const window = openWindow(archive, options.signal);
-  const sources = trackSources(archive);
+  const sources = trackSources(options);
   const done = { entries: 0, bytes: 0 };
   const report = () => options.onProgress?.({ ...done });
   const hooksFor = (path: string): ContentHooks => ({

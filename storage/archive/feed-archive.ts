@@ -12,6 +12,8 @@ export interface Feed extends Omit<ArchiveOrder, 'sink'> {
   readonly signal: AbortSignal;
   readonly archive: Archiver;
   readonly omissions: Omissions;
+  /** Told of read errors, which must end the whole archive. */
+  readonly fail: (error: unknown) => void;
 }
 
 async function feedPath(
@@ -35,7 +37,7 @@ async function feedPath(
 /** Waits until the library has written everything out. */
 async function finishArchive(archive: Archiver, signal: AbortSignal): Promise<void> {
   const ended = once(archive, 'end', { signal });
-  // Never settles when the archive is destroyed first; `ended` does.
+  // Never settles when the archive is unhooked first; `ended` does.
   archive.finalize().catch(() => undefined);
   await ended;
 }

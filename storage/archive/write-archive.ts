@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
 import { type Archiver, TarArchive, ZipArchive } from 'archiver';
@@ -7,10 +8,29 @@ import { feedArchive } from './feed-archive.ts';
 import { gatherOmissions } from './omissions.ts';
 
 // LAN links outrun deflate at its default level; level 1 is the one that keeps up.
+const relayBytes = 256 * 1024;
 const compression = { level: constants.Z_BEST_SPEED };
 
 function openArchiver(format: ArchiveFormat): Archiver {
   return format === 'zip' ? new ZipArchive({ zlib: compression }) : new TarArchive();
+}
+
+/**
+ * The library's end of the archive, apart from the streams that may be destroyed: destroying the library's own makes it
+ * throw where nobody can catch (tar-stream's entries have no error listener, and its queue goes on). On failure it is
+ * unhooked and left to the garbage collector.
+ */
+function relayOf(archive: Archiver, onError: (error: unknown) => void) {
+  const relay = new PassThrough({ highWaterMark: relayBytes });
+  archive.on('error', onError);
+  archive.pipe(relay);
+  return {
+    relay,
+    unhook(): void {
+      archive.unpipe(relay);
+      archive.pause();
+    },
+  };
 }
 
 /**
@@ -23,24 +43,22 @@ function openArchiver(format: ArchiveFormat): Archiver {
 export async function writeArchive(order: ArchiveOrder): Promise<ArchiveSummary> {
   const stop = new AbortController();
   const signal = order.signal === undefined ? stop.signal : AbortSignal.any([order.signal, stop.signal]);
-  const archive = openArchiver(order.format);
-  // The library may still report trouble of an entry after the pipeline has let go of it.
-  archive.on('error', () => undefined);
-  const stages =
-    order.format === 'tar.gz' ? [archive, createGzip(compression), order.sink] : [archive, order.sink];
   const failures: unknown[] = [];
-  const note = (error: unknown) => {
+  const fail = (error: unknown) => {
     failures.push(error);
     stop.abort(error);
   };
+  const archive = openArchiver(order.format);
+  const { relay, unhook } = relayOf(archive, fail);
+  signal.addEventListener('abort', unhook, { once: true });
+  if (signal.aborted) unhook();
+  const stages =
+    order.format === 'tar.gz' ? [relay, createGzip(compression), order.sink] : [relay, order.sink];
   const omissions = gatherOmissions(order.onSkip);
-  const fed = feedArchive({ ...order, signal, archive, omissions }).catch((error: unknown) => {
-    note(error);
-    return { entries: 0, bytes: 0 };
-  });
-  const flowed = pipeline(stages, { signal }).catch(note);
+  const flowed = pipeline(stages, { signal }).catch(fail);
+  const fed = feedArchive({ ...order, signal, archive, omissions, fail }).catch(fail);
   const [done] = await Promise.all([fed, flowed]);
-  if (failures.length > 0) {
+  if (failures.length > 0 || done === undefined) {
     order.signal?.throwIfAborted();
     throw failures[0];
   }
