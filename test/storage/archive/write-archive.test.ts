@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -28,6 +28,10 @@ afterEach(async () => {
   await eventually(async () => expect(await countDescriptors(fixture.data)).toBe(0));
   await fixture.close();
 });
+
+function sha256(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}
 
 function hasProgram(name: string): boolean {
   try {
@@ -61,11 +65,13 @@ const awkwardNames = ['C:drive', 'note: this', 'back\\slash', 'ends with\\', '\\
 
 describe.each(archiveFormats)('an archive in the format %s', (format) => {
   it('brings back every byte, name, mode and directory', async () => {
-    const expected = new Map<string, Buffer | 'directory'>();
+    const expected = new Map<string, string>();
+    let fileBytes = 0;
     for (const [index, name] of oddNames.entries()) {
       const content = index % 3 === 0 ? Buffer.alloc(0) : randomBytes(index * 40_000);
       await fixture.write(name, content);
-      expected.set(name, content);
+      expected.set(name, sha256(content));
+      fileBytes += content.length;
       for (let end = name.indexOf('/'); end > 0; end = name.indexOf('/', end + 1)) {
         expected.set(name.slice(0, end), 'directory');
       }
@@ -76,17 +82,14 @@ describe.each(archiveFormats)('an archive in the format %s', (format) => {
 
     const { summary, bytes } = await archive(fixture, format);
     const entries = readContainer(format, bytes);
-    expect(
-      new Map(entries.map((entry) => [entry.name, entry.type === 'file' ? entry.content : 'directory'])),
-    ).toEqual(expected);
+    const found = entries.map(
+      ({ name, type, content }) => [name, type === 'file' ? sha256(content) : type] as const,
+    );
+    expect(new Map<string, string>(found)).toEqual(expected);
     expect(entries.find((entry) => entry.name === '-leading')?.mode).toBe(
       format === 'zip' ? 0o100751 : 0o751,
     );
     expect(summary).toMatchObject({ entries: expected.size, skipped: [], skippedCount: 0 });
-    const fileBytes = [...expected.values()].reduce(
-      (sum, value) => sum + (value === 'directory' ? 0 : value.length),
-      0,
-    );
     expect(summary.bytes).toBe(fileBytes);
   });
 
@@ -169,8 +172,9 @@ describe.each(archiveFormats)('an archive in the format %s', (format) => {
       const entries = readContainer(format, bytes);
       expect(entries.map(({ name }) => name)).toEqual(['grows', 'shrinks', 'whole', 'VFOLDER-SKIPPED.txt']);
       expect(entries[0]?.content).toHaveLength(size);
-      expect(entries[1]?.content).toEqual(Buffer.concat([Buffer.from('abc'), Buffer.alloc(size - 3)]));
-      expect(entries[2]?.content).toEqual(Buffer.alloc(size, 'w'));
+      const padded = Buffer.concat([Buffer.from('abc'), Buffer.alloc(size - 3)]);
+      expect(entries[1]?.content.equals(padded)).toBe(true);
+      expect(entries[2]?.content.equals(Buffer.alloc(size, 'w'))).toBe(true);
       expect(summary.skipped).toEqual(
         expect.arrayContaining([
           { path: 'vanishes', reason: 'vanished' },
