@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -77,6 +78,15 @@ function publish(outDir) {
   }
 }
 
+// A build that was killed leaves its directory; one this old is not at work any more.
+function removeLeftovers() {
+  for (const name of readdirSync(dist).filter((entry) => entry.startsWith('.build-'))) {
+    const path = join(dist, name);
+    const startedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (Date.now() - startedMs > 600_000) rmSync(path, { recursive: true, force: true });
+  }
+}
+
 function fail(sentence) {
   process.stderr.write(`vfolder: ${sentence}\n`);
   process.exit(1);
@@ -91,6 +101,7 @@ function build() {
   const isFresh = existsSync(stampPath) && readFileSync(stampPath, 'utf8') === digest;
   if (isFresh && process.argv.includes('--if-stale')) return;
   mkdirSync(dist, { recursive: true });
+  removeLeftovers();
   const outDir = mkdtempSync(join(dist, '.build-'));
   process.on('exit', () => rmSync(outDir, { recursive: true, force: true }));
   compile(outDir);
