@@ -11,6 +11,7 @@ const allowed: Record<Room, readonly Room[]> = {
   jobs: ['domain', 'db'],
   api: ['domain', 'storage', 'db', 'jobs'],
   worker: ['domain', 'storage', 'db', 'jobs'],
+  boot: ['domain', 'runtime', 'storage', 'db'],
   supervisor: ['domain', 'runtime', 'db', 'jobs'],
 };
 

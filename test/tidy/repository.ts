@@ -6,7 +6,17 @@ import { fileURLToPath } from 'node:url';
 export const repositoryRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** The folders that make up the service. */
-export const rooms = ['domain', 'runtime', 'storage', 'db', 'jobs', 'api', 'worker', 'supervisor'] as const;
+export const rooms = [
+  'domain',
+  'runtime',
+  'storage',
+  'db',
+  'jobs',
+  'api',
+  'worker',
+  'boot',
+  'supervisor',
+] as const;
 
 /** One of {@link rooms}. */
 export type Room = (typeof rooms)[number];
