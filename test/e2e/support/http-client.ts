@@ -49,8 +49,11 @@ export interface Client {
   close(): void;
 }
 
-/** Told of every request that is sent, for the inventory of the contract suite. */
-export type Witness = (method: string, path: string) => void;
+/**
+ * Sees every answer that `call` read, before the test does; what it throws, `call` rejects with. `path` is as given to
+ * `call`. For rules that hold for all answers.
+ */
+export type Witness = (method: string, path: string, answer: Answer) => void;
 
 /** Percent-encodes path segments: `pathOf('folders', 'My Data', 'files')` is `/folders/My%20Data/files`. */
 export function pathOf(...segments: readonly string[]): string {
@@ -156,7 +159,6 @@ export function createClient(url: string, keypair?: Keypair, witness?: Witness):
   const agent = new Agent({ keepAlive: true });
 
   const open: Client['open'] = (method, path, options = {}) => {
-    witness?.(method, path);
     const target = withQuery(path, options.query);
     const payload = payloadOf(options);
     const headers = headersFor({ keypair, host }, { method, target }, options, payload);
@@ -187,7 +189,9 @@ export function createClient(url: string, keypair?: Keypair, witness?: Witness):
       const bytes = await buffer(incoming);
       const text = bytes.toString('utf8');
       const { statusCode = 0, headers } = incoming;
-      return { status: statusCode, headers, bytes, text, json: parseJson(headers, text) };
+      const answer = { status: statusCode, headers, bytes, text, json: parseJson(headers, text) };
+      witness?.(method, path, answer);
+      return answer;
     },
     close: () => agent.destroy(),
   };

@@ -82,7 +82,7 @@ export interface Service extends Ground {
   stop(): Promise<void>;
 }
 
-/** How to start a whole service. `workers` defaults to 2. `witness` is told of every request of its clients. */
+/** How to start a whole service. `workers` defaults to 2. `witness` sees the answers to all its clients. */
 export interface ServiceOptions extends GroundOptions {
   readonly workers?: number;
   readonly witness?: Witness;

@@ -1,0 +1,16 @@
+import { describe } from 'vitest';
+import type { QueueBackend } from '../support/service.ts';
+import { describeFiles } from './files.ts';
+import { describeFolders } from './folders.ts';
+import { describeInventory } from './inventory.ts';
+import { openStage } from './stage.ts';
+import { describeUploads } from './uploads.ts';
+
+/** The whole contract against one running service whose queues lie on `backend`. */
+export function describeContract(backend: QueueBackend): void {
+  const stage = openStage(backend);
+  describe('folders', () => describeFolders(stage));
+  describe('files', () => describeFiles(stage));
+  describe('uploads', () => describeUploads(stage));
+  describe('the inventory', () => describeInventory(stage.requests));
+}

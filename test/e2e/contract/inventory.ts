@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest';
+
+/** Every route of the service, by hand from the documentation; `:x` is one segment, `*` the rest. */
+const documentedRoutes = [
+  'GET /',
+  'GET /livez',
+  'GET /readyz',
+  'POST /admin/users',
+  'GET /admin/users',
+  'POST /admin/keypairs',
+  'GET /folders',
+  'POST /folders',
+  'POST /folders/create',
+  'GET /folders/:name',
+  'DELETE /folders/:name',
+  'GET /folders/:name/files',
+  'GET /folders/:name/files/*',
+  'HEAD /folders/:name/files/*',
+  'POST /folders/:name/upload',
+  'POST /folders/:name/mkdir',
+  'GET /folders/:name/download',
+  'DELETE /folders/:name/delete_files',
+  'POST /folders/:name/archives',
+  'GET /archives/:id',
+  'HEAD /archives/:id',
+  'GET /folders/:name/usage',
+  'POST /folders/:name/recalculate',
+  'POST /folders/:name/invite',
+  'GET /folders/invitations/list',
+  'POST /folders/invitations/accept',
+  'DELETE /folders/invitations/delete',
+  'GET /folders/:name/members',
+  'PATCH /folders/:name/members/:member',
+  'DELETE /folders/:name/members/:member',
+  'POST /folders/:name/leave',
+  'GET /jobs',
+  'GET /jobs/:id',
+  'DELETE /jobs/:id',
+] as const;
+
+const literalSecond = new Set(['create', 'invitations']);
+
+/** Keeps a request for the inventory, without its query. */
+export function noteRequest(requests: Set<string>, method: string, path: string): void {
+  requests.add(`${method} ${path.split('?')[0]}`);
+}
+
+function isOf(route: string, request: string): boolean {
+  const [routeMethod, pattern = ''] = route.split(' ');
+  const mark = request.indexOf(' ');
+  const segments = request.slice(mark + 1).split('/');
+  const wanted = pattern.split('/');
+  const isOpen = wanted.at(-1) === '*';
+  if (routeMethod !== request.slice(0, mark)) return false;
+  if (isOpen ? segments.length < wanted.length : segments.length !== wanted.length) return false;
+  return wanted.every((part, index) => {
+    const segment = segments[index] ?? '';
+    if (part === '*') return segment !== '';
+    if (!part.startsWith(':')) return part === segment;
+    return segment !== '' && !(part === ':name' && literalSecond.has(segment));
+  });
+}
+
+function missingIn(requests: ReadonlySet<string>): string[] {
+  return documentedRoutes.filter((route) => ![...requests].some((request) => isOf(route, request)));
+}
+
+/** Runs last: every documented route was asked at least once, with its own method and path. */
+export function describeInventory(requests: ReadonlySet<string>): void {
+  it('holds every documented route', () => {
+    expect(missingIn(requests)).toEqual([]);
+  });
+
+  it('would notice a route that nobody asks', () => {
+    const others = [...requests].filter((request) => !request.endsWith('/usage'));
+    expect(missingIn(new Set(others))).toEqual(['GET /folders/:name/usage']);
+  });
+}
