@@ -1,5 +1,5 @@
+import { failureOf } from '../db/failure.ts';
 import { DomainError, type ErrorCode } from '../domain/errors.ts';
-import { isOutage } from './http/outage.ts';
 
 /** An RFC 9457 problem, ready to be written: `body` is the JSON text. */
 export interface Problem {
@@ -87,7 +87,8 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
 /** Says which error code an arbitrary thrown value stands for: its own, an outage of a part we need, or `internal`. */
 export function errorCodeOf(error: unknown): ErrorCode {
   if (error instanceof DomainError) return error.code;
-  return isOutage(error) ? 'service_unavailable' : 'internal';
+  // A lost connection and a lost conflict both pass; the caller may try again.
+  return failureOf(error) === 'other' ? 'internal' : 'service_unavailable';
 }
 
 // A request for more than the folder could ever hold is a body too large for good (413); else room may come back (507).

@@ -8,6 +8,8 @@ const lostCodes = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
   '57P01',
   '57P02',
   '57P03',
@@ -17,6 +19,9 @@ const lostCodes = new Set([
   '53300',
 ]);
 
+/** Deepest cause that is looked at, so that causes which name each other end, too. */
+const causeDepthMax = 8;
+
 const conflictCodes = new Set(['40001', '40P01', '55P03']);
 
 /**
@@ -24,7 +29,8 @@ const conflictCodes = new Set(['40001', '40P01', '55P03']);
  * did not and may be repeated at once, `other` will fail again.
  */
 export function failureOf(error: unknown): 'lost' | 'conflict' | 'other' {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  let cause = error;
+  for (let depth = 0; depth < causeDepthMax && cause instanceof Error; depth += 1, cause = cause.cause) {
     const code = 'code' in cause ? String(cause.code) : '';
     // A missing socket of the database; any other missing file has nothing to do with it.
     const isSocketMissing = code === 'ENOENT' && 'syscall' in cause && cause.syscall === 'connect';
