@@ -11,7 +11,7 @@ import type { WorkerServices } from './services.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
 /** How long a finished archive can be downloaded. */
-export const archiveHours = 24;
+const archiveHours = 24;
 
 type Context = JobContext<'archive.build'>;
 

@@ -2,10 +2,15 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { addAbortSignal, type Readable } from 'node:stream';
 
-/** A reader that takes nothing at all for this long is cut. */
-const stallMsMax = 30_000;
-/** The slowest reader that is served, over any {@link stallMsMax}. */
-const bytesPerSecondMin = 1024;
+/** What a reader must keep up with. */
+export interface Pace {
+  /** A reader that takes nothing at all for this long is cut. */
+  readonly stallMsMax: number;
+  /** The slowest reader that is served, over any `stallMsMax`. */
+  readonly bytesPerSecondMin: number;
+}
+
+const usualPace: Pace = { stallMsMax: 30_000, bytesPerSecondMin: 1024 };
 /** A reader that needs longer than this for one write gets smaller ones, so that its pace can be told. */
 const slowWriteMs = 1_000;
 const slowWriteBytes = 32 * 1024;
@@ -19,10 +24,12 @@ export interface BodyToSend {
   readonly signal: AbortSignal;
   /** What the head promised; a body of another length is cut, not ended. Undefined for chunked answers. */
   readonly sizeBytes?: number;
+  /** Default: 1 KiB/s over 30 s. */
+  readonly pace?: Pace;
 }
 
 /** `signal` ends with `outer`, and when the reader is gone, has stalled, or is slower than 1 KiB/s. */
-function watchReader(outgoing: ServerResponse, outer: AbortSignal) {
+function watchReader(outgoing: ServerResponse, outer: AbortSignal, pace: Pace) {
   const gone = new AbortController();
   const signal = AbortSignal.any([outer, gone.signal]);
   const leave = (why: string) => gone.abort(new Error(why));
@@ -30,7 +37,7 @@ function watchReader(outgoing: ServerResponse, outer: AbortSignal) {
   const onClose = () => leave('The reader went away.');
   outgoing.once('close', onClose);
   // The socket's own timer looks at what the kernel still has to take, so a slow reader does not count as a dead one.
-  outgoing.setTimeout(stallMsMax, () => {
+  outgoing.setTimeout(pace.stallMsMax, () => {
     if (isWaiting) leave('The reader has stalled.');
   });
   return {
@@ -38,7 +45,7 @@ function watchReader(outgoing: ServerResponse, outer: AbortSignal) {
     /** Waits for `event` ('drain' or 'finish') of a write of `bytes`; answers how long that took. */
     async wait(event: 'drain' | 'finish', bytes: number): Promise<number> {
       const startedAt = performance.now();
-      const graceMs = Math.max(stallMsMax, (bytes / bytesPerSecondMin) * 1000);
+      const graceMs = Math.max(pace.stallMsMax, (bytes / pace.bytesPerSecondMin) * 1000);
       const deadline = setTimeout(() => leave('The reader is too slow.'), graceMs);
       isWaiting = true;
       try {
@@ -84,7 +91,7 @@ async function pump(
  */
 export async function sendBody(body: BodyToSend): Promise<boolean> {
   const { source, outgoing, sizeBytes } = body;
-  const reader = watchReader(outgoing, body.signal);
+  const reader = watchReader(outgoing, body.signal, body.pace ?? usualPace);
   // The loop of `pump` sees the error; without a listener it would end the process when nobody is iterating.
   source.on('error', () => undefined);
   addAbortSignal(reader.signal, source);

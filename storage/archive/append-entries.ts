@@ -10,7 +10,7 @@ import { type ContentHooks, exactBuffer, exactContent } from './exact-content.ts
 import type { Omissions } from './omissions.ts';
 
 /** Entries handed to the library and not yet written: bounds memory and open files. */
-export const entriesInFlightMax = 16;
+const entriesInFlightMax = 16;
 /** Files up to this size are read whole; above, a stream is cheaper. */
 const bufferedBytesMax = 64 * 1024;
 

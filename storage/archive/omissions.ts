@@ -1,7 +1,7 @@
 import type { SkippedEntry } from '../volume.ts';
 
 /** How many omissions are kept by name; the rest is only counted. */
-export const omissionsMax = 1000;
+const omissionsMax = 1000;
 /** Characters of a path that are kept; planted paths can be far longer than any the API makes. */
 const pathCharactersMax = 1024;
 /** Name of the last entry of an archive that is not whole, unless the folder itself has that name. */

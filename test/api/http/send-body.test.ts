@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type BodyToSend, sendBody } from '../../../api/http/send-body.ts';
+
+const closers: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+/** A server that answers one request by `sendBody`; `outcome` is how that ended. */
+async function serve(makeBody: (outgoing: ServerResponse) => Omit<BodyToSend, 'outgoing'>) {
+  let settle: (outcome: boolean | Error) => void = () => undefined;
+  const outcome = new Promise<boolean | Error>((resolve) => {
+    settle = resolve;
+  });
+  const server = createServer((_incoming, outgoing) => {
+    outgoing.writeHead(200);
+    sendBody({ ...makeBody(outgoing), outgoing }).then(settle, settle);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ host: '127.0.0.1', port, agent: false }).on('response', resolve).on('error', reject).end();
+  });
+  response.on('error', () => undefined);
+  return { response, outcome };
+}
+
+function endless(): Readable {
+  return new Readable({
+    highWaterMark: 256 * 1024,
+    read() {
+      this.push(Buffer.alloc(256 * 1024));
+    },
+  });
+}
+
+const never = new AbortController().signal;
+
+describe('sendBody', () => {
+  it('hands over every byte and ends the answer', async () => {
+    const source = Readable.from([Buffer.alloc(1_000_000, 'a'), Buffer.alloc(3, 'b')], { objectMode: false });
+    const { response, outcome } = await serve(() => ({ source, signal: never, sizeBytes: 1_000_003 }));
+    let received = 0;
+    for await (const chunk of response) received += chunk.length;
+    expect([received, response.complete, await outcome]).toEqual([1_000_003, true, true]);
+  });
+
+  it.each([10, 1_000])(
+    'cuts an answer whose body has another length than promised (%d)',
+    async (sizeBytes) => {
+      const source = Readable.from([Buffer.alloc(100)], { objectMode: false });
+      const { response, outcome } = await serve(() => ({ source, signal: never, sizeBytes }));
+      response.resume();
+      expect(await outcome).toBeInstanceOf(Error);
+      await new Promise((resolve) => response.on('close', resolve));
+      expect(response.complete).toBe(false);
+    },
+  );
+
+  it('cuts the answer and passes the error on when the source fails', async () => {
+    const source = Readable.from(
+      (async function* () {
+        yield Buffer.alloc(100_000);
+        throw new Error('planted');
+      })(),
+      { objectMode: false },
+    );
+    const { response, outcome } = await serve(() => ({ source, signal: never }));
+    response.resume();
+    expect(await outcome).toMatchObject({ message: 'planted' });
+    await new Promise((resolve) => response.on('close', resolve));
+    expect(response.complete).toBe(false);
+  });
+
+  it('ends quietly and destroys the source when the reader leaves', async () => {
+    const source = endless();
+    const { response, outcome } = await serve(() => ({ source, signal: never }));
+    await once(response, 'data');
+    response.destroy();
+    expect(await outcome).toBe(false);
+    expect(source.destroyed).toBe(true);
+  });
+
+  it('ends when the signal does, even before the first byte', async () => {
+    const source = endless();
+    const stop = new AbortController();
+    const { response, outcome } = await serve(() => ({ source, signal: stop.signal }));
+    await once(response, 'data');
+    response.pause();
+    stop.abort();
+    expect(await outcome).toBe(false);
+    expect(source.destroyed).toBe(true);
+    const early = await serve((outgoing) => {
+      outgoing.write('x');
+      return { source: endless(), signal: AbortSignal.abort() };
+    }).catch(() => undefined);
+    expect(early === undefined ? false : await early.outcome).toBe(false);
+  });
+
+  it('cuts a reader that takes nothing, and one that is slower than the pace', async () => {
+    const stalled = endless();
+    const first = await serve(() => ({
+      source: stalled,
+      signal: never,
+      pace: { stallMsMax: 100, bytesPerSecondMin: 1 },
+    }));
+    first.response.pause();
+    expect(await first.outcome).toBe(false);
+    expect(stalled.destroyed).toBe(true);
+
+    const slow = endless();
+    const second = await serve(() => ({
+      source: slow,
+      signal: never,
+      pace: { stallMsMax: 400, bytesPerSecondMin: 1024 ** 3 },
+    }));
+    // Takes a little now and then: never stalled for long, and never fast enough.
+    const timer = setInterval(() => second.response.read(1), 50);
+    closers.push(async () => clearInterval(timer));
+    expect(await second.outcome).toBe(false);
+    expect(slow.destroyed).toBe(true);
+  });
+});
