@@ -2,7 +2,8 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci
+# No package needs its install script here, and the build below needs the source.
+RUN npm ci --ignore-scripts
 COPY . .
 # In a cluster the database is its own service, so the embedded one stays out of the image.
 RUN npm run build \

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import type { Database } from '../db/client.ts';
 import { type QueueName, queueNames } from './contracts.ts';
@@ -50,6 +51,8 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
   const { db, client, handlers, logger } = options;
   const queues = options.queues ?? queueNames;
   const stopping = new AbortController();
+  // Every running job listens; how many that are is bounded by the concurrency of the queues.
+  setMaxListeners(0, stopping.signal);
   const store = openQueueStore({ ...options, workersMax: queues.length * options.volumes.length });
   const parts = {
     db,

@@ -1,0 +1,127 @@
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { and, eq } from 'drizzle-orm';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { noteReplaced } from '../../db/queries/uploads.ts';
+import { folders } from '../../db/schema/folders.ts';
+import { members } from '../../db/schema/members.ts';
+import { pathClaims } from '../../db/schema/path-claims.ts';
+import { uploads } from '../../db/schema/uploads.ts';
+import { domainError } from '../../domain/errors.ts';
+import { stageIdOf } from '../../domain/upload-session.ts';
+import { describeEachBackend } from '../support/backends.ts';
+import { countersOf, entryPath, makeWorkStage, type WorkStage } from './work-stage.ts';
+
+describeEachBackend('committing an upload', (backend) => {
+  let stage: WorkStage;
+  beforeEach(async () => {
+    stage = await makeWorkStage(backend);
+  });
+  afterEach(() => stage.close());
+
+  async function run(jobId: string) {
+    stage.dispatch(jobId);
+    return stage.jobs.ended(jobId);
+  }
+
+  it('makes every file visible and turns the reservation into usage', async () => {
+    await stage.start();
+    const { jobId } = await stage.stageUpload({ 'a.txt': 'alpha', 'd/e/b.txt': 'beta' });
+    expect(await countersOf(stage)).toMatchObject({ used: [0, 0], reserved: [9, 2] });
+    expect(await run(jobId)).toMatchObject({ state: 'succeeded' });
+    expect([await stage.read('a.txt'), await stage.read('d/e/b.txt')]).toEqual(['alpha', 'beta']);
+    expect(await countersOf(stage)).toEqual({ used: [9, 2], reserved: [0, 0], trash: [0, 0] });
+    expect(await readdir(join(stage.folderRoot, 'stage'))).toEqual([]);
+    expect(await backend.database.db.select().from(pathClaims)).toEqual([]);
+  });
+
+  it('counts an overwrite by the difference', async () => {
+    await stage.start();
+    await run((await stage.stageUpload({ 'a.txt': 'a long first version' })).jobId);
+    await run((await stage.stageUpload({ 'a.txt': 'short' })).jobId);
+    expect(await stage.read('a.txt')).toBe('short');
+    expect(await countersOf(stage)).toMatchObject({ used: [5, 1], reserved: [0, 0] });
+  });
+
+  it('settles once when an earlier run died between the rename and the end', async () => {
+    const { uploadId, jobId } = await stage.stageUpload({ 'a.txt': 'alpha', 'b.txt': 'be' });
+    await noteReplaced(backend.database.db, uploadId, [
+      { ordinal: 0, bytes: 0, files: 0 },
+      { ordinal: 1, bytes: 0, files: 0 },
+    ]);
+    await stage.volume.commitStage(stage.folderId, stageIdOf(uploadId, 0), entryPath('a.txt'));
+    await stage.start();
+    expect(await run(jobId)).toMatchObject({ state: 'succeeded' });
+    expect([await stage.read('a.txt'), await stage.read('b.txt')]).toEqual(['alpha', 'be']);
+    expect(await countersOf(stage)).toMatchObject({ used: [7, 2], reserved: [0, 0] });
+  });
+
+  it('carries on after a storage error in the middle, without counting anything twice', async () => {
+    let failures = 2;
+    const faulty = {
+      ...stage.volume,
+      commitStage: async (...[folderId, stageId, path]: Parameters<typeof stage.volume.commitStage>) => {
+        const outcome = await stage.volume.commitStage(folderId, stageId, path);
+        failures -= 1;
+        if (failures >= 0) throw domainError('volume_unavailable', 'The reply got lost.');
+        return outcome;
+      },
+    };
+    await stage.start(faulty);
+    const { jobId } = await stage.stageUpload({ a: '1', b: '22', c: '333' });
+    expect(await run(jobId)).toMatchObject({ state: 'succeeded' });
+    expect(await countersOf(stage)).toMatchObject({ used: [6, 3], reserved: [0, 0] });
+  });
+
+  it.each([
+    ['a directory', (path: string) => mkdir(path)],
+    ['a symlink', (path: string) => symlink('/etc/passwd', path)],
+  ])('refuses the whole upload when one target is %s', async (_kind, plant) => {
+    await plant(join(stage.folderRoot, 'data', 'taken'));
+    await stage.start();
+    const { jobId } = await stage.stageUpload({ first: '1', taken: '22' });
+    expect(await run(jobId)).toMatchObject({ state: 'failed', errorCode: 'entry_conflict' });
+    expect(await stage.read('first')).toBeNull();
+    expect(await countersOf(stage)).toEqual({ used: [0, 0], reserved: [0, 0], trash: [0, 0] });
+    expect(await readdir(join(stage.folderRoot, 'stage'))).toEqual([]);
+  });
+
+  it('refuses when a parent of the target is a file', async () => {
+    await writeFile(join(stage.folderRoot, 'data', 'file'), 'x');
+    await stage.start();
+    const { jobId } = await stage.stageUpload({ 'file/below': '1' });
+    const job = await run(jobId);
+    expect(job.state === 'failed' || JSON.stringify(job.result).includes('entry_conflict')).toBe(true);
+    expect(await stage.read('file')).toBe('x');
+  });
+
+  it('refuses when the right to write is gone since the bytes were accepted', async () => {
+    const { jobId } = await stage.stageUpload({ a: '1' });
+    await backend.database.db
+      .update(members)
+      .set({ permission: 'ro', isOwner: false })
+      .where(and(eq(members.folderId, stage.folderId), eq(members.userId, stage.ownerId)));
+    await stage.start();
+    expect(await run(jobId)).toMatchObject({ state: 'failed', errorCode: 'not_found' });
+    expect(await stage.read('a')).toBeNull();
+  });
+
+  it('refuses when the folder was deleted since', async () => {
+    const { jobId } = await stage.stageUpload({ a: '1' });
+    await backend.database.db.update(folders).set({ state: 'deleted' }).where(eq(folders.id, stage.folderId));
+    await stage.start();
+    expect(await run(jobId)).toMatchObject({ state: 'failed', errorCode: 'not_found' });
+  });
+
+  it('serialises uploads to one path, and to paths above and below it', async () => {
+    await stage.start();
+    const same = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => stage.stageUpload({ same: 'x'.repeat(index + 1) })),
+    );
+    for (const { jobId } of same) stage.dispatch(jobId);
+    const ended = await Promise.all(same.map(({ jobId }) => stage.jobs.ended(jobId)));
+    expect(new Set(ended.map((job) => job.state))).toEqual(new Set(['succeeded']));
+    const content = await stage.read('same');
+    expect(await countersOf(stage)).toMatchObject({ used: [content?.length, 1], reserved: [0, 0] });
+  });
+});
