@@ -8,10 +8,11 @@ import {
   findUpload,
   listUploadFiles,
   noteReplaced,
+  releaseUpload,
   settleUpload,
   type UploadSession,
 } from '../db/queries/uploads.ts';
-import { type EntryPath, parseEntryPath } from '../domain/entry-path.ts';
+import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { holdsRight } from '../domain/permission.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
@@ -71,11 +72,33 @@ function replacedBy(target: EntryStat | null, path: string): { bytes: number; fi
 }
 
 /**
+ * Refuses a path below something that is no directory. `seen` keeps the parents that were looked at, for files of one
+ * upload mostly share them.
+ */
+async function requireParents(
+  volume: Volume,
+  target: { readonly folderId: string; readonly path: EntryPath },
+  seen: Set<string>,
+): Promise<void> {
+  let { parent } = splitEntryPath(target.path);
+  while (parent.length > 0 && !seen.has(formatEntryPath(parent))) {
+    seen.add(formatEntryPath(parent));
+    const stat = await volume.stat(target.folderId, parent);
+    if (stat?.kind === 'directory') return;
+    if (stat !== null) {
+      throw domainError('entry_conflict', `"${formatEntryPath(parent)}" exists and is not a directory.`);
+    }
+    parent = splitEntryPath(parent).parent;
+  }
+}
+
+/**
  * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
  * the whole upload.
  */
 async function inspect(context: Context, volume: Volume, upload: UploadSession, targets: readonly Target[]) {
   const notes: { ordinal: number; bytes: number; files: number }[] = [];
+  const seen = new Set<string>();
   for (const { file, path } of targets) {
     if (file.replacedBytes !== null) continue;
     const staged = await volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal));
@@ -83,6 +106,7 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
     }
     const target = await volume.stat(upload.folderId, path);
+    if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen);
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
   }
   if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
@@ -146,12 +170,37 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
 }
 
 /**
+ * Frees what a refused upload held before its caller hears of the refusal, so that the next try finds the room. What
+ * fails here the reaper repeats, for the session says `aborting`.
+ */
+async function giveBack(services: WorkerServices, context: Context): Promise<void> {
+  const { uploadId } = context.job.payload;
+  const upload = await findUpload(services.db, uploadId);
+  if (upload === null || !(await context.fenced((tx) => abortUpload(tx, uploadId)))) return;
+  const volume = volumeOf(services, context.job.volume);
+  for (const { ordinal } of await listUploadFiles(services.db, uploadId)) {
+    await volume.discardStage(upload.folderId, stageIdOf(uploadId, ordinal));
+  }
+  await context.fenced((tx) => releaseUpload(tx, uploadId));
+}
+
+/** A conflict is found before anything is renamed, so it refuses the upload whole. */
+async function commitOrGiveBack(services: WorkerServices, context: Context): Promise<JobOutcome> {
+  try {
+    return await commit(services, context);
+  } catch (error) {
+    if (isDomainError(error, 'entry_conflict')) await giveBack(services, context).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
  * Makes the files of a staged upload visible: claims their paths, notes what they replace, renames each into place,
  * then settles usage with the end of the job. A crash at any point is carried forward by the next run.
  */
 export function commitUpload(services: WorkerServices): JobHandler<'upload.commit'> {
   return {
-    run: (context) => commit(services, context),
+    run: (context) => commitOrGiveBack(services, context),
     abandon: async (tx, job) => {
       // The reaper removes the staged bytes, then gives the reservation back.
       await abortUpload(tx, job.payload.uploadId);

@@ -185,7 +185,10 @@ function describePreference(own: FolderOfAda): void {
 function describeConflicts(stage: Stage, own: FolderOfAda): void {
   it('refuses a directory as target and a file on the way, and keeps what is there', async () => {
     await upload(own.ada, own.folder, { 'd/x': '1', f: '22' });
+    const fine = { fileName: 'new/fine', bytes: '1' };
     expectProblem(await send(own, [{ fileName: 'd', bytes: 'no' }]), 400, 'entry_conflict');
+    expectProblem(await send(own, [fine, { fileName: 'd', bytes: 'no' }]), 400, 'entry_conflict');
+    expectProblem(await send(own, [fine, { fileName: 'f/g', bytes: 'no' }]), 400, 'entry_conflict');
     expectProblem(await send(own, [{ fileName: 'f/g', bytes: 'no' }]), 400, 'entry_conflict');
     expectProblem(await send(own, [{ fileName: 'f/g/h', bytes: 'no' }]), 400, 'entry_conflict');
     expect((await read(own, 'f')).toString()).toBe('22');

@@ -1,0 +1,61 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { openSql } from '../../support/clone-database.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { Service } from '../support/service.ts';
+import { count, type Record } from './call.ts';
+import type { Dice } from './dice.ts';
+
+/** Forgets everything the queues hold, as a Redis that lost its memory does. */
+export async function wipeQueues(service: Service): Promise<void> {
+  if (service.redis !== undefined) {
+    await service.redis.command('FLUSHALL');
+    return;
+  }
+  const sql = openSql(service.databaseUrl);
+  try {
+    await sql.unsafe('TRUNCATE bullmq.job CASCADE');
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+function killAll(pids: readonly number[]): number {
+  let killed = 0;
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+      killed += 1;
+    } catch {
+      // It died of the shot before and is not yet counted out.
+    }
+  }
+  return killed;
+}
+
+/** Kills one worker, both, or the API, as soon as there is one, whatever it does at the moment. */
+async function killOnce(service: Service, dice: Dice, record: Record): Promise<void> {
+  const roll = dice.below(10);
+  const victim = roll < 4 ? 'a worker' : roll < 6 ? 'both workers' : 'the API';
+  const first = dice.below(2);
+  await eventually(() => {
+    const { api, workers } = service.pids();
+    const targets =
+      victim === 'the API' ? api : victim === 'a worker' ? workers.slice(first, first + 1) : workers;
+    const wanted = victim === 'both workers' ? 2 : 1;
+    if (targets.length < wanted) throw new Error(`There is no ${victim} to kill.`);
+    if (killAll(targets) < wanted) throw new Error(`${victim} died already.`);
+  });
+  count(record, `kills of ${victim}`);
+  count(record, 'kills');
+}
+
+/** One round of bad luck: a random while of peace, a kill, and now and then the queues' memory gone, before or after. */
+export async function strike(service: Service, dice: Dice, record: Record): Promise<void> {
+  await delay(dice.between(300, 1_700));
+  const wipes = dice.happens(0.25);
+  const isBefore = dice.happens(0.5);
+  if (wipes && isBefore) await wipeQueues(service);
+  await killOnce(service, dice, record);
+  if (wipes && !isBefore) await wipeQueues(service);
+  if (wipes) count(record, 'wiped queues');
+}
