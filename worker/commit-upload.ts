@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Executor } from '../db/client.ts';
 import { findMemberRight } from '../db/queries/member-rights.ts';
 import { claimPaths, releaseClaims } from '../db/queries/path-claims.ts';
@@ -12,6 +11,7 @@ import {
   settleUpload,
   type UploadSession,
 } from '../db/queries/uploads.ts';
+import { waitForPaths } from '../db/wait-for-paths.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { holdsRight } from '../domain/permission.ts';
@@ -24,7 +24,7 @@ import { volumeOf } from './volume-of.ts';
 
 /** How long a commit waits in place for another job on the same paths before it is handed back. */
 const busyWaitMs = 5_000;
-const busyPollMs = 25;
+const deferMs = 500;
 const parallelCommits = 8;
 
 type Context = JobContext<'upload.commit'>;
@@ -48,18 +48,23 @@ async function checkActor(tx: Executor, upload: UploadSession): Promise<void> {
   }
 }
 
-async function claimTargets(context: Context, upload: UploadSession, paths: string[]): Promise<void> {
-  const deadline = performance.now() + busyWaitMs;
-  for (;;) {
+async function claimTargets(
+  services: WorkerServices,
+  context: Context,
+  upload: UploadSession,
+  paths: readonly string[],
+): Promise<void> {
+  const limit = { deadline: performance.now() + busyWaitMs, signal: context.signal };
+  const claim = { folderId: upload.folderId, jobId: context.job.id, paths };
+  do {
     const outcome = await context.fenced(async (tx) => {
       await checkActor(tx, upload);
-      return claimPaths(tx, { folderId: upload.folderId, jobId: context.job.id, paths });
+      return claimPaths(tx, claim);
     });
     if (outcome === 'claimed') return;
     if (outcome === 'folder_gone') throw domainError('not_found', 'The folder is gone.');
-    if (performance.now() > deadline) throw new JobDeferredError(500, 'Another job holds one of the paths.');
-    await delay(busyPollMs, undefined, { signal: context.signal });
-  }
+  } while (await waitForPaths(services.db, claim, limit));
+  throw new JobDeferredError(deferMs, 'Another job holds one of the paths.');
 }
 
 /** What replacing the target frees: bytes only when no other name keeps the inode. */
@@ -146,7 +151,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   }
   const volume = volumeOf(services, context.job.volume);
   const paths = (await listUploadFiles(services.db, upload.id)).map((file) => file.path);
-  await claimTargets(context, upload, paths);
+  await claimTargets(services, context, upload, paths);
   // Read again under the claim: an earlier run may have noted what the targets held.
   const files = await listUploadFiles(services.db, upload.id);
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));

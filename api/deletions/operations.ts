@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
 import { claimPaths, retireClaims } from '../../db/queries/path-claims.ts';
+import { waitForPaths } from '../../db/wait-for-paths.ts';
 import { type EntryPath, formatEntryPath, isWithin, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
 import { measureRequest } from '../../jobs/measure-request.ts';
@@ -11,7 +11,6 @@ import type { Services } from '../services.ts';
 /** The purge job waits this long for the request to finish its renames; after that it takes over. */
 const holdMs = 60_000;
 const busyWaitMs = 5_000;
-const busyPollMs = 25;
 
 /** What to delete, as it came. */
 export interface DeleteRequest {
@@ -87,15 +86,16 @@ async function recordPurge(services: Services, purge: Purge): Promise<void> {
 
 /** Records the purge and claims the paths before anything moves; waits a while for others to let go of them. */
 async function recordPatiently(services: Services, purge: Purge): Promise<void> {
-  const deadline = performance.now() + busyWaitMs;
+  const limit = { deadline: performance.now() + busyWaitMs };
+  const claim = { folderId: purge.folder.id, jobId: purge.jobId, paths: purge.paths.map(formatEntryPath) };
   for (;;) {
     try {
       await recordPurge(services, purge);
       return;
     } catch (error) {
-      if (!isDomainError(error, 'path_busy') || performance.now() > deadline) throw error;
+      if (!isDomainError(error, 'path_busy')) throw error;
+      if (!(await waitForPaths(services.db, claim, limit))) throw error;
     }
-    await delay(busyPollMs);
   }
 }
 

@@ -122,7 +122,8 @@ export async function finishJob(tx: Executor, claim: Claim & { readonly end: Job
       state: end.state,
       finishedAt: sql`now()`,
       leaseUntil: null,
-      checkpoint: null,
+      // A job that ended without success may be given another go, which has to know what was done already.
+      ...(end.state === 'succeeded' ? { checkpoint: null } : {}),
       result: end.state === 'succeeded' ? end.result : null,
       errorCode: end.state === 'failed' ? end.code : null,
       errorDetail: end.state === 'failed' ? end.detail : null,

@@ -6,7 +6,6 @@ import { noteReplaced } from '../../db/queries/uploads.ts';
 import { folders } from '../../db/schema/folders.ts';
 import { members } from '../../db/schema/members.ts';
 import { pathClaims } from '../../db/schema/path-claims.ts';
-import { uploads } from '../../db/schema/uploads.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import { describeEachBackend } from '../support/backends.ts';
