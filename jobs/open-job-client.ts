@@ -11,7 +11,7 @@ import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
 import { throttledWarning } from './throttled-warning.ts';
 import { type JobTimings, usualTimings } from './timings.ts';
-import { waitForJob } from './wait.ts';
+import { type JobWaiter, makeJobWaiter } from './wait.ts';
 
 /** What every process with jobs has. */
 export interface JobClientOptions {
@@ -30,7 +30,7 @@ export interface OpenJobClient extends JobClient {
   readonly dispatcher: Dispatcher;
   readonly notifications: JobNotifications;
   readonly timings: JobTimings;
-  /** Stops the reconciler, lets adds on their way arrive and disconnects. */
+  /** Stops the reconciler, lets adds on their way arrive and disconnects. May be called again. */
   close(): Promise<void>;
 }
 
@@ -51,6 +51,15 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
   });
   const dispatcher = makeDispatcher({ db, store, logger, timings });
   const reconciler = startReconciler({ db, dispatcher, volumes: options.volumes, timings, logger });
+  const waiter = makeJobWaiter({ db, notifications, onError: throttledWarning(logger, 'job.wait-failed') });
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await reconciler.close();
+    await dispatcher.close();
+    await waiter.close();
+    await notifications.close();
+    await store.close();
+  };
   return {
     dispatcher,
     notifications,
@@ -62,13 +71,11 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     },
     dispatch: dispatcher.dispatch,
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
-    wait: (jobId, waiting) => waitForJob({ db, notifications }, jobId, waiting),
-    cancel: (jobId) => cancelJob({ db, notifications, dispatcher, timings }, jobId),
-    close: async () => {
-      await reconciler.close();
-      await dispatcher.close();
-      await notifications.close();
-      await store.close();
+    wait: waiter.wait,
+    cancel: (jobId) => cancelJob({ db, waiter, dispatcher, timings }, jobId),
+    close: () => {
+      closing ??= close();
+      return closing;
     },
   };
 }
@@ -78,7 +85,10 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
  * and ended in place of its run.
  */
 async function cancelJob(
-  parts: Pick<OpenJobClient, 'notifications' | 'dispatcher' | 'timings'> & { readonly db: Database },
+  parts: Pick<OpenJobClient, 'dispatcher' | 'timings'> & {
+    readonly db: Database;
+    readonly waiter: JobWaiter;
+  },
   jobId: string,
 ): Promise<JobRecord> {
   const { db } = parts;
@@ -90,6 +100,6 @@ async function cancelJob(
   }
   if (job.state === 'queued') parts.dispatcher.expedite(job);
   else await notifyJob(db, jobId, cancelWord);
-  const ended = await waitForJob(parts, jobId, { timeoutMs: cancelWaitMs });
+  const ended = await parts.waiter.wait(jobId, { timeoutMs: cancelWaitMs });
   return ended ?? (await findJob(db, { jobId, actorId: null })) ?? job;
 }

@@ -1,42 +1,104 @@
 import type { Database } from '../db/client.ts';
 import type { JobNotifications } from '../db/notifications.ts';
-import { findJob, type JobRecord } from '../db/queries/jobs.ts';
+import { findJob, type JobRecord, listEndedJobIds } from '../db/queries/jobs.ts';
 import { isTerminal, jobStates } from '../domain/job.ts';
 import { pause } from './timers.ts';
 
-const firstPollMs = 250;
-const pollMsMax = 2_000;
+/** Waits for the ends of jobs on behalf of a whole process. */
+export interface JobWaiter {
+  /**
+   * @returns the ended job; `null` for an unknown one, or when the time is up or `signal` aborts
+   * @throws when the database cannot be read
+   */
+  wait(
+    jobId: string,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<JobRecord | null>;
+  close(): Promise<void>;
+}
+
+const pollMs = 250;
 
 /**
- * Waits until a job has ended. A notification only says when to look; the row is polled as well, ever more slowly, so
- * that a lost notification costs two seconds at most.
- * @returns the ended job; `null` for an unknown one, or when the time is up or `signal` aborts
+ * Makes the waiter of a process. A notification only says when to look. As one may get lost, the rows of all jobs that
+ * are waited for are looked at four times a second as well, by one statement however many wait.
  */
-export async function waitForJob(
-  parts: { readonly db: Database; readonly notifications: JobNotifications },
-  jobId: string,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
-): Promise<JobRecord | null> {
-  const deadline = performance.now() + options.timeoutMs;
-  let wake = new AbortController();
-  const rouse = () => wake.abort();
-  // Subscribed before the first look, so that an end in between is heard.
-  const unsubscribe = parts.notifications.subscribe(jobId, (word) => {
-    if (word === null || isEnd(word)) wake.abort();
-  });
-  options.signal?.addEventListener('abort', rouse);
-  try {
-    for (let pollMs = firstPollMs; ; pollMs = Math.min(pollMs * 1.5, pollMsMax)) {
-      wake = new AbortController();
-      const job = await findJob(parts.db, { jobId, actorId: null });
-      if (job === null || isTerminal(job.state)) return job;
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0 || options.signal?.aborted) return null;
-      await pause(Math.min(pollMs, leftMs), wake.signal);
+export function makeJobWaiter(parts: {
+  readonly db: Database;
+  readonly notifications: JobNotifications;
+  readonly onError: (error: unknown) => void;
+}): JobWaiter {
+  const { db, notifications } = parts;
+  const waiting = new Map<string, Set<() => void>>();
+  const closed = new AbortController();
+  let polling: Promise<void> | null = null;
+
+  const rouse = (jobId: string) => {
+    for (const wake of waiting.get(jobId) ?? []) wake();
+  };
+  const poll = async () => {
+    while (waiting.size > 0 && !closed.signal.aborted) {
+      await pause(pollMs, closed.signal);
+      const ids = [...waiting.keys()];
+      if (ids.length === 0) break;
+      await listEndedJobIds(db, ids).then((ended) => ended.forEach(rouse), parts.onError);
     }
-  } finally {
-    unsubscribe();
-    options.signal?.removeEventListener('abort', rouse);
+    polling = null;
+  };
+  const enter = (jobId: string, wake: () => void) => {
+    const wakes = waiting.get(jobId) ?? new Set();
+    waiting.set(jobId, wakes.add(wake));
+    const unsubscribe = notifications.subscribe(jobId, (word) => {
+      if (word === null || isEnd(word)) wake();
+    });
+    polling ??= poll();
+    return () => {
+      unsubscribe();
+      wakes.delete(wake);
+      if (wakes.size === 0 && waiting.get(jobId) === wakes) waiting.delete(jobId);
+    };
+  };
+  const isOver = (signal: AbortSignal | undefined) => closed.signal.aborted || signal?.aborted === true;
+  return {
+    wait: async (jobId, { timeoutMs, signal }) => {
+      let woken = new AbortController();
+      const wake = () => woken.abort();
+      // Entered before the first look, so that an end in between is heard.
+      const leave = enter(jobId, wake);
+      signal?.addEventListener('abort', wake);
+      const sleep = (ms: number) => pause(ms, woken.signal);
+      const look = async () => {
+        woken = new AbortController();
+        return await findJob(db, { jobId, actorId: null });
+      };
+      try {
+        return await lookUntilEnd({ look, sleep, timeoutMs, isOver: () => isOver(signal) });
+      } finally {
+        leave();
+        signal?.removeEventListener('abort', wake);
+      }
+    },
+    close: async () => {
+      closed.abort();
+      for (const jobId of waiting.keys()) rouse(jobId);
+      await polling;
+    },
+  };
+}
+
+async function lookUntilEnd(options: {
+  readonly look: () => Promise<JobRecord | null>;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly timeoutMs: number;
+  readonly isOver: () => boolean;
+}): Promise<JobRecord | null> {
+  const deadline = performance.now() + options.timeoutMs;
+  for (;;) {
+    const job = await options.look();
+    if (job === null || isTerminal(job.state)) return job;
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0 || options.isOver()) return null;
+    await options.sleep(leftMs);
   }
 }
 

@@ -128,6 +128,15 @@ export async function listDispatchRows(db: Executor, jobIds: readonly string[]):
     .where(and(inArray(jobs.id, [...jobIds]), eq(jobs.state, 'queued')));
 }
 
+/** Those of `jobIds` that have ended. */
+export async function listEndedJobIds(db: Executor, jobIds: readonly string[]): Promise<string[]> {
+  const rows = await db
+    .select({ id: jobs.id })
+    .from(jobs)
+    .where(and(inArray(jobs.id, [...jobIds]), sql`finished_at IS NOT NULL`));
+  return rows.map((row) => row.id);
+}
+
 /** A job, if it is the actor's own; `actorId` null is for administrators and finds every job. */
 export async function findJob(
   db: Executor,

@@ -24,6 +24,16 @@ export const quickTimings: Partial<JobTimings> = {
   stopMs: 500,
 };
 
+/** As the service's, but with leases that end within a test: short repetitions would only add load. */
+export const chaosTimings: Partial<JobTimings> = {
+  leaseMs: 3_000,
+  heartbeatMs: 1_000,
+  reconcileMs: 300,
+  graceMs: 1_000,
+  redispatchMs: 1_500,
+  redispatchMaxMs: 6_000,
+};
+
 /** What was logged, by event. */
 export interface LogBook extends JobLogger {
   readonly events: { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
