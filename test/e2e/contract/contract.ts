@@ -1,8 +1,12 @@
 import { describe } from 'vitest';
 import type { QueueBackend } from '../support/service.ts';
+import { describeDeletions } from './deletions.ts';
+import { describeDownloads } from './downloads.ts';
 import { describeFiles } from './files.ts';
 import { describeFolders } from './folders.ts';
 import { describeInventory } from './inventory.ts';
+import { describeNames } from './names.ts';
+import { describeSharing } from './sharing.ts';
 import { openStage } from './stage.ts';
 import { describeUploads } from './uploads.ts';
 
@@ -12,5 +16,9 @@ export function describeContract(backend: QueueBackend): void {
   describe('folders', () => describeFolders(stage));
   describe('files', () => describeFiles(stage));
   describe('uploads', () => describeUploads(stage));
+  describe('downloads', () => describeDownloads(stage));
+  describe('deletions', () => describeDeletions(stage));
+  describe('names', () => describeNames(stage));
+  describe('sharing', () => describeSharing(stage));
   describe('the inventory', () => describeInventory(stage.requests));
 }
