@@ -15,16 +15,26 @@ describe('a Range header', () => {
     expect(parseByteRange(header, 100)).toEqual(range);
   });
 
-  it.each([undefined, 'bytes=', 'bytes=-', 'bytes=5-4', 'bytes=a-b', 'lines=1-2', 'bytes=1-2=3', 'bytes=0x1-2', 'bytes=1.5-2'])(
-    'answers the whole for %s',
+  it.each([
+    undefined,
+    'bytes=',
+    'bytes=-',
+    'bytes=5-4',
+    'bytes=a-b',
+    'lines=1-2',
+    'bytes=1-2=3',
+    'bytes=0x1-2',
+    'bytes=1.5-2',
+  ])('answers the whole for %s', (header) => {
+    expect(parseByteRange(header, 100)).toBeUndefined();
+  });
+
+  it.each(['bytes=100-', 'bytes=100-200', 'bytes=-0', 'bytes=100-,200-'])(
+    'cannot satisfy %s of 100 bytes',
     (header) => {
-      expect(parseByteRange(header, 100)).toBeUndefined();
+      expect(parseByteRange(header, 100)).toBe('unsatisfiable');
     },
   );
-
-  it.each(['bytes=100-', 'bytes=100-200', 'bytes=-0', 'bytes=100-,200-'])('cannot satisfy %s of 100 bytes', (header) => {
-    expect(parseByteRange(header, 100)).toBe('unsatisfiable');
-  });
 
   it('answers the whole for several ranges, and for a flood of them', () => {
     expect(parseByteRange('bytes=0-1,5-9', 100)).toBeUndefined();
