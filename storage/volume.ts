@@ -134,6 +134,8 @@ export interface Volume {
 
   /** Creates an empty staged file; `stageId` (uuid) is never used twice. */
   createStage(folderId: string, stageId: string): Promise<StageWriter>;
+  /** Makes the names of finished staged files durable, for whoever promises a commit before it has happened. */
+  syncStage(folderId: string): Promise<void>;
   /** Removes a staged file. Missing is fine. */
   discardStage(folderId: string, stageId: string): Promise<void>;
   /** Size and inode of a staged file, or `null` when it is not (or no longer) there. */

@@ -17,6 +17,8 @@ export interface IncomingUpload {
   readonly nameOrId: string;
   /** The raw request; its body has not been touched. */
   readonly incoming: IncomingMessage;
+  /** The caller may be told that the upload is safe before it is committed. */
+  readonly isAckedEarly: boolean;
 }
 
 /** Bytes that may still come, judged by Content-Length; `undefined` for a chunked body. */
@@ -98,6 +100,7 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
     for (const file of staged.voided) {
       await volume.discardStage(folder.id, stageIdOf(reservation.uploadId, file.ordinal));
     }
+    if (upload.isAckedEarly) await volume.syncStage(folder.id);
     return await commitLater(services, { id: reservation.uploadId, folder, userId, files: staged.files });
   } catch (error) {
     await undo(services, run);

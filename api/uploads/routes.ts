@@ -34,6 +34,7 @@ export const uploadRoutes: readonly Route[] = [
         userId: request.principal.userId,
         nameOrId: request.params.name ?? '',
         incoming: request.incoming,
+        isAckedEarly: request.preference.respondAsync || request.preference.waitMs !== undefined,
       });
       return replyAfterJob(request, jobId, committed);
     },

@@ -10,7 +10,7 @@ import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
 import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
 import { selfTest } from './self-test.ts';
-import { commitStage, createStage, discardStage, listStages, statStage } from './stage.ts';
+import { commitStage, createStage, discardStage, listStages, statStage, syncStage } from './stage.ts';
 import { listShelved } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 import { createTrash, listTrash, restoreTrash, trashEntry } from './trash.ts';
@@ -49,10 +49,11 @@ function folderOperations(
 
 function stageOperations(
   root: Directory,
-): Pick<Volume, 'createStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'> {
+): Pick<Volume, 'createStage' | 'syncStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'> {
   return {
     createStage: (folderId, stageId): Promise<StageWriter> =>
       coded(() => createStage(root, folderId, stageId)),
+    syncStage: (folderId) => coded(() => syncStage(root, folderId)),
     discardStage: (folderId, stageId) => coded(() => discardStage(root, folderId, stageId)),
     statStage: (folderId, stageId) => coded(() => statStage(root, folderId, stageId)),
     listStages: (folderId) => coded(() => listStages(root, folderId)),

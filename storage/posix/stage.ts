@@ -32,6 +32,11 @@ export async function createStage(root: Directory, folderId: string, stageId: st
   });
 }
 
+/** `Volume.syncStage`. */
+export function syncStage(root: Directory, folderId: string): Promise<void> {
+  return withDirectory(openArea(root, folderId, 'stage'), syncDirectory);
+}
+
 /** `Volume.discardStage`. */
 export async function discardStage(root: Directory, folderId: string, stageId: string): Promise<void> {
   const name = idName(stageId);
