@@ -20,6 +20,8 @@ export interface JobContract<P extends z.ZodType = z.ZodType> {
   readonly timeoutMs: number;
   /** Set for work the service gives itself: how often one job of the kind is made per volume. */
   readonly everyMs?: number;
+  /** Set for work that must be seen through: its effect is promised or half visible already. */
+  readonly isUnstoppable?: true;
 }
 
 const empty = z.strictObject({});
@@ -31,6 +33,7 @@ export const jobContracts = {
   /** Makes the staged files of an upload session visible and settles their usage. */
   'upload.commit': {
     ...usual,
+    isUnstoppable: true,
     queue: 'upload',
     payload: z.strictObject({ uploadId: z.uuid() }),
     timeoutMs: 10 * minute,
@@ -38,6 +41,7 @@ export const jobContracts = {
   /** Frees what was moved to `trash/<job id>` and settles its usage. */
   'trash.purge': {
     ...usual,
+    isUnstoppable: true,
     queue: 'delete',
     payload: z.strictObject({ trashId: z.uuid() }),
     timeoutMs: 6 * 60 * minute,
@@ -45,6 +49,7 @@ export const jobContracts = {
   /** Frees a deleted folder with everything in it. */
   'folder.purge': {
     ...usual,
+    isUnstoppable: true,
     queue: 'delete',
     payload: z.strictObject({}),
     timeoutMs: 24 * 60 * minute,

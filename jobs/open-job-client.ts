@@ -2,6 +2,7 @@ import type { Database } from '../db/client.ts';
 import { type JobNotifications, notifyJob, openNotifications } from '../db/notifications.ts';
 import { findJob, type JobRecord, releaseJob, requestCancel } from '../db/queries/jobs.ts';
 import { domainError } from '../domain/errors.ts';
+import { type JobContract, jobContracts } from './contracts.ts';
 import { type Dispatcher, makeDispatcher } from './dispatcher.ts';
 import type { JobClient } from './job-client.ts';
 import type { JobLogger } from './logger.ts';
@@ -92,11 +93,15 @@ async function cancelJob(
   jobId: string,
 ): Promise<JobRecord> {
   const { db } = parts;
+  const found = await findJob(db, { jobId, actorId: null });
+  if (found === null) throw domainError('not_found', 'There is no such job.');
+  const { isUnstoppable }: JobContract = jobContracts[found.kind];
+  if (isUnstoppable === true) {
+    throw domainError('job_not_cancellable', 'A job of this kind is seen through once it is accepted.');
+  }
   const job = await requestCancel(db, { jobId, dispatchInMs: parts.timings.graceMs });
   if (job === null) {
-    const found = await findJob(db, { jobId, actorId: null });
-    if (found === null) throw domainError('not_found', 'There is no such job.');
-    throw domainError('job_not_cancellable', `The job is ${found.state} and can no longer be cancelled.`);
+    throw domainError('job_not_cancellable', 'The job has ended and can no longer be cancelled.');
   }
   if (job.state === 'queued') parts.dispatcher.expedite(job);
   else await notifyJob(db, jobId, cancelWord);
