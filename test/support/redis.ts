@@ -64,6 +64,10 @@ async function launch(port: number, dir: string): Promise<ChildProcess> {
     value,
   ]);
   const child = spawn('redis-server', args, { stdio: 'ignore' });
+  // A test file that ends without its hooks leaves no server behind.
+  const killWithUs = () => child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  child.once('exit', () => process.off('exit', killWithUs));
   await eventually(async () => {
     if (child.exitCode !== null) throw new Error(`redis-server exited with ${child.exitCode}`);
     if ((await sendInline(port, 'PING')) !== '+PONG') throw new Error('redis-server is not ready');
