@@ -1,11 +1,16 @@
 import { describe } from 'vitest';
 import type { QueueBackend } from '../support/service.ts';
+import { describeAdmin } from './admin.ts';
+import { describeApis } from './apis.ts';
+import { describeAuth } from './auth.ts';
 import { describeDeletions } from './deletions.ts';
 import { describeDownloads } from './downloads.ts';
 import { describeFiles } from './files.ts';
 import { describeFolders } from './folders.ts';
 import { describeInventory } from './inventory.ts';
+import { describeJobs } from './jobs.ts';
 import { describeNames } from './names.ts';
+import { describePermissions } from './permissions.ts';
 import { describeSharing } from './sharing.ts';
 import { openStage } from './stage.ts';
 import { describeUploads } from './uploads.ts';
@@ -20,5 +25,10 @@ export function describeContract(backend: QueueBackend): void {
   describe('deletions', () => describeDeletions(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
+  describe('permissions', () => describePermissions(stage));
+  describe('jobs', () => describeJobs(stage));
+  describe('administration', () => describeAdmin(stage));
+  describe('authentication', () => describeAuth(stage));
+  describe('several processes', () => describeApis(stage));
   describe('the inventory', () => describeInventory(stage.requests));
 }

@@ -97,7 +97,7 @@ function signedHeaders(
       ...request,
       date,
       day: date.slice(0, 10).replaceAll('-', ''),
-      mediaType: (signed.contentType.split(';')[0] ?? '').trim().toLowerCase(),
+      mediaType: (signed.contentType.split(';')[0] ?? '').trim().toLowerCase() || 'application/octet-stream',
       version,
       body: Buffer.isBuffer(payload.body) ? payload.body : Buffer.alloc(0),
     },

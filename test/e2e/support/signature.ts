@@ -16,7 +16,7 @@ export interface RequestToSign {
   readonly date: string;
   /** `yyyymmdd` of that date in its own offset. */
   readonly day: string;
-  /** Media type without parameters, lower case; empty without the header. */
+  /** Media type without parameters, lower case; a request without the header counts as `application/octet-stream`. */
   readonly mediaType: string;
   /** Value of X-BackendAI-Version; `undefined` when it is not sent. */
   readonly version: string | undefined;

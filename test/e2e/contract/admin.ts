@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { at, textAt, textsAt } from '../support/json.ts';
+import { createKeypair, createUser } from '../support/users.ts';
+import { expectProblem, expectStatus, isoTime, uuid } from './rules.ts';
+import { type Stage, usePeople } from './stage.ts';
+
+function describeAdministration(stage: Stage): void {
+  const people = usePeople(stage);
+  const admin = () => stage.service.administrator;
+
+  it('makes users and keypairs for them by id and address', async () => {
+    const made = await admin().call('POST', '/admin/users', { json: { email: 'New.Person@example.org' } });
+    expectStatus(made, 201);
+    expect(made.json).toEqual({ id: uuid, email: 'New.Person@example.org' });
+    for (const user of [textAt(made.json, 'id'), 'new.person@EXAMPLE.org']) {
+      const issued = await admin().call('POST', '/admin/keypairs', { json: { user } });
+      expectStatus(issued, 201);
+      expect(issued.json).toEqual({
+        access_key: expect.stringMatching(/^[A-Z0-9]{20}$/),
+        secret_key: expect.stringMatching(/^[\w-]{40}$/),
+      });
+      const keypair = {
+        accessKey: textAt(issued.json, 'access_key'),
+        secretKey: textAt(issued.json, 'secret_key'),
+      };
+      expectStatus(await stage.service.client(keypair).call('GET', '/folders'), 200);
+    }
+  });
+
+  it('refuses an address that is taken, in any case, however many ask at once', async () => {
+    const calls = Array.from({ length: 6 }, (_, number) =>
+      admin().call('POST', '/admin/users', {
+        json: { email: number % 2 === 0 ? 'once@example.org' : 'ONCE@example.org' },
+      }),
+    );
+    const answers = await Promise.all(calls);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    for (const answer of answers) if (answer.status !== 201) expectProblem(answer, 409, 'email_taken');
+  });
+
+  it('lists users by page', async () => {
+    const page = await admin().call('GET', '/admin/users');
+    expectStatus(page, 200);
+    expect(at(page.json, 'items', 0)).toEqual({
+      id: uuid,
+      email: expect.any(String),
+      role: expect.stringMatching(/^(admin|user)$/),
+      is_active: true,
+      created_at: isoTime,
+    });
+    const emails = [...textsAt(page.json, 'email', 'items')];
+    for (let next = at(page.json, 'next_cursor'); typeof next === 'string'; ) {
+      const more = await admin().call('GET', '/admin/users', { query: { cursor: next } });
+      emails.push(...textsAt(more.json, 'email', 'items'));
+      next = at(more.json, 'next_cursor');
+    }
+    expect(emails).toContain(people.ada.email);
+    expect(new Set(emails).size).toBe(emails.length);
+    expectProblem(
+      await admin().call('GET', '/admin/users', { query: { cursor: 'x' } }),
+      400,
+      'request_malformed',
+    );
+  });
+
+  it.each([
+    {},
+    { email: '' },
+    { email: 'x' },
+    { email: '@example.org' },
+    { email: 'a@' },
+    { email: 'a b@example.org' },
+    { email: 5 },
+    { email: null },
+    { email: ['a@example.org'] },
+    { email: `${'x'.repeat(250)}@example.org` },
+    { email: 'a\u0000@example.org' },
+  ])('refuses %j for a user', async (json) => {
+    expectProblem(await admin().call('POST', '/admin/users', { json }), 400, 'request_malformed');
+  });
+
+  it('refuses a keypair for nobody', async () => {
+    for (const json of [
+      {},
+      { user: null },
+      { user: 5 },
+      { user: '' },
+      { user: ['a'] },
+      { user: 'x'.repeat(255) },
+    ]) {
+      expectProblem(await admin().call('POST', '/admin/keypairs', { json }), 400, 'request_malformed');
+    }
+    for (const user of [
+      'nobody@example.org',
+      '00000000-0000-7000-8000-000000000000',
+      'a\u0000',
+      "' OR 1=1 --",
+    ]) {
+      expectProblem(await admin().call('POST', '/admin/keypairs', { json: { user } }), 404, 'not_found');
+    }
+  });
+
+  it('answers users 403 and the unknown 401', async () => {
+    const anonymous = stage.service.client();
+    for (const [method, path] of [
+      ['POST', '/admin/users'],
+      ['GET', '/admin/users'],
+      ['POST', '/admin/keypairs'],
+    ] as const) {
+      for (const json of [{ email: 'e@example.org', user: people.ada.id }, {}]) {
+        expectProblem(await people.ada.client.call(method, path, { json }), 403, 'admin_required');
+        expectProblem(await anonymous.call(method, path, { json }), 401, 'auth_required');
+      }
+    }
+  });
+
+  it('gives each keypair of a user its own secret', async () => {
+    const user = await createUser(stage.service);
+    const second = await createKeypair(stage.service, user.id);
+    expect(second.secretKey).not.toBe(user.keypair.secretKey);
+    const mixed = { accessKey: second.accessKey, secretKey: user.keypair.secretKey };
+    expectProblem(await stage.service.client(mixed).call('GET', '/folders'), 401, 'auth_failed');
+  });
+}
+
+function describeService(stage: Stage): void {
+  it('tells its version, that it lives and that it is ready, to everybody', async () => {
+    const anonymous = stage.service.client();
+    const version = await anonymous.call('GET', '/');
+    expectStatus(version, 200);
+    expect(version.json).toEqual({
+      version: expect.stringMatching(/^v\d+\.\d{8}$/),
+      manager: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    });
+    expect((await anonymous.call('GET', '/livez')).json).toEqual({ status: 'ok' });
+    const ready = await anonymous.call('GET', '/readyz');
+    expectStatus(ready, 200);
+    expect(ready.json).toEqual({ status: 'ok', database: 'ok', volumes: { local: 'ok' } });
+  });
+
+  it('keeps the request id of the caller, when it is a plain word', async () => {
+    const anonymous = stage.service.client();
+    const kept = await anonymous.call('GET', '/', { headers: { 'X-Request-Id': 'my-request.1' } });
+    expect(kept.headers['x-request-id']).toBe('my-request.1');
+    for (const given of ['short', 'x'.repeat(65), 'with space 1', '<script>xxx']) {
+      const answer = await anonymous.call('GET', '/', { headers: { 'X-Request-Id': given } });
+      expect(answer.headers['x-request-id']).not.toBe(given);
+    }
+  });
+
+  it('answers paths it does not serve with 404 and other methods with 405', async () => {
+    const anonymous = stage.service.client();
+    for (const path of [
+      '/nothing',
+      '/folder',
+      '/folders/a/b/c',
+      '/admin',
+      '/favicon.ico',
+      '/.env',
+      '/folders/a/upload/x',
+    ]) {
+      expectProblem(await anonymous.call('GET', path), 404, 'not_found');
+    }
+    const answer = await anonymous.call('PUT', '/folders');
+    expectProblem(answer, 405, 'method_not_allowed');
+    expect(answer.headers.allow).toBe('GET, POST');
+    for (const [method, path] of [
+      ['PATCH', '/'],
+      ['POST', '/jobs'],
+      ['DELETE', '/folders'],
+      ['GET', '/folders/a/mkdir'],
+      ['PROPFIND', '/folders'],
+    ] as const) {
+      expectProblem(await anonymous.call(method, path), 405, 'method_not_allowed');
+    }
+  });
+}
+
+/** Administration, and what the service tells about itself. */
+export function describeAdmin(stage: Stage): void {
+  describe('administration', () => describeAdministration(stage));
+  describe('the service', () => describeService(stage));
+}
