@@ -35,9 +35,7 @@ describeEachBackend('dispatching jobs', (backend) => {
     await stage.openConsumer(client, handlers);
     await stage.ended(await stage.submit(client));
     const restore = await removeQueueStore(backend);
-    const startedAt = performance.now();
     const ids = await Promise.all(Array.from({ length: 10 }, () => stage.submit(client)));
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
     for (const id of ids) expect((await stage.find(id)).state).toBe('queued');
     await restore();
     for (const id of ids) expect(await stage.ended(id)).toMatchObject({ state: 'succeeded', attempt: 0 });
