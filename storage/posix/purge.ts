@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
 import { isDomainError } from '../../domain/errors.ts';
 import type { TreeUsage, WorkOptions } from '../volume.ts';
 import {
@@ -20,25 +21,30 @@ import {
   unlinkSync,
 } from './directory-sync.ts';
 import { type ByteName, type EntryName, nameFromBytes } from './entry-name.ts';
-import { entryConflict, hasErrno } from './errno.ts';
+import { entryConflict, errnoOf, hasErrno } from './errno.ts';
 import { idName, openArea, openFolder, openFolderParent } from './layout.ts';
 import { renameEvenLocked } from './place.ts';
 import { createPace, type Pace, toTreeUsage } from './progress.ts';
 import { modes } from './syscalls.ts';
 
+/** Directories entered inside one another, two descriptors each; what is deeper is moved up first. */
+const nestedMax = 16;
 /** Subdirectories remembered to be worked off next; more wait in the purge root until it is read again. */
 const pendingMax = 1000;
 /** Times the purge root is read. A container that still sits in a purged directory could refill it for ever. */
 const roundsMax = 1000;
 
+/** Failures kept of one round. */
+const failuresMax = 1;
+
 interface Purge {
-  /** Every subdirectory is flattened into here, so that depth costs neither descriptors nor long paths. */
+  /** What lies too deep is flattened into here, so that depth costs neither descriptors nor long paths. */
   readonly purgeRoot: Directory;
   readonly pace: Pace;
   readonly pending: string[];
   readonly newName: () => string;
-  /** The first entry that could not be removed; the rest is removed all the same. */
-  failure: unknown;
+  /** The first entries that could not be removed in this round; the rest is removed all the same. */
+  readonly failures: unknown[];
 }
 
 /** Names no slot, no id and no other purge of the same directory uses. */
@@ -80,13 +86,7 @@ function flatten(purge: Purge, directory: Directory, name: EntryName): void {
   if (purge.pending.length < pendingMax) purge.pending.push(flatName);
 }
 
-function removeEntry(purge: Purge, directory: Directory, name: EntryName): void {
-  const stat = evenLocked(directory, () => statSync(directory, name));
-  if (stat === null) return;
-  if (stat.isDirectory()) {
-    flatten(purge, directory, name);
-    return;
-  }
+function removeFile(purge: Purge, directory: Directory, name: EntryName, stat: BigIntStats): void {
   if (!evenLocked(directory, () => unlinkSync(directory, name))) return;
   const { tally } = purge.pace;
   tally.entries += 1;
@@ -96,12 +96,42 @@ function removeEntry(purge: Purge, directory: Directory, name: EntryName): void 
   tally.bytes += Number(stat.size);
 }
 
-function tryRemoveEntry(purge: Purge, directory: Directory, name: EntryName): void {
+/** Empties and removes a directory. One that was refilled meanwhile stays for the next round. */
+async function removeDirectory(
+  purge: Purge,
+  parent: Directory,
+  name: EntryName,
+  depth: number,
+): Promise<void> {
+  const directory = evenLocked(parent, () => openChildSync(parent, name));
   try {
-    removeEntry(purge, directory, name);
+    await emptyDirectory(purge, directory, depth);
+  } finally {
+    void directory.close();
+  }
+  if (!removeSync(parent, name)) return;
+  purge.pace.tally.entries += 1;
+  purge.pace.tally.directories += 1;
+}
+
+async function removeEntry(
+  purge: Purge,
+  directory: Directory,
+  name: EntryName,
+  depth: number,
+): Promise<void> {
+  try {
+    const stat = evenLocked(directory, () => statSync(directory, name));
+    if (stat === null) return;
+    if (!stat.isDirectory()) removeFile(purge, directory, name, stat);
+    else if (depth < nestedMax) await removeDirectory(purge, directory, name, depth + 1);
+    else flatten(purge, directory, name);
   } catch (error) {
-    // Vanished, or a file became a directory under our hands: the next round sees what is left.
-    if (!hasErrno(error, 'ENOENT', 'EISDIR', 'ENOTDIR')) purge.failure ??= error;
+    // An abort ends the purge.
+    if (errnoOf(error) === 0) throw error;
+    // Vanished, refilled, or turned into something else under our hands: the next round sees what is left.
+    const isPassing = hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EISDIR', 'ENOTDIR');
+    if (!isPassing && purge.failures.length < failuresMax) purge.failures.push(error);
   }
 }
 
@@ -117,66 +147,42 @@ function* namesEvenLocked(directory: Directory): Generator<ByteName, void, undef
 }
 
 /** Removes what can be removed from a directory; what a container adds meanwhile may be missed. */
-async function emptyDirectory(purge: Purge, directory: Directory): Promise<void> {
+async function emptyDirectory(purge: Purge, directory: Directory, depth: number): Promise<void> {
   for (const name of namesEvenLocked(directory)) {
     if (purge.pace.isOver()) await purge.pace.rest();
-    tryRemoveEntry(purge, directory, nameFromBytes(name));
+    await removeEntry(purge, directory, nameFromBytes(name), depth);
   }
 }
 
-/** Empties and removes one directory of the purge root. One that was refilled meanwhile stays for the next round. */
-async function removeFlat(purge: Purge, name: EntryName): Promise<void> {
-  const { purgeRoot, pace } = purge;
-  if (pace.isOver()) await pace.rest();
-  try {
-    const directory = openChildSync(purgeRoot, name);
-    try {
-      await emptyDirectory(purge, directory);
-    } finally {
-      void directory.close();
-    }
-    if (!removeSync(purgeRoot, name)) return;
-    pace.tally.entries += 1;
-    pace.tally.directories += 1;
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) purge.failure ??= error;
-  }
-}
-
-async function removePending(purge: Purge): Promise<void> {
-  for (let name = purge.pending.pop(); name !== undefined; name = purge.pending.pop()) {
-    await removeFlat(purge, name);
-  }
-}
-
-/** One pass over the purge root. @returns whether it was found empty */
+/** One pass over the purge root and what was flattened into it meanwhile. @returns whether it was found empty */
 async function purgeRound(purge: Purge): Promise<boolean> {
   let isEmpty = true;
-  for (const byteName of byteNames(purge.purgeRoot)) {
+  for (const name of byteNames(purge.purgeRoot)) {
     isEmpty = false;
-    const name = nameFromBytes(byteName);
-    const stat = statSync(purge.purgeRoot, name);
-    if (stat?.isDirectory()) await removeFlat(purge, name);
-    else tryRemoveEntry(purge, purge.purgeRoot, name);
-    await removePending(purge);
+    await removeEntry(purge, purge.purgeRoot, nameFromBytes(name), 0);
+    for (let flat = purge.pending.pop(); flat !== undefined; flat = purge.pending.pop()) {
+      await removeEntry(purge, purge.purgeRoot, flat, 0);
+    }
     if (purge.pace.isOver()) await purge.pace.rest();
   }
   return isEmpty;
 }
 
 /**
- * Removes everything in `purgeRoot`, which nobody else can reach by name: iteratively, any depth and width, with three
- * descriptors. Counts into `pace`. Several processes may do it at once.
+ * Removes everything in `purgeRoot`, which nobody else can reach by name: any depth and width, with a bounded number
+ * of descriptors. Counts into `pace`. Several processes may do it at once.
  * @throws the failure of the first entry that cannot be removed, after everything else was
  */
 async function purgeContents(purgeRoot: Directory, pace: Pace): Promise<void> {
-  const purge: Purge = { purgeRoot, pace, pending: [], newName: createNames(), failure: undefined };
+  const purge: Purge = { purgeRoot, pace, pending: [], newName: createNames(), failures: [] };
   for (let round = 1; round <= roundsMax; round += 1) {
     const before = pace.tally.entries;
+    purge.failures.length = 0;
     if (await purgeRound(purge)) return;
-    if (purge.failure !== undefined && pace.tally.entries === before) throw purge.failure;
+    const [failure] = purge.failures;
+    if (failure !== undefined && pace.tally.entries === before) throw failure;
   }
-  throw entryConflict('Files are still being created in what is purged.', purge.failure);
+  throw entryConflict('Files are still being created in what is purged.', purge.failures[0]);
 }
 
 async function removeEmptied(parent: Directory, name: EntryName, pace: Pace): Promise<void> {
