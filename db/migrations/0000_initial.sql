@@ -171,13 +171,16 @@ CREATE INDEX "jobs_due_idx" ON "jobs" USING btree ("next_dispatch_at") WHERE sta
 CREATE INDEX "jobs_actor_idx" ON "jobs" USING btree ("actor_id","id");--> statement-breakpoint
 CREATE INDEX "jobs_actor_open_idx" ON "jobs" USING btree ("actor_id") WHERE state IN ('queued', 'running');--> statement-breakpoint
 CREATE INDEX "jobs_folder_open_idx" ON "jobs" USING btree ("folder_id") WHERE state IN ('queued', 'running');--> statement-breakpoint
+CREATE INDEX "jobs_folder_purge_idx" ON "jobs" USING btree ("folder_id","created_at") WHERE kind = 'folder.purge';--> statement-breakpoint
 CREATE INDEX "jobs_finished_idx" ON "jobs" USING btree ("finished_at") WHERE finished_at IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "jobs_dedupe_key" ON "jobs" USING btree ("dedupe_key") WHERE state IN ('queued', 'running');--> statement-breakpoint
 CREATE INDEX "keypairs_user_idx" ON "keypairs" USING btree ("user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "members_user_name_key" ON "members" USING btree ("user_id","name");--> statement-breakpoint
 CREATE INDEX "members_user_folder_idx" ON "members" USING btree ("user_id","folder_id");--> statement-breakpoint
+CREATE INDEX "path_claims_job_idx" ON "path_claims" USING btree ("job_id");--> statement-breakpoint
 CREATE INDEX "uploads_lease_idx" ON "uploads" USING btree ("lease_until") WHERE state IN ('receiving', 'aborting');--> statement-breakpoint
 CREATE INDEX "uploads_folder_open_idx" ON "uploads" USING btree ("folder_id") WHERE state IN ('receiving', 'staged', 'aborting');--> statement-breakpoint
+CREATE INDEX "uploads_job_idx" ON "uploads" USING btree ("job_id");--> statement-breakpoint
 CREATE INDEX "uploads_finished_idx" ON "uploads" USING btree ("finished_at") WHERE finished_at IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "users_email_key" ON "users" USING btree (lower("email"));
 --> statement-breakpoint

@@ -1,4 +1,4 @@
-import { pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { index, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import { folders } from './folders.ts';
 import { jobs } from './jobs.ts';
 
@@ -17,5 +17,8 @@ export const pathClaims = pgTable(
       .notNull()
       .references(() => jobs.id, { onDelete: 'cascade' }),
   },
-  (table) => [primaryKey({ columns: [table.folderId, table.path] })],
+  (table) => [
+    primaryKey({ columns: [table.folderId, table.path] }),
+    index('path_claims_job_idx').on(table.jobId),
+  ],
 );

@@ -33,6 +33,7 @@ export const uploads = pgTable(
     index('uploads_folder_open_idx')
       .on(table.folderId)
       .where(sql`state IN ('receiving', 'staged', 'aborting')`),
+    index('uploads_job_idx').on(table.jobId),
     index('uploads_finished_idx').on(table.finishedAt).where(sql`finished_at IS NOT NULL`),
   ],
 );
