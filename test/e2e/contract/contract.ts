@@ -10,6 +10,7 @@ import { describeFolders } from './folders.ts';
 import { describeInventory } from './inventory.ts';
 import { describeJobs } from './jobs.ts';
 import { describeNames } from './names.ts';
+import { describeNasty } from './nasty.ts';
 import { describePermissions } from './permissions.ts';
 import { describeSharing } from './sharing.ts';
 import { openStage } from './stage.ts';
@@ -30,5 +31,6 @@ export function describeContract(backend: QueueBackend): void {
   describe('administration', () => describeAdmin(stage));
   describe('authentication', () => describeAuth(stage));
   describe('several processes', () => describeApis(stage));
+  describe('nasty input', () => describeNasty(stage));
   describe('the inventory', () => describeInventory(stage.requests));
 }
