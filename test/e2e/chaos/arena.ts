@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { expect } from 'vitest';
 import { openSql } from '../../support/clone-database.ts';
@@ -6,7 +7,7 @@ import { setFolderLimits } from '../support/limits.ts';
 import { type QueueBackend, type Service, startService } from '../support/service.ts';
 import { createFolder, createUser, type TestUser } from '../support/users.ts';
 import { auditAccounts, auditTree, readTree } from './audit.ts';
-import type { Record } from './call.ts';
+import type { Tally } from './call.ts';
 import { makeDice } from './dice.ts';
 import { contentOf, makeExpectation } from './expectation.ts';
 import { actOnFolders, type FolderLoad } from './folder-load.ts';
@@ -18,7 +19,7 @@ import { untilRest } from './rest.ts';
 export interface Arena {
   readonly service: Service;
   readonly sql: Sql;
-  readonly record: Record;
+  readonly tally: Tally;
   readonly corners: readonly Corner[];
   /** Load and kills for a number of rounds, then none; resolves when every client has stopped. */
   fight(rounds: number): Promise<void>;
@@ -31,7 +32,7 @@ const usersTotal = 3;
 const cornersPerUser = 2;
 const jobsPageMax = 500;
 
-async function makeCorners(service: Service, user: TestUser, shared: { seed: number; record: Record }) {
+async function makeCorners(service: Service, user: TestUser, shared: { seed: number; tally: Tally }) {
   const folder = await createFolder(user.client);
   await setFolderLimits(service, folder.id, { files: 100_000 });
   // Two clients share a folder, so that its counters are contended; their paths never meet.
@@ -40,7 +41,7 @@ async function makeCorners(service: Service, user: TestUser, shared: { seed: num
   return Array.from({ length: cornersPerUser }, (_, index): Corner => {
     const prefix = `c${index}`;
     const dice = makeDice(shared.seed, `${user.email.split('-')[0]}/${prefix}`);
-    return { client: user.client, folder, expectation, prefix, dice, record: shared.record, archives };
+    return { client: user.client, folder, expectation, prefix, dice, tally: shared.tally, archives };
   });
 }
 
@@ -48,16 +49,16 @@ async function makeCorners(service: Service, user: TestUser, shared: { seed: num
 export async function openArena(backend: QueueBackend, seed: number): Promise<Arena> {
   const service = await startService({ backend });
   const sql = openSql(service.databaseUrl);
-  const record: Record = { counts: new Map(), findings: [] };
+  const tally: Tally = { counts: new Map(), findings: [] };
   const words = Array.from({ length: usersTotal }, (_, index) => `user${index}`);
   const users = await Promise.all(words.map((word) => createUser(service, word)));
   const corners = (
-    await Promise.all(users.map((user) => makeCorners(service, user, { seed, record })))
+    await Promise.all(users.map((user) => makeCorners(service, user, { seed, tally })))
   ).flat();
   const folderLoads = await Promise.all(
     ['one', 'other'].map(async (word): Promise<FolderLoad> => {
       const { client } = await createUser(service, word);
-      return { client, dice: makeDice(seed, word), record, folders: [] };
+      return { client, dice: makeDice(seed, word), tally, folders: [] };
     }),
   );
   const killerDice = makeDice(seed, 'killer');
@@ -65,14 +66,18 @@ export async function openArena(backend: QueueBackend, seed: number): Promise<Ar
   const fight = async (rounds: number) => {
     const over = new AbortController();
     const loop = async (act: () => Promise<void>) => {
-      while (!over.signal.aborted) await act();
+      while (!over.signal.aborted) {
+        await act();
+        // An action that finds nothing to do waits for nothing; the others want their turn.
+        await setImmediate();
+      }
     };
     const loops = [
       ...corners.map((corner) => loop(() => actOnce(corner))),
       ...folderLoads.map((load) => loop(() => actOnFolders(load))),
     ];
     try {
-      for (let round = 0; round < rounds; round += 1) await strike(service, killerDice, record);
+      for (let round = 0; round < rounds; round += 1) await strike(service, killerDice, tally);
     } finally {
       over.abort();
       await Promise.all(loops);
@@ -80,10 +85,10 @@ export async function openArena(backend: QueueBackend, seed: number): Promise<Ar
   };
 
   const audit = async () => {
-    await untilRest(sql);
+    await untilRest(sql, service.administrator);
     const states = await readJobStates(sql);
     return [
-      ...record.findings.splice(0),
+      ...tally.findings.splice(0),
       ...(await auditAccounts(sql, service.volumeRoot)),
       ...(await auditCorners(service, corners, states)),
       ...(await Promise.all(folderLoads.map((load) => auditFolders(service, load, states)))).flat(),
@@ -94,7 +99,7 @@ export async function openArena(backend: QueueBackend, seed: number): Promise<Ar
   return {
     service,
     sql,
-    record,
+    tally,
     corners,
     fight,
     audit,

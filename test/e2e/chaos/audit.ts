@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -27,22 +27,24 @@ async function contentAt(path: string): Promise<NonNullable<Content>> {
   return { sha256: hash.digest('hex'), size };
 }
 
+async function* walk(root: string, dir: string): AsyncGenerator<{ path: string; entry: Dirent }> {
+  for (const entry of await readdir(join(root, dir), { withFileTypes: true })) {
+    const path = dir === '' ? entry.name : `${dir}/${entry.name}`;
+    yield { path, entry };
+    if (entry.isDirectory()) yield* walk(root, path);
+  }
+}
+
 /** Reads a folder's tree from the disk, apart from the service. */
 export async function readTree(volumeRoot: string, folderId: string): Promise<Tree> {
   const root = join(folderDir(volumeRoot, folderId), 'data');
   const files = new Map<string, Content>();
   const dirs = new Set<string>();
   const strange: string[] = [];
-  const pending = [''];
-  for (let dir = pending.pop(); dir !== undefined; dir = pending.pop()) {
-    for (const entry of await readdir(join(root, dir), { withFileTypes: true })) {
-      const path = dir === '' ? entry.name : `${dir}/${entry.name}`;
-      if (entry.isDirectory()) {
-        dirs.add(path);
-        pending.push(path);
-      } else if (entry.isFile()) files.set(path, await contentAt(join(root, path)));
-      else strange.push(path);
-    }
+  for await (const { path, entry } of walk(root, '')) {
+    if (entry.isDirectory()) dirs.add(path);
+    else if (entry.isFile()) files.set(path, await contentAt(join(root, path)));
+    else strange.push(path);
   }
   return { files, dirs, strange };
 }

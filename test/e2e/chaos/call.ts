@@ -8,7 +8,7 @@ export type Outcome =
   | { readonly kind: 'unknown' };
 
 /** Counts of what happened, and everything that must not happen. */
-export interface Record {
+export interface Tally {
   readonly counts: Map<string, number>;
   readonly findings: string[];
 }
@@ -18,8 +18,8 @@ const patienceMs = 6_000;
 const restMs = 40;
 
 /** Adds one to a count. */
-export function count(record: Record, name: string): void {
-  record.counts.set(name, (record.counts.get(name) ?? 0) + 1);
+export function count(tally: Tally, name: string): void {
+  tally.counts.set(name, (tally.counts.get(name) ?? 0) + 1);
 }
 
 function isRefusedConnection(error: unknown): boolean {
@@ -27,19 +27,20 @@ function isRefusedConnection(error: unknown): boolean {
 }
 
 /** A 5xx may only be a 503 that says when to come again. */
-function judge(record: Record, label: string, answer: Answer): Outcome {
+function judge(tally: Tally, label: string, answer: Answer): Outcome {
   const { status, headers, text } = answer;
-  count(record, String(status));
+  count(tally, 'answers');
+  count(tally, `answers ${status}`);
   if (status < 500 || status === 507) return { kind: 'answer', answer };
   if (status !== 503 || headers['retry-after'] === undefined) {
-    record.findings.push(`${label} answers ${status}: ${text.slice(0, 500)}`);
+    tally.findings.push(`${label} answers ${status}: ${text.slice(0, 500)}`);
   }
   return { kind: 'unknown' };
 }
 
 /** Sends a request the way people do while a service is killed: connections break, answers do not come. */
 export async function tryCall(
-  record: Record,
+  tally: Tally,
   client: Client,
   request: { readonly method: string; readonly path: string; readonly options?: CallOptions },
 ): Promise<Outcome> {
@@ -47,7 +48,7 @@ export async function tryCall(
   try {
     const signal = AbortSignal.timeout(patienceMs);
     return judge(
-      record,
+      tally,
       label,
       await client.call(request.method, request.path, { ...request.options, signal }),
     );
@@ -55,10 +56,10 @@ export async function tryCall(
     // The API needs a moment to come up again.
     await delay(restMs);
     if (isRefusedConnection(error)) {
-      count(record, 'refused connections');
+      count(tally, 'refused connections');
       return { kind: 'never_sent' };
     }
-    count(record, 'broken connections');
+    count(tally, 'broken connections');
     return { kind: 'unknown' };
   }
 }

@@ -99,10 +99,10 @@ export function describeChaos(backend: QueueBackend): void {
         await arena.fight(Math.min(roundsPerAudit, rounds - done));
         expectNothingWrong(await arena.audit(), arena);
       }
-      const { counts } = arena.record;
+      const { counts } = arena.tally;
       process.stderr.write(`${backend}, seed ${seed}: ${JSON.stringify(Object.fromEntries(counts))}\n`);
       expect(counts.get('kills')).toBe(rounds);
-      expect(counts.get('201')).toBeGreaterThan(rounds);
+      expect(counts.get('answers 201')).toBeGreaterThan(rounds);
     });
 
     // The canaries: an audit that sees nothing would let everything pass.

@@ -32,6 +32,8 @@ export interface Expectation {
   settle(after: Contents): void;
   /** Notes a change of unknown outcome. */
   leaveOpen(change: { label: string; after: Contents; jobId?: string | undefined }): OpenChange;
+  /** Notes that an open change was applied after all. */
+  close(change: OpenChange): void;
   /** Directories that were made, or were deleted, by acknowledged requests and not touched since. */
   readonly madeDirs: ReadonlySet<string>;
   readonly goneDirs: ReadonlySet<string>;
@@ -94,6 +96,10 @@ export function makeExpectation(): Expectation {
       open.push(change);
       noteParents(after);
       return change;
+    },
+    close: (change) => {
+      for (const [path, content] of change.after) put(path, content);
+      open.splice(open.indexOf(change), 1);
     },
     dirMade: (dir) => {
       madeDirs.add(dir);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openSql } from '../../support/clone-database.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Service } from '../support/service.ts';
-import { count, type Record } from './call.ts';
+import { count, type Tally } from './call.ts';
 import type { Dice } from './dice.ts';
 
 /** Forgets everything the queues hold, as a Redis that lost its memory does. */
@@ -33,7 +33,7 @@ function killAll(pids: readonly number[]): number {
 }
 
 /** Kills one worker, both, or the API, as soon as there is one, whatever it does at the moment. */
-async function killOnce(service: Service, dice: Dice, record: Record): Promise<void> {
+async function killOnce(service: Service, dice: Dice, tally: Tally): Promise<void> {
   const roll = dice.below(10);
   const victim = roll < 4 ? 'a worker' : roll < 6 ? 'both workers' : 'the API';
   const first = dice.below(2);
@@ -45,17 +45,34 @@ async function killOnce(service: Service, dice: Dice, record: Record): Promise<v
     if (targets.length < wanted) throw new Error(`There is no ${victim} to kill.`);
     if (killAll(targets) < wanted) throw new Error(`${victim} died already.`);
   });
-  count(record, `kills of ${victim}`);
-  count(record, 'kills');
+  count(tally, `kills of ${victim}`);
+  count(tally, 'kills');
 }
 
-/** One round of bad luck: a random while of peace, a kill, and now and then the queues' memory gone, before or after. */
-export async function strike(service: Service, dice: Dice, record: Record): Promise<void> {
-  await delay(dice.between(300, 1_700));
+/**
+ * A random while of peace, in which some requests are answered, so that a slow machine gets work done, too; now and then
+ * none at all, to hit processes that are just starting.
+ */
+async function peace(dice: Dice, tally: Tally): Promise<void> {
+  await delay(dice.between(300, 1_500));
+  if (dice.happens(0.15)) return;
+  const answers = () => tally.counts.get('answers') ?? 0;
+  const wanted = answers() + dice.between(10, 40);
+  await eventually(
+    () => {
+      if (answers() < wanted) throw new Error(`Only ${answers()} of ${wanted} requests are answered.`);
+    },
+    { timeoutMs: 60_000 },
+  );
+}
+
+/** One round of bad luck: peace, a kill, and now and then the queues' memory gone, before or after. */
+export async function strike(service: Service, dice: Dice, tally: Tally): Promise<void> {
+  await peace(dice, tally);
   const wipes = dice.happens(0.25);
   const isBefore = dice.happens(0.5);
   if (wipes && isBefore) await wipeQueues(service);
-  await killOnce(service, dice, record);
+  await killOnce(service, dice, tally);
   if (wipes && !isBefore) await wipeQueues(service);
-  if (wipes) count(record, 'wiped queues');
+  if (wipes) count(tally, 'wiped queues');
 }

@@ -2,7 +2,7 @@ import type { Client } from '../support/http-client.ts';
 import { at, listAt, textAt } from '../support/json.ts';
 import { readTar } from '../support/tar.ts';
 import type { TestFolder } from '../support/users.ts';
-import { count, type Outcome, type Record, tryCall } from './call.ts';
+import { count, type Outcome, type Tally, tryCall } from './call.ts';
 import type { Dice } from './dice.ts';
 import { type Content, type Contents, contentOf, type Expectation, sameContent } from './expectation.ts';
 
@@ -14,7 +14,7 @@ export interface Corner {
   /** Everything this client touches lies below; nobody else touches it. */
   readonly prefix: string;
   readonly dice: Dice;
-  readonly record: Record;
+  readonly tally: Tally;
   /** Ids of archives that were promised. */
   readonly archives: string[];
 }
@@ -54,7 +54,7 @@ function note(
   outcome: Outcome,
   change: { label: string; after: Contents; done: number },
 ): 'acknowledged' | 'refused' | 'unknown' {
-  const { expectation, record } = corner;
+  const { expectation, tally } = corner;
   if (outcome.kind === 'never_sent') return 'refused';
   if (outcome.kind === 'unknown') {
     expectation.leaveOpen(change);
@@ -71,12 +71,12 @@ function note(
     return 'acknowledged';
   }
   // A path that a dead request still holds is busy for a while; nothing else may be refused here.
-  if (status !== 409) record.findings.push(`${change.label} answers ${status}: ${text}`);
+  if (status !== 409) tally.findings.push(`${change.label} answers ${status}: ${text}`);
   return 'refused';
 }
 
 async function uploadFiles(corner: Corner): Promise<void> {
-  const { client, folder, dice, record, expectation } = corner;
+  const { client, folder, dice, tally, expectation } = corner;
   const paths = dice.some(freePaths(corner), dice.happens(0.5) ? 1 : dice.between(2, 20));
   if (paths.length === 0) return;
   const parts = paths.map((fileName) => ({ fileName, bytes: dice.bytes(sizeOf(dice)) }));
@@ -86,25 +86,25 @@ async function uploadFiles(corner: Corner): Promise<void> {
     path: folder.path('upload'),
     options: { parts, headers: preferenceOf(dice) },
   });
-  count(record, 'uploads');
+  count(tally, 'uploads');
   const label = `upload of ${paths.join(' ')}`;
-  const noted = note(corner, await tryCall(record, client, request()), { label, after, done: 201 });
+  const noted = note(corner, await tryCall(tally, client, request()), { label, after, done: 201 });
   if (noted !== 'unknown' || dice.happens(0.5)) return;
   // People send again what got no answer. Both may take effect; the contents are the same.
-  count(record, 'repeated uploads');
-  const again = await tryCall(record, client, request());
+  count(tally, 'repeated uploads');
+  const again = await tryCall(tally, client, request());
   const change = expectation.open.findLast((one) => one.label === label);
   if (again.kind === 'answer' && again.answer.status === 201 && change !== undefined)
     change.isAcknowledged = true;
 }
 
 async function deleteFiles(corner: Corner): Promise<void> {
-  const { client, folder, dice, record } = corner;
+  const { client, folder, dice, tally } = corner;
   const files = dice.some(ownFiles(corner), dice.between(1, 4));
   if (files.length === 0) return;
-  count(record, 'deletes of files');
+  count(tally, 'deletes of files');
   const options = { json: { files }, headers: dice.happens(0.3) ? { Prefer: 'respond-async' } : {} };
-  const outcome = await tryCall(record, client, {
+  const outcome = await tryCall(tally, client, {
     method: 'DELETE',
     path: folder.path('delete_files'),
     options,
@@ -123,20 +123,20 @@ function checkDeleted(corner: Corner, files: readonly string[], json: unknown): 
   const gone = listAt(json, 'results', 'success').map((result) => textAt(result, 'item'));
   const missed = files.filter((path) => !gone.includes(path));
   if (missed.length > 0)
-    corner.record.findings.push(`These were there and were not deleted: ${missed.join(' ')}`);
+    corner.tally.findings.push(`These were there and were not deleted: ${missed.join(' ')}`);
 }
 
 async function deleteDirectory(corner: Corner): Promise<void> {
-  const { client, folder, dice, record, expectation } = corner;
+  const { client, folder, dice, tally, expectation } = corner;
   const dirs = dirsOf(corner).filter(
     (dir) => expectation.filesBelow(dir).length > 0 && !expectation.isOpen(dir),
   );
   if (dirs.length === 0) return;
   const dir = dice.pick(dirs);
   const after = new Map<string, Content>(expectation.filesBelow(dir).map((path) => [path, null]));
-  count(record, 'deletes of directories');
+  count(tally, 'deletes of directories');
   const options = { json: { files: [dir], recursive: true } };
-  const outcome = await tryCall(record, client, {
+  const outcome = await tryCall(tally, client, {
     method: 'DELETE',
     path: folder.path('delete_files'),
     options,
@@ -147,12 +147,12 @@ async function deleteDirectory(corner: Corner): Promise<void> {
 }
 
 async function makeDirectory(corner: Corner): Promise<void> {
-  const { client, folder, dice, record, expectation } = corner;
+  const { client, folder, dice, tally, expectation } = corner;
   const parent = dice.pick(dirsOf(corner));
   const dir = `${parent}/m${dice.below(5)}`;
   if (expectation.isOpen(parent)) return;
-  count(record, 'mkdirs');
-  const outcome = await tryCall(record, client, {
+  count(tally, 'mkdirs');
+  const outcome = await tryCall(tally, client, {
     method: 'POST',
     path: folder.path('mkdir'),
     options: { json: { path: dir } },
@@ -160,44 +160,44 @@ async function makeDirectory(corner: Corner): Promise<void> {
   if (outcome.kind === 'unknown') expectation.dirUnknown(dir);
   if (outcome.kind !== 'answer') return;
   if (outcome.answer.status === 201) expectation.dirMade(dir);
-  else record.findings.push(`mkdir ${dir} answers ${outcome.answer.status}: ${outcome.answer.text}`);
+  else tally.findings.push(`mkdir ${dir} answers ${outcome.answer.status}: ${outcome.answer.text}`);
 }
 
 async function downloadFile(corner: Corner): Promise<void> {
-  const { client, folder, dice, record, expectation } = corner;
+  const { client, folder, dice, tally, expectation } = corner;
   const files = ownFiles(corner);
   if (files.length === 0) return;
   const path = dice.pick(files);
   const expected = expectation.files.get(path) ?? null;
-  count(record, 'downloads');
-  const outcome = await tryCall(record, client, {
+  count(tally, 'downloads');
+  const outcome = await tryCall(tally, client, {
     method: 'GET',
     path: folder.path('files', path).replaceAll('%2F', '/'),
   });
   if (outcome.kind !== 'answer') return;
   const { status, bytes } = outcome.answer;
   if (status === 200 && sameContent(contentOf(bytes), expected)) return;
-  record.findings.push(
+  tally.findings.push(
     `A download of ${path} answers ${status} with ${bytes.length} bytes, not its ${expected?.size}`,
   );
 }
 
 async function downloadTree(corner: Corner): Promise<void> {
-  const { client, folder, dice, record, expectation } = corner;
+  const { client, folder, dice, tally, expectation } = corner;
   const dirs = dirsOf(corner).filter(
     (dir) => expectation.filesBelow(dir).length > 0 && !expectation.isOpen(dir),
   );
   if (dirs.length === 0) return;
   const dir = dice.pick(dirs);
-  count(record, 'downloads of directories');
-  const outcome = await tryCall(record, client, {
+  count(tally, 'downloads of directories');
+  const outcome = await tryCall(tally, client, {
     method: 'GET',
     path: folder.path('download'),
     options: { query: { files: [dir], format: 'tar' } },
   });
   if (outcome.kind !== 'answer') return;
   if (outcome.answer.status !== 200) {
-    record.findings.push(`A download of ${dir} answers ${outcome.answer.status}: ${outcome.answer.text}`);
+    tally.findings.push(`A download of ${dir} answers ${outcome.answer.status}: ${outcome.answer.text}`);
     return;
   }
   const found = readTar(outcome.answer.bytes).filter(({ type }) => type === 'file');
@@ -208,24 +208,42 @@ async function downloadTree(corner: Corner): Promise<void> {
     );
     const isRight =
       entry !== undefined && sameContent(contentOf(entry.bytes), expectation.files.get(path) ?? null);
-    if (!isRight) record.findings.push(`The tar of ${dir} lacks the right ${path}`);
+    if (!isRight) tally.findings.push(`The tar of ${dir} lacks the right ${path}`);
   }
 }
 
 async function askForArchive(corner: Corner): Promise<void> {
-  const { client, folder, dice, record, archives } = corner;
+  const { client, folder, dice, tally, archives } = corner;
   const files = dice.some(ownFiles(corner), dice.between(1, 30));
   if (files.length === 0) return;
-  count(record, 'archives');
+  count(tally, 'archives');
   const json = { files, format: dice.pick(['zip', 'tar', 'tar.gz']) };
-  const outcome = await tryCall(record, client, {
+  const outcome = await tryCall(tally, client, {
     method: 'POST',
     path: folder.path('archives'),
     options: { json },
   });
   if (outcome.kind !== 'answer') return;
   if (outcome.answer.status === 202) archives.push(textAt(outcome.answer.json, 'id'));
-  else record.findings.push(`An archive is answered ${outcome.answer.status}: ${outcome.answer.text}`);
+  else tally.findings.push(`An archive is answered ${outcome.answer.status}: ${outcome.answer.text}`);
+}
+
+/** Asks after a job that an earlier answer named; when it has ended the outcome is known. */
+async function followJob({ client, tally, expectation, prefix, dice }: Corner): Promise<void> {
+  const promised = expectation.open.filter(
+    ({ jobId, after }) =>
+      jobId !== undefined && [...after.keys()].every((path) => path.startsWith(`${prefix}/`)),
+  );
+  if (promised.length === 0) return;
+  const change = dice.pick(promised);
+  const path = `/jobs/${change.jobId}`;
+  const outcome = await tryCall(tally, client, { method: 'GET', path });
+  if (outcome.kind !== 'answer') return;
+  const state = at(outcome.answer.json, 'state');
+  if (state === 'succeeded') expectation.close(change);
+  else if (state !== 'queued' && state !== 'running') {
+    tally.findings.push(`${path} for ${change.label} answers ${outcome.answer.text}`);
+  }
 }
 
 const actions: readonly (readonly [weight: number, act: (corner: Corner) => Promise<void>])[] = [
@@ -236,12 +254,13 @@ const actions: readonly (readonly [weight: number, act: (corner: Corner) => Prom
   [8, makeDirectory],
   [4, downloadTree],
   [5, askForArchive],
+  [25, followJob],
 ];
 
 const deck = actions.flatMap(([weight, act]) => Array.from({ length: weight }, () => act));
 
 /** Does one random thing. */
 export async function actOnce(corner: Corner): Promise<void> {
-  count(corner.record, 'operations');
+  count(corner.tally, 'operations');
   await corner.dice.pick(deck)(corner);
 }

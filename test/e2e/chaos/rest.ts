@@ -1,5 +1,6 @@
 import type { Sql } from 'postgres';
 import { eventually } from '../../support/eventually.ts';
+import type { Client } from '../support/http-client.ts';
 
 /** Longer than a lease of a lost run (15 s) and the repetitions that may follow. */
 const restMsMax = 90_000;
@@ -30,11 +31,16 @@ async function describeUnrest(sql: Sql): Promise<string[]> {
   ];
 }
 
-/** Waits until nothing is going on any more: no open job, no open upload. Throws with what does not end. */
-export async function untilRest(sql: Sql): Promise<void> {
+/**
+ * Waits until the API answers again and nothing is going on any more: no open job, no open upload. Throws with what
+ * does not end.
+ */
+export async function untilRest(sql: Sql, client: Client): Promise<void> {
   await skipHolds(sql);
   await eventually(
     async () => {
+      const ready = await client.call('GET', '/readyz');
+      if (ready.status !== 200) throw new Error(`The API is not ready: ${ready.text}`);
       const unrest = await describeUnrest(sql);
       if (unrest.length > 0) throw new Error(`The service does not come to rest: ${unrest.join('; ')}`);
     },
