@@ -12,13 +12,13 @@ import {
 } from './directory.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
-import { openArea } from './layout.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { notRegular, openRegularFile } from './open-file.ts';
 import { placeWithoutReplacing } from './place.ts';
 
 /** Opens the directory at `path` in a folder's data for `work`. @throws entry_not_found, or what `meaning` says */
 export function withDataDirectory<T>(
-  root: Directory,
+  root: VolumeRoot,
   target: { readonly folderId: string; readonly path: readonly string[] },
   meaning: BadComponent,
   work: (directory: Directory) => Promise<T>,
@@ -28,7 +28,7 @@ export function withDataDirectory<T>(
   );
 }
 
-async function statNamed(root: Directory, folderId: string, path: EntryPath): Promise<EntryStat | null> {
+async function statNamed(root: VolumeRoot, folderId: string, path: EntryPath): Promise<EntryStat | null> {
   const { parent, name } = splitEntryPath(path);
   return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', async (directory) => {
     const stat = await statChild(directory, name);
@@ -38,7 +38,7 @@ async function statNamed(root: Directory, folderId: string, path: EntryPath): Pr
 
 /** `Volume.stat`. */
 export async function statEntry(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   path: EntryPath,
 ): Promise<EntryStat | null> {
@@ -53,7 +53,7 @@ export async function statEntry(
 }
 
 /** `Volume.open`. */
-export async function openEntry(root: Directory, folderId: string, path: EntryPath): Promise<OpenFile> {
+export async function openEntry(root: VolumeRoot, folderId: string, path: EntryPath): Promise<OpenFile> {
   if (path.length === 0) throw notRegular();
   const { parent, name } = splitEntryPath(path);
   return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', (directory) =>
@@ -74,7 +74,7 @@ async function makeIn(parent: Directory, name: string): Promise<'created' | 'exi
 
 /** `Volume.makeDirectory`. */
 export async function makeDirectory(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   path: EntryPath,
   options: { readonly parents: boolean; readonly existOk: boolean },
@@ -96,7 +96,7 @@ function refuseExisting(outcome: 'created' | 'existed', existOk: boolean): 'crea
 
 /** `Volume.move`. The directory that shall hold `to` must exist. */
 export async function moveEntry(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   from: EntryPath,
   to: EntryPath,

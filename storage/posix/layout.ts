@@ -1,9 +1,4 @@
 import assert from 'node:assert/strict';
-import { domainError, isDomainError } from '../../domain/errors.ts';
-import { descend, descendMaking } from './descend.ts';
-import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './directory.ts';
-import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
-import { modes } from './syscalls.ts';
 
 /** The directories of a folder. Only `data` is ever mounted into a session; staging and trash share its quota realm. */
 export type FolderArea = 'data' | 'stage' | 'trash';
@@ -36,71 +31,4 @@ export function folderComponents(folderId: string): readonly [string, string, st
 export function archiveComponents(archiveId: string): readonly [string, string] {
   const name = idName(archiveId);
   return [name.slice(-2), name];
-}
-
-/** Above `data` everything is ours: whatever else than a missing directory stands there, the volume is broken. */
-function upperError(error: unknown): unknown {
-  if (hasErrno(error, 'ENOENT') || isDomainError(error, 'entry_not_found')) {
-    return domainError('entry_not_found', 'The folder is not on this volume.', { cause: error });
-  }
-  if (hasErrno(error, 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM')) return volumeUnavailable(error);
-  return toStorageError(error);
-}
-
-/** Opens the directory of a folder. @throws entry_not_found, volume_unavailable */
-export async function openFolder(root: Directory, folderId: string): Promise<Directory> {
-  const components = [foldersName, ...folderComponents(folderId)];
-  try {
-    return await descend(root, components, 'volume_unavailable');
-  } catch (error) {
-    throw upperError(error);
-  }
-}
-
-async function openAreaOf(folder: Directory, area: FolderArea): Promise<Directory> {
-  try {
-    return await openChild(folder, area);
-  } catch (error) {
-    throw upperError(error);
-  }
-}
-
-/** Opens one area of a folder. @throws entry_not_found, volume_unavailable */
-export function openArea(root: Directory, folderId: string, area: FolderArea): Promise<Directory> {
-  return withDirectory(openFolder(root, folderId), (folder) => openAreaOf(folder, area));
-}
-
-/** Opens two areas of one folder for `work`, to rename from one to the other. @throws as {@link openArea} */
-export function withAreas<T>(
-  root: Directory,
-  folderId: string,
-  names: { readonly from: FolderArea; readonly to: FolderArea },
-  work: (areas: { readonly from: Directory; readonly to: Directory }) => Promise<T>,
-): Promise<T> {
-  return withDirectory(openFolder(root, folderId), (folder) =>
-    withDirectory(openAreaOf(folder, names.from), (from) =>
-      withDirectory(openAreaOf(folder, names.to), (to) => work({ from, to })),
-    ),
-  );
-}
-
-/** Makes a folder's directories, durably; a no-op for those that exist. `data` comes last: with it, all are there. */
-export async function makeFolder(root: Directory, folderId: string): Promise<void> {
-  const components = [foldersName, ...folderComponents(folderId)];
-  await withDirectory(descendMaking(root, components, modes.upper), async (folder) => {
-    await makeChild(folder, 'stage', modes.closed);
-    await makeChild(folder, 'trash', modes.closed);
-    await makeChild(folder, 'data', modes.directory);
-    await syncDirectory(folder);
-  });
-}
-
-/** Opens the directory that holds a folder's. @throws entry_not_found, volume_unavailable */
-export async function openFolderParent(root: Directory, folderId: string): Promise<Directory> {
-  const [first, second] = folderComponents(folderId);
-  try {
-    return await descend(root, [foldersName, first, second], 'volume_unavailable');
-  } catch (error) {
-    throw upperError(error);
-  }
 }

@@ -8,7 +8,7 @@ import { descend } from './descend.ts';
 import { type Directory, statChild, statDirectory, withDirectory } from './directory.ts';
 import { type ByteName, decodeName, nameFromBytes, pathOf } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
-import { openArea } from './layout.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
 
 const opendir = promisify(fs.opendir);
 
@@ -206,7 +206,7 @@ async function listDirectory(
   }
 }
 
-async function openListed(root: Directory, folderId: string, path: EntryPath): Promise<Directory> {
+async function openListed(root: VolumeRoot, folderId: string, path: EntryPath): Promise<Directory> {
   const data = await openArea(root, folderId, 'data');
   try {
     if (path.length === 0) return data.share();
@@ -225,7 +225,7 @@ async function openListed(root: Directory, folderId: string, path: EntryPath): P
  * @throws also request_malformed for a cursor that no listing gave
  */
 export function listEntries(
-  root: Directory,
+  root: VolumeRoot,
   readers: ReaderCache,
   target: { readonly folderId: string; readonly path: EntryPath },
   options: ListOptions,

@@ -5,7 +5,8 @@ import { type Directory, openChild, withDirectory } from './directory.ts';
 import { byteNames, openChildSync, openUpSync, statSync } from './directory-sync.ts';
 import { type ByteName, nameFromBytes } from './entry-name.ts';
 import { entryNotFound, hasErrno } from './errno.ts';
-import { idName, openArea } from './layout.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
+import { idName } from './layout.ts';
 import { createLevelStack } from './level-stack.ts';
 import { createPace, type Pace, toTreeUsage } from './progress.ts';
 
@@ -84,7 +85,7 @@ async function countTree(start: Directory, pace: Pace, countLinked: CountLinked)
 
 /** `Volume.measure`. */
 export async function measureData(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   options: WorkOptions | undefined,
 ): Promise<TreeUsage> {
@@ -101,7 +102,7 @@ export async function measureData(
 }
 
 /** Opens `trash/<trashId>`. @throws entry_not_found */
-export function openTrash(root: Directory, folderId: string, trashId: string): Promise<Directory> {
+export function openTrash(root: VolumeRoot, folderId: string, trashId: string): Promise<Directory> {
   const name = idName(trashId);
   return withDirectory(openArea(root, folderId, 'trash'), async (trash) => {
     try {
@@ -114,7 +115,7 @@ export function openTrash(root: Directory, folderId: string, trashId: string): P
 
 /** `Volume.measureTrash`. */
 export async function measureTrash(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   trashId: string,
   options: WorkOptions | undefined,

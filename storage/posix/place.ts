@@ -83,6 +83,18 @@ async function linkOrReplace(from: Place, to: Place, stat: BigIntStats): Promise
 }
 
 /**
+ * Two movers of one file both give it a new name, but only one of them removes the old one; the other takes its own
+ * name back. Not when it is the only name left: then a lost reply only looks like somebody else's removal.
+ */
+async function giveUpIfTaken(to: Place, stat: BigIntStats): Promise<void> {
+  const placed = await statChild(to.directory, to.name);
+  if (placed?.ino !== stat.ino || placed.nlink === 1n) return;
+  await unlinkChild(to.directory, to.name);
+  await syncDirectory(to.directory);
+  throw entryNotFound();
+}
+
+/**
  * link then unlink: link(2) never replaces. A reader between the two sees the file under both names. What a container
  * puts at the old name between the inode check and the unlink is lost to it; plain Node has no rename that refuses to
  * replace.
@@ -92,7 +104,10 @@ async function placeFile(from: Place, to: Place, stat: BigIntStats): Promise<voi
   await syncDirectory(to.directory);
   if (!hasBothNames) return;
   const left = await statChild(from.directory, from.name);
-  if (left?.ino === stat.ino) await unlinkChild(from.directory, from.name);
+  // Another inode there is a new file that has nothing to do with this one.
+  if (left !== null && left.ino !== stat.ino) return;
+  const isRemoved = left !== null && (await unlinkChild(from.directory, from.name));
+  if (!isRemoved) await giveUpIfTaken(to, stat);
 }
 
 /** mkdir then rename over the empty directory: the first never replaces, the second only what is still empty. */

@@ -1,11 +1,13 @@
 import type { EntryPath } from '../../domain/entry-path.ts';
 import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
-import { type Directory, makeChild, ownDirectory, syncDirectory } from './directory.ts';
+import { makeChild, ownDirectory, syncDirectory } from './directory.ts';
 import { makeDirectory, moveEntry, openEntry, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
-import { archivesName, foldersName, makeFolder } from './layout.ts';
+import { makeFolder, type VolumeRoot } from './folder-areas.ts';
+import { createFolderCache } from './folder-cache.ts';
+import { archivesName, foldersName } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
 import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
@@ -22,22 +24,22 @@ export interface PosixVolume extends Volume {
   close(): Promise<void>;
 }
 
-async function openRoot(path: string): Promise<Directory> {
+async function openRoot(path: string): Promise<VolumeRoot> {
   await syscalls.mkdir(path, { recursive: true, mode: modes.upper });
   // The operator's own path, so links in it are followed; everything below goes through this handle.
   const fd = await syscalls.open(path, openFlags.root);
   const { dev } = await syscalls.fstat(fd, { bigint: true });
-  return ownDirectory(fd, dev);
+  return Object.assign(ownDirectory(fd, dev), { folders: createFolderCache() });
 }
 
-async function makeAreas(root: Directory): Promise<void> {
+async function makeAreas(root: VolumeRoot): Promise<void> {
   const hasNewFolders = await makeChild(root, foldersName, modes.upper);
   const hasNewArchives = await makeChild(root, archivesName, modes.closed);
   if (hasNewFolders || hasNewArchives) await syncDirectory(root);
 }
 
 function folderOperations(
-  root: Directory,
+  root: VolumeRoot,
 ): Pick<Volume, 'createFolder' | 'listFolders' | 'purgeFolder' | 'measure'> {
   return {
     createFolder: (folderId) => coded(() => makeFolder(root, folderId)),
@@ -48,7 +50,7 @@ function folderOperations(
 }
 
 function stageOperations(
-  root: Directory,
+  root: VolumeRoot,
 ): Pick<Volume, 'createStage' | 'syncStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'> {
   return {
     createStage: (folderId, stageId): Promise<StageWriter> =>
@@ -62,7 +64,7 @@ function stageOperations(
 }
 
 function entryOperations(
-  root: Directory,
+  root: VolumeRoot,
   readers: ReaderCache,
 ): Pick<Volume, 'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move'> {
   return {
@@ -76,7 +78,7 @@ function entryOperations(
 }
 
 function trashOperations(
-  root: Directory,
+  root: VolumeRoot,
 ): Pick<Volume, 'createTrash' | 'trashEntry' | 'restoreTrash' | 'listTrash' | 'measureTrash' | 'purgeTrash'> {
   return {
     createTrash: (folderId, trashId) => coded(() => createTrash(root, folderId, trashId)),
@@ -92,7 +94,7 @@ function trashOperations(
   };
 }
 
-async function capacityOf(root: Directory): ReturnType<Volume['capacity']> {
+async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
   const found = await root.using((fd) => syscalls.statfs(pathOf(fd)));
   return {
     bytesFree: found.bavail * found.bsize,
@@ -116,7 +118,7 @@ export async function openPosixVolume({
   readonly name: string;
   readonly root: string;
 }): Promise<PosixVolume> {
-  let root: Directory | undefined;
+  let root: VolumeRoot | undefined;
   try {
     root = await openRoot(path);
     await makeAreas(root);
@@ -127,7 +129,7 @@ export async function openPosixVolume({
   return volumeOn(root, name);
 }
 
-function volumeOn(root: Directory, name: string): PosixVolume {
+function volumeOn(root: VolumeRoot, name: string): PosixVolume {
   const readers = createReaderCache();
   return {
     name,
@@ -143,6 +145,7 @@ function volumeOn(root: Directory, name: string): PosixVolume {
     listArchives: () => listArchives(root),
     async close() {
       readers.close();
+      root.folders.close();
       await root.close();
     },
   };

@@ -22,7 +22,8 @@ import {
 } from './directory-sync.ts';
 import { type ByteName, type EntryName, nameFromBytes } from './entry-name.ts';
 import { entryConflict, errnoOf, hasErrno } from './errno.ts';
-import { idName, openArea, openFolder, openFolderParent } from './layout.ts';
+import { openArea, openFolder, openFolderParent, type VolumeRoot } from './folder-areas.ts';
+import { idName } from './layout.ts';
 import { renameEvenLocked } from './place.ts';
 import { createPace, type Pace, toTreeUsage } from './progress.ts';
 import { modes } from './syscalls.ts';
@@ -200,7 +201,7 @@ async function unlessGone(work: () => Promise<void>): Promise<void> {
 
 /** `Volume.purgeTrash`. */
 export async function purgeTrash(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   trashId: string,
   options: WorkOptions | undefined,
@@ -234,18 +235,20 @@ async function purgeAreas(folder: Directory, pace: Pace): Promise<void> {
 
 /** `Volume.purgeFolder`. */
 export async function purgeFolder(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   options: WorkOptions | undefined,
 ): Promise<TreeUsage> {
   const name = idName(folderId);
   const pace = createPace(options);
   await unlessGone(async () => {
+    root.folders.drop(folderId);
     await withDirectory(openFolder(root, folderId), (folder) => purgeAreas(folder, pace));
     await withDirectory(openFolderParent(root, folderId), async (parent) => {
       await removeChild(parent, name);
       await syncDirectory(parent);
     });
   });
+  root.folders.drop(folderId);
   return toTreeUsage(pace.tally);
 }

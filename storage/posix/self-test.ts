@@ -12,7 +12,7 @@ import {
 } from './directory.ts';
 import { pathAt } from './entry-name.ts';
 import { hasErrno, volumeUnavailable } from './errno.ts';
-import { makeFolder, openArea, openFolder } from './layout.ts';
+import { makeFolder, openArea, openFolder, type VolumeRoot } from './folder-areas.ts';
 import { purgeFolder } from './purge.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 
@@ -51,7 +51,7 @@ async function checkDevices(areas: readonly Directory[]): Promise<void> {
   }
 }
 
-async function checkFolder(root: Directory, folderId: string): Promise<void> {
+async function checkFolder(root: VolumeRoot, folderId: string): Promise<void> {
   await withDirectory(openArea(root, folderId, 'data'), (data) =>
     withDirectory(openArea(root, folderId, 'stage'), (stage) =>
       withDirectory(openArea(root, folderId, 'trash'), async (trash) => {
@@ -70,7 +70,7 @@ async function checkFolder(root: Directory, folderId: string): Promise<void> {
  * `Volume.selfTest`: in a folder of its own, which is removed again. Also fails where /proc is not mounted.
  * @throws volume_unavailable, the reason in `cause`
  */
-export async function selfTest(root: Directory): Promise<void> {
+export async function selfTest(root: VolumeRoot): Promise<void> {
   const folderId = randomUUID();
   try {
     await makeFolder(root, folderId);

@@ -13,7 +13,8 @@ import {
 import { pathAt } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
-import { idName, openArea, withAreas } from './layout.ts';
+import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
+import { idName } from './layout.ts';
 import { createStageWriter } from './stage-writer.ts';
 import { listStoredNames } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
@@ -22,7 +23,7 @@ import { modes, openFlags, syscalls } from './syscalls.ts';
 const commitAttemptsMax = 3;
 
 /** `Volume.createStage`. */
-export async function createStage(root: Directory, folderId: string, stageId: string): Promise<StageWriter> {
+export async function createStage(root: VolumeRoot, folderId: string, stageId: string): Promise<StageWriter> {
   const name = idName(stageId);
   return withDirectory(openArea(root, folderId, 'stage'), async (stage) => {
     const fd = await stage.using((parent) =>
@@ -33,12 +34,12 @@ export async function createStage(root: Directory, folderId: string, stageId: st
 }
 
 /** `Volume.syncStage`. */
-export function syncStage(root: Directory, folderId: string): Promise<void> {
+export function syncStage(root: VolumeRoot, folderId: string): Promise<void> {
   return withDirectory(openArea(root, folderId, 'stage'), syncDirectory);
 }
 
 /** `Volume.discardStage`. */
-export async function discardStage(root: Directory, folderId: string, stageId: string): Promise<void> {
+export async function discardStage(root: VolumeRoot, folderId: string, stageId: string): Promise<void> {
   const name = idName(stageId);
   try {
     await withDirectory(openArea(root, folderId, 'stage'), (stage) => unlinkChild(stage, name));
@@ -50,7 +51,7 @@ export async function discardStage(root: Directory, folderId: string, stageId: s
 
 /** `Volume.statStage`. */
 export async function statStage(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   stageId: string,
 ): Promise<EntryStat | null> {
@@ -60,7 +61,7 @@ export async function statStage(
 }
 
 /** `Volume.listStages`. */
-export function listStages(root: Directory, folderId: string): Promise<readonly StoredName[]> {
+export function listStages(root: VolumeRoot, folderId: string): Promise<readonly StoredName[]> {
   return withDirectory(openArea(root, folderId, 'stage'), listStoredNames);
 }
 
@@ -116,7 +117,7 @@ async function syncEarlierCommit(data: Directory, parents: readonly string[]): P
 
 /** `Volume.commitStage`. */
 export function commitStage(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   stageId: string,
   path: EntryPath,

@@ -3,10 +3,11 @@ import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { EntryStat, StoredName } from '../volume.ts';
 import { descend } from './descend.ts';
-import { type Directory, makeChild, statChild, syncDirectory, withDirectory } from './directory.ts';
+import { makeChild, statChild, syncDirectory, withDirectory } from './directory.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
-import { idName, openArea, withAreas } from './layout.ts';
+import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
+import { idName } from './layout.ts';
 import { type Place, placeWithoutReplacing, renameEvenLocked } from './place.ts';
 import { listStoredNames } from './stored-names.ts';
 import { modes } from './syscalls.ts';
@@ -18,7 +19,7 @@ function slotName(slot: number): string {
 }
 
 /** `Volume.createTrash`. */
-export async function createTrash(root: Directory, folderId: string, trashId: string): Promise<void> {
+export async function createTrash(root: VolumeRoot, folderId: string, trashId: string): Promise<void> {
   const name = idName(trashId);
   await withDirectory(openArea(root, folderId, 'trash'), async (trash) => {
     await makeChild(trash, name, modes.closed);
@@ -46,7 +47,7 @@ async function takeOut(from: Place, slot: Place): Promise<EntryStat> {
 
 /** `Volume.trashEntry`. */
 export async function trashEntry(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   path: EntryPath,
   target: { readonly trashId: string; readonly slot: number },
@@ -66,7 +67,7 @@ export async function trashEntry(
 
 /** `Volume.restoreTrash`. */
 export async function restoreTrash(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   slot: { readonly trashId: string; readonly slot: number },
   path: EntryPath,
@@ -90,6 +91,6 @@ export async function restoreTrash(
 }
 
 /** `Volume.listTrash`. */
-export function listTrash(root: Directory, folderId: string): Promise<readonly StoredName[]> {
+export function listTrash(root: VolumeRoot, folderId: string): Promise<readonly StoredName[]> {
   return withDirectory(openArea(root, folderId, 'trash'), listStoredNames);
 }

@@ -6,7 +6,7 @@ import { openChildSync, statSync } from './directory-sync.ts';
 import { decodeName, type EntryName, nameFromBytes } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
-import { openArea } from './layout.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { createLevelStack, type LevelStack } from './level-stack.ts';
 import { openRegularFile } from './open-file.ts';
 import { namesDescending } from './sorted-names.ts';
@@ -22,7 +22,7 @@ export interface WalkOptions {
 }
 
 interface Walk {
-  readonly root: Directory;
+  readonly root: VolumeRoot;
   readonly folderId: string;
   readonly options: WalkOptions;
   readonly slice: TimeSlice;
@@ -139,7 +139,7 @@ async function* walkFrom(walk: Walk, data: Directory, path: EntryPath): AsyncGen
  * directories from the start to the present one.
  */
 export async function* walkTree(
-  root: Directory,
+  root: VolumeRoot,
   folderId: string,
   path: EntryPath,
   options: WalkOptions,

@@ -49,6 +49,14 @@ export function describeStaging(test: () => TestVolume): void {
     expect((await volume.list(folderId, at(''), { limit: 10 })).entries).toEqual([]);
   });
 
+  it('makes staged names durable on request, also when there are none', async () => {
+    const { volume, folderId } = test();
+    await volume.syncStage(folderId);
+    await (await volume.createStage(folderId, randomUUID())).finish();
+    await volume.syncStage(folderId);
+    expect(await codeOf(volume.syncStage(randomUUID()))).toBe('entry_not_found');
+  });
+
   it('lists staged files with their age and forgets discarded ones', async () => {
     const { volume, folderId } = test();
     const stageId = randomUUID();

@@ -1,0 +1,103 @@
+import { domainError, isDomainError } from '../../domain/errors.ts';
+import { descend, descendMaking } from './descend.ts';
+import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './directory.ts';
+import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
+import type { FolderCache } from './folder-cache.ts';
+import { type FolderArea, folderComponents, foldersName } from './layout.ts';
+import { modes } from './syscalls.ts';
+
+/** The root of a volume, with the folders it has open. */
+export interface VolumeRoot extends Directory {
+  readonly folders: FolderCache;
+}
+
+/** Above `data` everything is ours: whatever else than a missing directory stands there, the volume is broken. */
+function upperError(error: unknown): unknown {
+  if (hasErrno(error, 'ENOENT') || isDomainError(error, 'entry_not_found')) {
+    return domainError('entry_not_found', 'The folder is not on this volume.', { cause: error });
+  }
+  if (hasErrno(error, 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM')) return volumeUnavailable(error);
+  return toStorageError(error);
+}
+
+/** Opens the directory of a folder. @throws entry_not_found, volume_unavailable */
+export async function openFolder(root: Directory, folderId: string): Promise<Directory> {
+  const components = [foldersName, ...folderComponents(folderId)];
+  try {
+    return await descend(root, components, 'volume_unavailable');
+  } catch (error) {
+    throw upperError(error);
+  }
+}
+
+async function openAreaOf(folder: Directory, area: FolderArea): Promise<Directory> {
+  try {
+    return await openChild(folder, area);
+  } catch (error) {
+    throw upperError(error);
+  }
+}
+
+/** By the cached handle of the folder; `null` when there is none or it is no longer good. */
+async function openCachedArea(
+  root: VolumeRoot,
+  folderId: string,
+  area: FolderArea,
+): Promise<Directory | null> {
+  const folder = root.folders.find(folderId);
+  if (folder === null) return null;
+  try {
+    return await openChild(folder, area);
+  } catch (error) {
+    root.folders.drop(folderId);
+    if (hasErrno(error, 'ENOENT', 'ESTALE')) return null;
+    throw upperError(error);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Opens one area of a folder. @throws entry_not_found, volume_unavailable */
+export async function openArea(root: VolumeRoot, folderId: string, area: FolderArea): Promise<Directory> {
+  const cached = await openCachedArea(root, folderId, area);
+  if (cached !== null) return cached;
+  return withDirectory(openFolder(root, folderId), async (folder) => {
+    const opened = await openAreaOf(folder, area);
+    root.folders.keep(folderId, folder);
+    return opened;
+  });
+}
+
+/** Opens two areas of one folder for `work`, to rename from one to the other. @throws as {@link openArea} */
+export function withAreas<T>(
+  root: VolumeRoot,
+  folderId: string,
+  names: { readonly from: FolderArea; readonly to: FolderArea },
+  work: (areas: { readonly from: Directory; readonly to: Directory }) => Promise<T>,
+): Promise<T> {
+  return withDirectory(openArea(root, folderId, names.from), (from) =>
+    withDirectory(openArea(root, folderId, names.to), (to) => work({ from, to })),
+  );
+}
+
+/** Makes a folder's directories, durably; a no-op for those that exist. `data` comes last: with it, all are there. */
+export async function makeFolder(root: VolumeRoot, folderId: string): Promise<void> {
+  root.folders.drop(folderId);
+  const components = [foldersName, ...folderComponents(folderId)];
+  await withDirectory(descendMaking(root, components, modes.upper), async (folder) => {
+    await makeChild(folder, 'stage', modes.closed);
+    await makeChild(folder, 'trash', modes.closed);
+    await makeChild(folder, 'data', modes.directory);
+    await syncDirectory(folder);
+  });
+}
+
+/** Opens the directory that holds a folder's. @throws entry_not_found, volume_unavailable */
+export async function openFolderParent(root: Directory, folderId: string): Promise<Directory> {
+  const [first, second] = folderComponents(folderId);
+  try {
+    return await descend(root, [foldersName, first, second], 'volume_unavailable');
+  } catch (error) {
+    throw upperError(error);
+  }
+}
