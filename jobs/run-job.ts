@@ -10,7 +10,7 @@ import {
 } from '../db/queries/job-lease.ts';
 import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
-import { backoffOf, type JobFailure, poisoned, readFailure } from './failures.ts';
+import { backoffOf, isForOperator, type JobFailure, poisoned, readFailure } from './failures.ts';
 import {
   type JobContext,
   JobDeferredError,
@@ -160,7 +160,7 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
   }
   const failure = readFailure(reason);
   const fields = { err: error, jobId: row.id, kind: row.kind, attempt: row.attempt + 1, code: failure.code };
-  parts.logger.warn(fields, 'job.run-failed');
+  parts.logger[isForOperator(failure.code) ? 'warn' : 'info'](fields, 'job.run-failed');
   if (!failure.isTransient || row.attempt + 1 >= row.attemptsMax) {
     return await end(run, job, { state: 'failed', ...failure });
   }
@@ -234,8 +234,10 @@ async function tell(run: Run, how: JobEnd): Promise<void> {
     attempt,
     ms: Math.round(performance.now() - run.startedAt),
   };
-  if (how.state === 'failed') parts.logger.error({ ...fields, code: how.code }, 'job.failed');
-  else parts.logger.info(fields, `job.${how.state}`);
+  if (how.state === 'failed') {
+    const level = isForOperator(how.code) ? 'error' : 'info';
+    parts.logger[level]({ ...fields, code: how.code }, 'job.failed');
+  } else parts.logger.info(fields, `job.${how.state}`);
   await notifyJob(parts.db, jobId, how.state).catch((err: unknown) => {
     parts.logger.warn({ err, jobId }, 'job.notify-failed');
   });

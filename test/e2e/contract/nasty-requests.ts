@@ -315,7 +315,7 @@ export const nastyRequests: readonly NastyRequest[] = [
  */
 export const rawRequests: readonly (readonly [what: string, bytes: string, statuses: readonly number[]])[] = [
   ['no HTTP', 'hello\r\n\r\n', [400]],
-  ['only line ends', '\r\n\r\n\r\n', [0, 400]],
+  ['line ends in front', '\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n', [200]],
   ['binary junk', '\u0000\u0001\u0002\u00ff\u00fe\r\n\r\n', [400]],
   ['a TLS hello', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003', [400]],
   ['an HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', [400]],
