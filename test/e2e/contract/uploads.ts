@@ -142,7 +142,7 @@ function describeSuccess(stage: Stage, own: FolderOfAda): void {
     expect(await read(own, 'f')).toEqual(bytes);
   });
 
-  it('works under a signature that does not cover the body, and refuses one that must', async () => {
+  it('accepts a signature that does not cover the body, and refuses one that must', async () => {
     const parts = [{ fileName: 'signed', bytes: '1' }];
     const path = own.folder.path('upload');
     for (const version of ['v4.20190615', 'v2.20170315', undefined]) {
