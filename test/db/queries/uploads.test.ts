@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   abortUpload,
   growUpload,
+  listUploadFiles,
   noteReplaced,
   releaseUpload,
   renewUploadLease,
@@ -143,6 +144,22 @@ describe('settling', () => {
     ]);
     await settleUpload(database.db, { id, ordinals: [1] });
     expect(await counters()).toEqual({ used: 50, files: 1, reserved: 0, reservedFiles: 0 });
+  });
+
+  it('stages and settles as many files as a request may hold', async () => {
+    const files = Array.from({ length: 10_000 }, (_, ordinal) => file(ordinal, 1));
+    const folder = await insertTestFolder(database.db, { ownerId, quotaBytes: 20_000, quotaFiles: 20_000 });
+    folderId = folder.id;
+    const id = await reserve(files.length, files.length);
+    if (id === null) throw new Error('There is room.');
+    expect(await stage(id, files)).toBe(true);
+    expect(await listUploadFiles(database.db, id)).toEqual(
+      files.map((staged) => ({ ...staged, replacedBytes: null, replacedFiles: null })),
+    );
+    const notes = files.map(({ ordinal }) => ({ ordinal, bytes: 0, files: 0 }));
+    await noteReplaced(database.db, id, notes);
+    await settleUpload(database.db, { id, ordinals: files.map(({ ordinal }) => ordinal) });
+    expect(await counters()).toEqual({ used: 10_000, files: 10_000, reserved: 0, reservedFiles: 0 });
   });
 
   it('cannot settle a session that was aborted', async () => {
