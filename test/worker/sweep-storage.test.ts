@@ -5,6 +5,7 @@ import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findFolderPurge } from '../../db/queries/sweep.ts';
 import { folders } from '../../db/schema/folders.ts';
+import { jobs } from '../../db/schema/jobs.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { makeWorkStage, type WorkStage } from './work-stage.ts';
@@ -31,7 +32,10 @@ describeEachBackend('sweeping a volume', (backend) => {
 
   it('removes staged files that no session owns, once they are old, and no others', async () => {
     const [old, young] = [await litter(), await litter()];
-    const { uploadId } = await stage.stageUpload({ a: '1', b: '2' });
+    const { uploadId, jobId } = await stage.stageUpload({ a: '1', b: '2' });
+    // Its commit is not due yet, or it would take the files away.
+    const nextDispatchAt = new Date(Date.now() + 3_600_000);
+    await backend.database.db.update(jobs).set({ nextDispatchAt }).where(eq(jobs.id, jobId));
     const owned = [stageIdOf(uploadId, 0), stageIdOf(uploadId, 1)];
     for (const id of [old, ...owned]) await age(stagePath(id));
     await stage.start();
