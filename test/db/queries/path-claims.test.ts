@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { claimPaths, releaseClaims, retireClaims } from '../../../db/queries/path-claims.ts';
@@ -61,6 +62,15 @@ describe('claiming paths', () => {
     expect(await claim(await newJob(), 'a')).toBe('claimed');
   });
 
+  it('tells claims of whole requests apart, however many paths they hold', async () => {
+    const list = (directory: string) =>
+      Array.from({ length: 10_000 }, (_, index) => `${directory}/deep/er/file-${index}`);
+    expect(await claim(await newJob(), ...list('left'))).toBe('claimed');
+    expect(await claim(await newJob(), ...list('right'))).toBe('claimed');
+    expect(await claim(await newJob(), ...list('third'), 'right/deep/er/file-9999/below')).toBe('busy');
+    expect(await claim(await newJob(), ...list('third'), 'left')).toBe('busy');
+  });
+
   it('lets exactly one of many concurrent jobs in', async () => {
     const ids = await Promise.all(Array.from({ length: 16 }, newJob));
     const outcomes = await Promise.all(ids.map((id, index) => claim(id, index % 2 === 0 ? 'x' : 'x/y')));
@@ -74,9 +84,25 @@ describe('measuring beside claims', () => {
     const job = await newJob();
     await claim(job, 'a');
     expect(await startMeasure(database.db, folderId)).toBe('busy');
-    await retireClaims(database.db, { folderId, jobId: job });
+    expect(await retireClaims(database.db, { folderId, jobId: job })).toBe(true);
     expect(await startMeasure(database.db, folderId)).toBe('busy');
     expect(await claim(await newJob(), 'a')).toBe('claimed');
+  });
+
+  it.each([
+    ['has accounted for the entries', { state: 'running', startedAt: new Date(), checkpoint: {} }],
+    ['has ended', { state: 'succeeded', startedAt: new Date(), finishedAt: new Date() }],
+  ] as const)('is left no mark by a request that comes back when its job %s', async (_what, row) => {
+    const job = await newJob();
+    await claim(job, 'a');
+    await releaseClaims(database.db, job);
+    await database.db.update(jobs).set(row).where(eq(jobs.id, job));
+    const start = await startMeasure(database.db, folderId);
+    if (start === 'busy' || start === 'gone') throw new Error('The folder rests.');
+    expect(await retireClaims(database.db, { folderId, jobId: job })).toBe(false);
+    const again = await startMeasure(database.db, folderId);
+    // The measurement that was under way saw the tree while entries were still being taken out.
+    expect(again).toMatchObject({ mutationSeq: start.mutationSeq + 1 });
   });
 
   it('does not write when a claim came and went since the start', async () => {
