@@ -7,13 +7,15 @@ import { type DomainError, domainError, isDomainError } from '../../domain/error
 export const errno = {
   EPERM: -1,
   ENOENT: -2,
+  EAGAIN: -11,
   EACCES: -13,
+  EBUSY: -16,
   EEXIST: -17,
   EXDEV: -18,
   ENOTDIR: -20,
   EISDIR: -21,
   EINVAL: -22,
-  EMFILE: -24,
+  ETXTBSY: -26,
   EFBIG: -27,
   ENOSPC: -28,
   EMLINK: -31,
@@ -42,6 +44,8 @@ export function hasErrno(error: unknown, ...names: readonly ErrnoName[]): boolea
 }
 
 const conflicts: readonly ErrnoName[] = ['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'EXDEV'];
+/** What a container does to its own entries: a lease on a file it has open, a mount point, a running program. */
+const inUse: readonly ErrnoName[] = ['EAGAIN', 'EBUSY', 'ETXTBSY'];
 const full: readonly ErrnoName[] = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EMLINK'];
 const badNames: readonly ErrnoName[] = ['ENAMETOOLONG', 'EINVAL', 'EILSEQ'];
 
@@ -69,6 +73,7 @@ export function toStorageError(error: unknown): unknown {
   if (hasErrno(error, 'ENOENT')) return entryNotFound(error);
   if (hasErrno(error, ...conflicts))
     return entryConflict('Something else is in the way of that path.', error);
+  if (hasErrno(error, ...inUse)) return entryConflict('The entry is in use.', error);
   if (hasErrno(error, ...full)) {
     return domainError('volume_full', 'The storage volume has no room left.', { cause: error });
   }

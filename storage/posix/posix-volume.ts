@@ -20,7 +20,7 @@ import { walkTree } from './tree-walk.ts';
 
 /** A volume with the descriptors it holds. */
 export interface PosixVolume extends Volume {
-  /** Closes the root and the readers of unfinished listings. What runs finishes; nothing may be started after. */
+  /** Closes the root, the folders kept open and the readers of unfinished listings. Only when nothing runs on it. */
   close(): Promise<void>;
 }
 

@@ -58,6 +58,10 @@ function createNames(): () => string {
   };
 }
 
+function keepFailure(purge: Purge, failure: unknown): void {
+  if (purge.failures.length < failuresMax) purge.failures.push(failure);
+}
+
 /** Runs `call`; when the owner locked the directory (mode 000), opens it up and runs it again. */
 function evenLocked<T>(directory: Directory, call: () => T): T {
   try {
@@ -124,7 +128,9 @@ async function removeEntry(
   try {
     const stat = evenLocked(directory, () => statSync(directory, name));
     if (stat === null) return;
-    if (!stat.isDirectory()) removeFile(purge, directory, name, stat);
+    if (stat.dev !== directory.device)
+      keepFailure(purge, entryConflict('Another file system is mounted there.'));
+    else if (!stat.isDirectory()) removeFile(purge, directory, name, stat);
     else if (depth < nestedMax) await removeDirectory(purge, directory, name, depth + 1);
     else flatten(purge, directory, name);
   } catch (error) {
@@ -132,7 +138,7 @@ async function removeEntry(
     if (errnoOf(error) === 0) throw error;
     // Vanished, refilled, or turned into something else under our hands: the next round sees what is left.
     const isPassing = hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EISDIR', 'ENOTDIR');
-    if (!isPassing && purge.failures.length < failuresMax) purge.failures.push(error);
+    if (!isPassing) keepFailure(purge, error);
   }
 }
 

@@ -22,6 +22,7 @@ describe('the code of a failed system call', () => {
     expect(codeOf(-2, 'ENOENT')).toBe('entry_not_found');
     expect(codeOf(-20, 'ENOTDIR')).toBe('entry_conflict');
     expect(codeOf(-13, 'EACCES')).toBe('entry_conflict');
+    expect(codeOf(-11, 'EAGAIN')).toBe('entry_conflict');
     expect(codeOf(-36, 'ENAMETOOLONG')).toBe('path_invalid');
   });
 

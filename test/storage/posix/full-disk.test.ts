@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -136,8 +136,15 @@ describe.skipIf(!isMountingAllowed)('a full disk (needs the right to mount a tmp
   });
 });
 
+async function mountPointBelow(path: string): Promise<string> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  return mounts.find((mounted) => mounted.startsWith(`${path}/`)) ?? '';
+}
+
 describe('a second file system mounted inside a folder', () => {
-  it.skipIf(!isMountingAllowed)('is not entered by any verb', async () => {
+  it.skipIf(!isMountingAllowed)('is not entered by any verb, not even by the purge', async () => {
     dir = await createTempDir();
     volume = await openPosixVolume({ name: 'outer', root: dir.path });
     await volume.createFolder(folderId);
@@ -151,9 +158,11 @@ describe('a second file system mounted inside a folder', () => {
       expect(await volume.measure(folderId)).toMatchObject({ bytes: 0, files: 0 });
       expect(await upload('mounted/new', 10)).toBe('entry_conflict');
       expect(await readdir(mountPoint)).toEqual(['file']);
+      // The purge takes the whole of `data` aside first, and the mount point with it.
+      expect(await codeOf(volume.purgeFolder(folderId))).toBe('entry_conflict');
+      expect(await readdir(await mountPointBelow(dir.path))).toEqual(['file']);
     } finally {
-      await run('umount', [mountPoint]);
-      await rm(mountPoint, { recursive: true });
+      await run('umount', [await mountPointBelow(dir.path)]);
       await volume.purgeFolder(folderId);
       await volume.close();
       await dir.remove();
