@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../runtime/config-error.ts';
+
+const attemptsMax = 100;
+const attemptMs = 20;
 
 /**
  * Makes this process the only supervisor of a data directory, by a file that names it. A file left behind by a
@@ -39,24 +43,45 @@ export async function lockDataDir(dataDir: string): Promise<() => Promise<void>>
   };
 }
 
-/** A hard link appears whole or fails, so of two that try at once one wins. */
+/** A hard link appears whole or fails, so of two that try at once one wins. @returns whether it was ours to make */
+async function linkOnce(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** The process in a lock file, and whether it lives; `null` when there is no such file. */
+async function readHolder(path: string): Promise<{ pid: string; isLive: boolean } | null> {
+  const content = await readFile(path, 'utf8').catch(() => null);
+  if (content === null) return null;
+  const [pid = '', startTime = ''] = content.trim().split(' ');
+  return { pid, isLive: startTime !== '' && (await startTimeOf(Number(pid))) === startTime };
+}
+
 async function take(draft: string, path: string, dataDir: string): Promise<void> {
-  for (let attempt = 0; attempt < 10; attempt += 1) {
-    try {
-      await link(draft, path);
-      return;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  const takeover = `${path}.takeover`;
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+    if (await linkOnce(draft, path)) return;
+    const holder = await readHolder(path);
+    if (holder?.isLive === true) throw inUse(dataDir, holder.pid);
+    // Whoever finds it stale may be late and remove a fresh one, so only one at a time looks again and removes.
+    if (await linkOnce(draft, takeover)) {
+      try {
+        if ((await readHolder(path))?.isLive === false) await rm(path, { force: true });
+      } finally {
+        await rm(takeover, { force: true });
+      }
+    } else {
+      await delay(attemptMs);
+      // Its maker died within the few system calls it takes; nobody alive holds it for this long.
+      if (attempt === attemptsMax / 2 && (await readHolder(takeover))?.isLive === false) {
+        await rm(takeover, { force: true });
+      }
     }
-    const holder = await readFile(path, 'utf8').catch(() => '');
-    const [pid = '', startTime = ''] = holder.trim().split(' ');
-    if (holder !== '' && (await startTimeOf(Number(pid))) === startTime) throw inUse(dataDir, pid);
-    const aside = `${draft}.stale`;
-    await rename(path, aside).catch(() => undefined);
-    // Somebody who found it stale too may have been faster, and what was moved is their fresh lock: it goes back.
-    if ((await readFile(aside, 'utf8').catch(() => holder)) !== holder)
-      await link(aside, path).catch(() => undefined);
-    await rm(aside, { force: true });
   }
   throw inUse(dataDir, 'unknown');
 }
