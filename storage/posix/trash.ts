@@ -5,7 +5,7 @@ import type { EntryStat, StoredName } from '../volume.ts';
 import { descend } from './descend.ts';
 import { makeChild, statChild, syncDirectory, withDirectory } from './directory.ts';
 import { toEntryStat } from './entry-stat.ts';
-import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
+import { entryConflict, entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
 import { idName } from './layout.ts';
 import { type Place, placeWithoutReplacing, renameEvenLocked } from './place.ts';
@@ -85,8 +85,9 @@ export async function restoreTrash(
     );
     return true;
   } catch (error) {
-    if (isDomainError(error, 'entry_not_found') || isDomainError(error, 'entry_conflict')) return false;
-    throw error;
+    const failure = toStorageError(error);
+    if (isDomainError(failure, 'entry_not_found') || isDomainError(failure, 'entry_conflict')) return false;
+    throw failure;
   }
 }
 
