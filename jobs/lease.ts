@@ -11,8 +11,8 @@ import type { JobTimings } from './timings.ts';
 export interface Lease {
   /** Notes progress; written at most every `progressMs`. */
   report(progress: JobProgress): void;
-  /** Stops extending; resolves when nothing of it is on its way any more. */
-  release(): Promise<void>;
+  /** Stops extending; resolves when nothing of it is on its way any more. @returns progress that was not yet written */
+  release(): Promise<JobProgress | undefined>;
 }
 
 /**
@@ -79,6 +79,7 @@ export function keepLease(options: {
       clearTimeout(timer);
       unsubscribe();
       await writing;
+      return unwritten;
     },
   };
 }

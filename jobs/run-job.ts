@@ -105,9 +105,10 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
     clearTimeout(timer);
     parts.stopping.removeEventListener('abort', stop);
   }
-  await lease.release();
+  const progress = await lease.release();
   try {
-    return await end(run, job, { state: 'succeeded', result: outcome.result }, (tx) => outcome.settle?.(tx));
+    const how = { state: 'succeeded', result: outcome.result, progress } as const;
+    return await end(run, job, how, (tx) => outcome.settle?.(tx));
   } catch (error) {
     return await settleFailure(run, job, error, error);
   }

@@ -28,7 +28,12 @@ export interface Claim {
 
 /** How a job ends. `detail` is for its owner and never holds a path of the server, SQL or a secret. */
 export type JobEnd =
-  | { readonly state: 'succeeded'; readonly result: unknown }
+  | {
+      readonly state: 'succeeded';
+      readonly result: unknown;
+      /** Reported last and not yet written. */
+      readonly progress?: JobProgress | undefined;
+    }
   | { readonly state: 'failed'; readonly code: string; readonly detail: string }
   | { readonly state: 'cancelled' };
 
@@ -122,6 +127,7 @@ export async function finishJob(tx: Executor, claim: Claim & { readonly end: Job
       state: end.state,
       finishedAt: sql`now()`,
       leaseUntil: null,
+      ...(end.state === 'succeeded' && end.progress !== undefined ? { progress: end.progress } : {}),
       // A job that ended without success may be given another go, which has to know what was done already.
       ...(end.state === 'succeeded' ? { checkpoint: null } : {}),
       result: end.state === 'succeeded' ? end.result : null,
