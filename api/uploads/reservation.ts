@@ -2,15 +2,27 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../../db/client.ts';
 import { hasOpenJob } from '../../db/queries/open-jobs.ts';
-import { growUpload, type Reservation, renewUploadLease, reserveUpload } from '../../db/queries/uploads.ts';
-import { findFolderUsage } from '../../db/queries/usage.ts';
+import {
+  growUpload,
+  hasYieldingUpload,
+  type Reservation,
+  renewUploadLease,
+  reserveUpload,
+} from '../../db/queries/uploads.ts';
+import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { folderNotFound } from '../authorize.ts';
 
-/** How long a reservation waits for deletes in progress to free room before it is refused. */
-const purgeWaitMs = 5_000;
-const purgePollMs = 100;
+/** How long a reservation waits for deletes and other uploads that may free room before it is refused. */
+const roomWaitMs = 5_000;
+const roomPollMs = 100;
 const renewEveryMs = 20_000;
+/**
+ * What is asked for ahead stands in the way of other uploads until it is used: it is at most this part of the room that
+ * is free, and nothing when that would be little.
+ */
+const aheadShare = 64;
+const aheadBytesMin = 256 * 1024;
 
 /** The usage promised to one upload session. The session's row is made with the first grant. */
 export interface UploadReservation {
@@ -27,10 +39,14 @@ export interface UploadReservation {
   close(): void;
 }
 
+function freeBytesOf(folder: FolderUsage): number {
+  return folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
+}
+
 async function quotaExceeded(db: Database, folderId: string, amount: Reservation): Promise<DomainError> {
   const folder = await findFolderUsage(db, folderId);
   if (folder === null || folder.state !== 'active') return folderNotFound();
-  const freeBytes = folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
+  const freeBytes = freeBytesOf(folder);
   // Room may have come free since the refusal; the caller is told the figure that stood in the way most likely.
   const isFiles = amount.bytes <= freeBytes;
   const extra = isFiles
@@ -78,14 +94,22 @@ export function openReservation(
     renewUploadLease(db, uploadId).catch(() => undefined);
   };
   const askPatiently = async (amount: Reservation): Promise<boolean> => {
-    const deadline = performance.now() + purgeWaitMs;
+    const deadline = performance.now() + roomWaitMs;
     for (;;) {
       if (await ask(amount)) return true;
-      const mayFree = await hasOpenJob(db, { folderId: owner.folderId, kind: 'trash.purge' });
+      const { folderId } = owner;
+      const mayFree =
+        (await hasOpenJob(db, { folderId, kind: 'trash.purge' })) ||
+        (await hasYieldingUpload(db, { id: uploadId, folderId, amount }));
       if (!mayFree) return ask(amount);
       if (performance.now() > deadline) return false;
-      await delay(purgePollMs);
+      await delay(roomPollMs);
     }
+  };
+  const affordableAhead = async (aheadBytes: number): Promise<number> => {
+    const folder = aheadBytes > 0 ? await findFolderUsage(db, owner.folderId) : null;
+    const share = folder === null ? 0 : Math.floor(freeBytesOf(folder) / aheadShare);
+    return share < aheadBytesMin ? 0 : Math.min(aheadBytes, share);
   };
   return {
     uploadId,
@@ -97,8 +121,9 @@ export function openReservation(
       };
       let granted = missing;
       if (missing.bytes > 0 || missing.files > 0 || !isOpen) {
-        const generous = { ...missing, bytes: missing.bytes + aheadBytes };
-        if (aheadBytes > 0 && (await ask(generous))) granted = generous;
+        const ahead = await affordableAhead(aheadBytes);
+        const generous = { ...missing, bytes: missing.bytes + ahead };
+        if (ahead > 0 && (await ask(generous))) granted = generous;
         else if (!(await askPatiently(missing))) throw await quotaExceeded(db, owner.folderId, missing);
       }
       spare.bytes += granted.bytes - amount.bytes;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   abortUpload,
   growUpload,
+  hasYieldingUpload,
   listUploadFiles,
   noteReplaced,
   releaseUpload,
@@ -190,5 +191,49 @@ describe('expiring', () => {
     expect([...first, ...second].map((upload) => upload.id)).toEqual([dead]);
     expect(await takeExpiredUploads(database.db, { volume: 'other', limit: 10 })).toEqual([]);
     expect(await renewUploadLease(database.db, alive)).toBe(true);
+  });
+});
+
+describe('waiting for room', () => {
+  const yields = (id: string, bytes: number) =>
+    hasYieldingUpload(database.db, { id, folderId, amount: { bytes, files: 0 } });
+
+  it('is worth it for the older of two uploads, which are both in need of it', async () => {
+    const older = await reserve(500);
+    const younger = await reserve(500);
+    if (older === null || younger === null) throw new Error('There is room.');
+    expect(await yields(older, 300)).toBe(true);
+    expect(await yields(younger, 300)).toBe(false);
+  });
+
+  it('is worth it while an upload is being aborted, whatever its age', async () => {
+    const older = await reserve(500);
+    const younger = await reserve(500);
+    if (older === null || younger === null) throw new Error('There is room.');
+    await abortUpload(database.db, older);
+    expect(await yields(younger, 300)).toBe(true);
+    await releaseUpload(database.db, older);
+    expect(await yields(younger, 300)).toBe(false);
+  });
+
+  it('is not worth it for what would not fit into the folder alone', async () => {
+    const older = await reserve(500);
+    await reserve(500);
+    if (older === null) throw new Error('There is room.');
+    expect(await yields(older, 500)).toBe(true);
+    expect(await yields(older, 501)).toBe(false);
+  });
+
+  it('is not worth it for uploads that are staged or whose API process is gone', async () => {
+    const older = await reserve(400);
+    const staged = await reserve(300);
+    const dead = await reserve(300);
+    if (older === null || staged === null || dead === null) throw new Error('There is room.');
+    await stage(staged, [file(0, 300)]);
+    await database.db
+      .update(uploads)
+      .set({ leaseUntil: new Date(Date.now() - 1_000) })
+      .where(eq(uploads.id, dead));
+    expect(await yields(older, 100)).toBe(false);
   });
 });
