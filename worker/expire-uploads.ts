@@ -31,6 +31,24 @@ async function discardStages(services: WorkerServices, volume: Volume, upload: U
   }
 }
 
+/** One folder that cannot be cleaned up keeps its reservation, and nobody else's. @throws the first failure, after the rest */
+async function expireBatch(
+  services: WorkerServices,
+  volume: Volume,
+  batch: readonly UploadSession[],
+): Promise<void> {
+  const failures: unknown[] = [];
+  for (const upload of batch) {
+    try {
+      await discardStages(services, volume, upload);
+      await releaseUpload(services.db, upload.id);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
 /** Ends upload sessions whose API process is gone: staged bytes first, then the reservation that covered them. */
 export function expireUploads(services: WorkerServices): JobHandler<'uploads.expire'> {
   return {
@@ -40,10 +58,7 @@ export function expireUploads(services: WorkerServices): JobHandler<'uploads.exp
       for (;;) {
         context.signal.throwIfAborted();
         const batch = await takeExpiredUploads(services.db, { volume: volume.name, limit: batchSize });
-        for (const upload of batch) {
-          await discardStages(services, volume, upload);
-          await releaseUpload(services.db, upload.id);
-        }
+        await expireBatch(services, volume, batch);
         expired += batch.length;
         if (batch.length < batchSize) break;
       }
