@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Executor } from '../db/client.ts';
 import { findMemberRight } from '../db/queries/member-rights.ts';
 import { claimPaths, releaseClaims } from '../db/queries/path-claims.ts';
@@ -16,6 +17,7 @@ import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from 
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { holdsRight } from '../domain/permission.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
+import { WorkerStoppingError } from '../jobs/abort-reasons.ts';
 import { type JobContext, JobDeferredError, type JobHandler, type JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
@@ -38,6 +40,14 @@ interface Target {
 interface Failure {
   readonly path: string;
   readonly code: string;
+}
+
+/** Files that an earlier run gave up for good. Their stages are gone, which must not be read as their being in place. */
+const checkpointSchema = z.object({ failed: z.array(z.object({ path: z.string(), code: z.string() })) });
+
+function failedBefore({ job }: Context): readonly Failure[] {
+  const saved = checkpointSchema.safeParse(job.checkpoint);
+  return saved.success ? saved.data.failed : [];
 }
 
 /** The right to write may be gone since the bytes were accepted; the folder too. */
@@ -117,16 +127,27 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
   if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
 }
 
+/** Whoever has the job now may end it as failed, and nothing may appear after that; a worker that stops still has it. */
+function stopUnlessStopping(signal: AbortSignal): void {
+  if (signal.aborted && !(signal.reason instanceof WorkerStoppingError)) throw signal.reason;
+}
+
 /**
  * Publishes every file. From here on the upload only goes forward: a target that a container made unreplaceable since
  * `inspect` is reported, not undone, because the others are visible already.
  */
-async function publish(volume: Volume, upload: UploadSession, targets: readonly Target[]) {
+async function publish(
+  { signal }: Context,
+  volume: Volume,
+  upload: UploadSession,
+  targets: readonly Target[],
+): Promise<{ readonly committed: readonly Target[]; readonly failed: readonly Failure[] }> {
   const committed: Target[] = [];
   const failed: Failure[] = [];
   const queue = targets.values();
   const work = async () => {
     for (const target of queue) {
+      stopUnlessStopping(signal);
       try {
         const stageId = stageIdOf(upload.id, target.file.ordinal);
         // `stage_missing` means that an earlier run renamed it: staged names are never used twice.
@@ -156,10 +177,14 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   const files = await listUploadFiles(services.db, upload.id);
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
   await inspect(context, volume, upload, targets);
-  const { committed, failed } = await publish(volume, upload, targets);
-  for (const { path } of failed) {
-    const lost = files.find((file) => file.path === path);
-    if (lost !== undefined) await volume.discardStage(upload.folderId, stageIdOf(upload.id, lost.ordinal));
+  const given = failedBefore(context);
+  const wanted = targets.filter(({ file }) => !given.some(({ path }) => path === file.path));
+  const { committed, failed: lost } = await publish(context, volume, upload, wanted);
+  const failed = [...given, ...lost];
+  if (lost.length > 0) await context.fenced(async () => undefined, { failed });
+  const landed = new Set(committed);
+  for (const { file } of targets.filter((target) => !landed.has(target))) {
+    await volume.discardStage(upload.folderId, stageIdOf(upload.id, file.ordinal));
   }
   const ordinals = committed.map((target) => target.file.ordinal);
   return {
@@ -189,12 +214,13 @@ async function giveBack(services: WorkerServices, context: Context): Promise<voi
   await context.fenced((tx) => releaseUpload(tx, uploadId));
 }
 
-/** A conflict is found before anything is renamed, so it refuses the upload whole. */
+/** A conflict, or a right that is gone, is found before anything is renamed, so it refuses the upload whole. */
 async function commitOrGiveBack(services: WorkerServices, context: Context): Promise<JobOutcome> {
   try {
     return await commit(services, context);
   } catch (error) {
-    if (isDomainError(error, 'entry_conflict')) await giveBack(services, context).catch(() => undefined);
+    const isRefusal = isDomainError(error, 'entry_conflict') || isDomainError(error, 'not_found');
+    if (isRefusal) await giveBack(services, context).catch(() => undefined);
     throw error;
   }
 }

@@ -72,6 +72,31 @@ describeEachBackend('committing an upload', (backend) => {
     expect(await countersOf(stage)).toMatchObject({ used: [6, 3], reserved: [0, 0] });
   });
 
+  it('does not take a file that could not land for landed when the run that gave it up dies', async () => {
+    let deaths = 1;
+    const faulty = {
+      ...stage.volume,
+      // A container puts a directory in the place of the target after everything was looked at.
+      commitStage: async (...[folderId, stageId, path]: Parameters<typeof stage.volume.commitStage>) => {
+        if (path.at(-1) === 'taken')
+          await mkdir(join(stage.folderRoot, 'data', 'taken'), { recursive: true });
+        return stage.volume.commitStage(folderId, stageId, path);
+      },
+      discardStage: async (...args: Parameters<typeof stage.volume.discardStage>) => {
+        await stage.volume.discardStage(...args);
+        deaths -= 1;
+        if (deaths >= 0) throw domainError('volume_unavailable', 'The reply got lost.');
+      },
+    };
+    await stage.start(faulty);
+    const { jobId } = await stage.stageUpload({ first: '1', taken: '22' });
+    expect(await run(jobId)).toMatchObject({
+      state: 'succeeded',
+      result: { files: [{ path: 'first' }], failed: [{ path: 'taken', code: 'entry_conflict' }] },
+    });
+    expect(await countersOf(stage)).toEqual({ used: [1, 1], reserved: [0, 0], trash: [0, 0] });
+  });
+
   it.each([
     ['a directory', (path: string) => mkdir(path)],
     ['a symlink', (path: string) => symlink('/etc/passwd', path)],
