@@ -50,6 +50,14 @@ export async function moveUsageToTrash(tx: Executor, folderId: string, usage: Us
     WHERE id = ${folderId} AND state = 'active'`);
 }
 
+/** Counts `usage` as trash without taking it from used, where a measurement may have taken it already. */
+export async function addTrashUsage(tx: Executor, folderId: string, usage: Usage): Promise<void> {
+  await tx.execute(sql`
+    UPDATE folders
+    SET trash_bytes = trash_bytes + ${usage.bytes}::bigint, trash_files = trash_files + ${usage.files}::bigint
+    WHERE id = ${folderId} AND state = 'active'`);
+}
+
 /** Frees `usage` of the trash: it is purged. */
 export async function freeTrashUsage(tx: Executor, folderId: string, usage: Usage): Promise<void> {
   await tx.execute(sql`

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { claimPaths, retireClaims } from '../../db/queries/path-claims.ts';
+import { requeuePurge } from '../../db/queries/sweep.ts';
 import { folders } from '../../db/schema/folders.ts';
 import { pathClaims } from '../../db/schema/path-claims.ts';
 import { domainError } from '../../domain/errors.ts';
+import { measureRequest } from '../../jobs/measure-request.ts';
 import { describeEachBackend } from '../support/backends.ts';
+import { eventually } from '../support/eventually.ts';
 import { countersOf, entryPath, makeWorkStage, type WorkStage } from './work-stage.ts';
 
 describeEachBackend('purging trash', (backend) => {
@@ -108,6 +111,31 @@ describeEachBackend('purging trash', (backend) => {
     expect(await stage.jobs.ended(sweep)).toMatchObject({ state: 'succeeded' });
     expect(await stage.jobs.ended(jobId)).toMatchObject({ state: 'succeeded' });
     expect(await countersOf(stage)).toEqual({ used: [0, 0], reserved: [0, 0], trash: [0, 0] });
+  });
+
+  it('takes nothing from usage that a measurement took before it', async () => {
+    await plantTree('tree');
+    await writeFile(join(stage.folderRoot, 'data', 'stays'), 'x'.repeat(40));
+    await backend.database.db.update(folders).set({ usedBytes: 100, usedFiles: 4 });
+    const jobId = await moveToTrash('tree');
+    let isBroken = true;
+    await stage.start({
+      ...stage.volume,
+      measureTrash: (...args: Parameters<typeof stage.volume.measureTrash>) => {
+        if (isBroken) throw domainError('entry_conflict', 'Not today.');
+        return stage.volume.measureTrash(...args);
+      },
+    });
+    expect(await run(jobId)).toMatchObject({ state: 'failed' });
+    const measure = await stage.jobs.submit(stage.client, measureRequest(stage.folderId, 'local', null));
+    expect(await stage.jobs.ended(measure)).toMatchObject({ state: 'succeeded' });
+    expect(await countersOf(stage)).toMatchObject({ used: [40, 1] });
+    isBroken = false;
+    await requeuePurge(backend.database.db, jobId);
+    expect(await run(jobId)).toMatchObject({ state: 'succeeded' });
+    await eventually(async () => {
+      expect(await countersOf(stage)).toEqual({ used: [40, 1], reserved: [0, 0], trash: [0, 0] });
+    });
   });
 
   it('does not touch what was uploaded to the same name after the delete', async () => {
