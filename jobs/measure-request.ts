@@ -1,6 +1,9 @@
 import type { NewJob } from './job-client.ts';
 
-/** A request to count a folder's tree; requests for a folder that is still waiting collapse into one. */
+/**
+ * A request to count a folder's tree. Requests of one actor for a folder that is still waiting collapse into one; not
+ * those of several, for each may look at their own jobs only.
+ */
 export function measureRequest(
   folderId: string,
   volume: string,
@@ -12,6 +15,6 @@ export function measureRequest(
     volume,
     folderId,
     actorId,
-    dedupeKey: `usage.measure:${folderId}`,
+    dedupeKey: `usage.measure:${folderId}:${actorId ?? 'service'}`,
   };
 }
