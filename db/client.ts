@@ -1,6 +1,7 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { socketPathOf } from './socket-path.ts';
+import { withWholeTransactions } from './whole-transactions.ts';
 
 /** A database handle: runs statements on any free connection. */
 export type Database = PostgresJsDatabase;
@@ -25,6 +26,9 @@ export interface DatabaseClient {
   close(timeoutSeconds: number): Promise<void>;
 }
 
+/** A process that hangs in a transaction loses it, and with it the locks that would hold up everyone else. */
+const idleInTransactionMsMax = 30_000;
+
 /**
  * Opens a pool of connections. Nothing is connected until the first statement. The driver's parsers are rewritten
  * by drizzle, so raw statements that need them use a client of their own.
@@ -34,12 +38,17 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
   const client = postgres(options.url, {
     ...(path === undefined ? {} : { path }),
     max: options.connectionsMax,
-    connection: { application_name: options.applicationName },
+    connection: {
+      application_name: options.applicationName,
+      idle_in_transaction_session_timeout: idleInTransactionMsMax,
+    },
     connect_timeout: 10,
     onnotice: () => undefined,
   });
+  const db = drizzle(client);
+  db.transaction = withWholeTransactions(db.transaction.bind(db));
   return {
-    db: drizzle(client),
+    db,
     close: async (timeoutSeconds) => {
       await client.end({ timeout: timeoutSeconds });
     },
