@@ -28,10 +28,7 @@ describeEachBackend('expiring uploads', (backend) => {
     const writer = await stage.volume.createStage(folderId, stageIdOf(id, 1));
     await writer.write(Buffer.from('12345'));
     await writer.finish();
-    await db
-      .update(uploads)
-      .set({ leaseUntil: sql`now() - interval '1 second'` })
-      .where(eq(uploads.id, id));
+    await db.update(uploads).set({ leaseUntil: sql`now() - interval '1 second'` }).where(eq(uploads.id, id));
   }
 
   async function expire() {
