@@ -93,7 +93,7 @@ export function describeListing(test: () => TestVolume): void {
     }
   });
 
-  it('does not let the cursor of one directory read on in another', async () => {
+  it('gives only entries of the directory asked for to the cursor of another', async () => {
     const { volume, folderId, dataPath } = test();
     await fill(dataPath, 20);
     await putFile(test(), 'dir/inner', 'x');
