@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { domainError } from '../../domain/errors.ts';
+import { startGathering } from './gather.ts';
 
 /** Most bytes of a JSON body. */
 export const jsonBytesMax = 1024 ** 2;
@@ -33,8 +34,7 @@ export function readBytes(
     return Promise.reject(tooLarge(limits.bytesMax));
   }
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let sizeBytes = 0;
+    const gathering = startGathering();
     const finish = (outcome: Error | Buffer): void => {
       clearTimeout(timer);
       incoming.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
@@ -44,11 +44,10 @@ export function readBytes(
       } else resolve(outcome);
     };
     const onData = (chunk: Buffer): void => {
-      sizeBytes += chunk.length;
-      if (sizeBytes > limits.bytesMax) finish(tooLarge(limits.bytesMax));
-      else chunks.push(chunk);
+      if (gathering.sizeBytes + chunk.length > limits.bytesMax) finish(tooLarge(limits.bytesMax));
+      else gathering.add(chunk);
     };
-    const onEnd = (): void => finish(Buffer.concat(chunks));
+    const onEnd = (): void => finish(gathering.bytes());
     const onBroken = (): void => finish(domainError('upload_aborted', 'The body ended too early.'));
     const timer = setTimeout(() => {
       finish(domainError('request_timeout', 'The body did not arrive in time.'));

@@ -4,6 +4,7 @@ import { domainError } from '../../domain/errors.ts';
 import { reservationStepBytes } from '../../domain/quota.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { StageWriter, Volume } from '../../storage/volume.ts';
+import { startGathering } from '../http/gather.ts';
 import type { FilePart } from './multipart.ts';
 import type { UploadReservation } from './reservation.ts';
 
@@ -18,8 +19,7 @@ const parallelWrites = 8;
 interface SmallFile {
   readonly ordinal: number;
   readonly path: string;
-  readonly chunks: readonly Uint8Array[];
-  readonly sizeBytes: number;
+  readonly content: Uint8Array;
 }
 
 /** Where an upload goes. */
@@ -43,10 +43,6 @@ export interface StageRun {
   ordinals: number;
 }
 
-async function writeAll(writer: StageWriter, chunks: Iterable<Uint8Array>): Promise<void> {
-  for (const chunk of chunks) await writer.write(chunk);
-}
-
 async function finishInto(writer: StageWriter, file: { ordinal: number; path: string }): Promise<StagedFile> {
   const content = await writer.finish();
   return { ...file, ...content };
@@ -56,7 +52,7 @@ async function stageSmall(target: StageTarget, file: SmallFile): Promise<StagedF
   const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
   const writer = await target.volume.createStage(target.folderId, stageId);
   try {
-    await writeAll(writer, file.chunks);
+    await writer.write(file.content);
     return await finishInto(writer, { ordinal: file.ordinal, path: file.path });
   } finally {
     await writer.close();
@@ -66,7 +62,7 @@ async function stageSmall(target: StageTarget, file: SmallFile): Promise<StagedF
 async function flushBatch(target: StageTarget, batch: SmallFile[]): Promise<StagedFile[]> {
   const files = batch.splice(0);
   if (files.length === 0) return [];
-  const bytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const bytes = files.reduce((sum, file) => sum + file.content.byteLength, 0);
   await target.reservation.take({ bytes, files: files.length }, 0);
   const staged: StagedFile[] = [];
   const queue = files.values();
@@ -88,17 +84,16 @@ function aheadOf(target: StageTarget): number {
 interface LargeFile {
   readonly ordinal: number;
   readonly path: string;
-  readonly head: readonly Uint8Array[];
-  readonly headBytes: number;
+  readonly head: Uint8Array;
   readonly rest: AsyncIterator<Uint8Array>;
 }
 
 async function stageLarge(target: StageTarget, file: LargeFile): Promise<StagedFile> {
-  await target.reservation.take({ bytes: file.headBytes, files: 1 }, aheadOf(target));
+  await target.reservation.take({ bytes: file.head.byteLength, files: 1 }, aheadOf(target));
   const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
   const writer = await target.volume.createStage(target.folderId, stageId);
   try {
-    await writeAll(writer, file.head);
+    await writer.write(file.head);
     for (let next = await file.rest.next(); next.done !== true; next = await file.rest.next()) {
       await target.reservation.take({ bytes: next.value.byteLength, files: 0 }, aheadOf(target));
       await writer.write(next.value);
@@ -110,17 +105,13 @@ async function stageLarge(target: StageTarget, file: LargeFile): Promise<StagedF
 }
 
 /** Reads until the part ends or is no longer small. */
-async function readHead(
-  stream: AsyncIterator<Uint8Array>,
-): Promise<{ chunks: Uint8Array[]; sizeBytes: number; isWhole: boolean }> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
+async function readHead(stream: AsyncIterator<Uint8Array>): Promise<{ head: Uint8Array; isWhole: boolean }> {
+  const gathering = startGathering();
   for (let next = await stream.next(); next.done !== true; next = await stream.next()) {
-    chunks.push(next.value);
-    sizeBytes += next.value.byteLength;
-    if (sizeBytes > smallBytesMax) return { chunks, sizeBytes, isWhole: false };
+    gathering.add(next.value);
+    if (gathering.sizeBytes > smallBytesMax) return { head: gathering.bytes(), isWhole: false };
   }
-  return { chunks, sizeBytes, isWhole: true };
+  return { head: gathering.bytes(), isWhole: true };
 }
 
 /** Refuses sets of paths that cannot exist together, and keeps the last of those sent twice. */
@@ -153,17 +144,17 @@ export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>):
     const ordinal = run.ordinals;
     run.ordinals += 1;
     const stream = part.bytes[Symbol.asyncIterator]();
-    const head = await readHead(stream);
-    if (!head.isWhole) {
+    const { head, isWhole } = await readHead(stream);
+    if (!isWhole) {
       // Ordinals on disk stay below the reserved count, which is all that cleaning up after a crash goes by.
       staged.push(...(await flushBatch(target, batch)));
       batchBytes = 0;
-      const large = { ordinal, path, head: head.chunks, headBytes: head.sizeBytes, rest: stream };
+      const large = { ordinal, path, head, rest: stream };
       staged.push(await stageLarge(target, large));
       continue;
     }
-    batch.push({ ordinal, path, chunks: head.chunks, sizeBytes: head.sizeBytes });
-    batchBytes += head.sizeBytes;
+    batch.push({ ordinal, path, content: head });
+    batchBytes += head.byteLength;
     if (batchBytes >= batchBytesMax || batch.length >= batchFilesMax) {
       staged.push(...(await flushBatch(target, batch)));
       batchBytes = 0;
