@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { uuidv7 } from 'uuidv7';
-import { abortUpload, releaseUpload, stageUpload } from '../../db/queries/uploads.ts';
+import { failureOf } from '../../db/failure.ts';
+import { abortUpload, findUpload, releaseUpload, stageUpload } from '../../db/queries/uploads.ts';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
@@ -35,7 +36,7 @@ async function undo(services: Services, run: StageRun): Promise<void> {
   const { reservation, volume, folderId } = run.target;
   if (!reservation.isOpen()) return;
   try {
-    if (!(await abortUpload(services.db, reservation.uploadId))) return;
+    if (!(await abortUpload(services.db, reservation.uploadId, ['receiving']))) return;
     for (let ordinal = 0; ordinal < run.ordinals; ordinal += 1) {
       await volume.discardStage(folderId, stageIdOf(reservation.uploadId, ordinal));
     }
@@ -45,11 +46,14 @@ async function undo(services: Services, run: StageRun): Promise<void> {
   }
 }
 
-async function commitLater(
-  services: Services,
-  upload: { id: string; folder: FolderAccess; userId: string; files: StageResult['files'] },
-): Promise<string> {
-  const jobId = uuidv7();
+interface StagedUpload {
+  readonly id: string;
+  readonly folder: FolderAccess;
+  readonly userId: string;
+  readonly files: StageResult['files'];
+}
+
+async function recordCommit(services: Services, upload: StagedUpload, jobId: string): Promise<void> {
   await services.db.transaction(async (tx) => {
     await services.jobs.enqueue(tx, {
       id: jobId,
@@ -63,6 +67,18 @@ async function commitLater(
       throw domainError('upload_aborted', 'The upload took too long and was abandoned.');
     }
   });
+}
+
+async function commitLater(services: Services, upload: StagedUpload): Promise<string> {
+  const jobId = uuidv7();
+  try {
+    await recordCommit(services, upload, jobId);
+  } catch (error) {
+    // The connection may have gone after the COMMIT took effect; then the upload is in the hands of its job.
+    if (failureOf(error) !== 'lost') throw error;
+    const known = await findUpload(services.db, upload.id).catch(() => null);
+    if (known?.state !== 'staged' && known?.state !== 'committed') throw error;
+  }
   services.jobs.dispatch([jobId]);
   return jobId;
 }

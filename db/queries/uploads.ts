@@ -226,14 +226,19 @@ export async function settleUpload(
 
 /**
  * Marks a session for clean-up; from here on it can neither grow nor be staged or committed. Its bytes stay
- * reserved until {@link releaseUpload}, which the caller has some seconds to reach before the reaper takes over.
- * @returns false when it is past that (committed or already aborting)
+ * reserved until {@link releaseUpload}, which the caller has some seconds to reach before the reaper takes over. A
+ * staged one belongs to its job: only that may abort it, under its claim.
+ * @returns false when it is in none of the states `from`
  */
-export async function abortUpload(db: Executor, uploadId: string): Promise<boolean> {
+export async function abortUpload(
+  db: Executor,
+  uploadId: string,
+  from: readonly UploadState[] = ['receiving', 'staged'],
+): Promise<boolean> {
   const rows = await db
     .update(uploads)
     .set({ state: 'aborting', leaseUntil: sql`now() + interval '10 seconds'` })
-    .where(and(eq(uploads.id, uploadId), inArray(uploads.state, ['receiving', 'staged'])))
+    .where(and(eq(uploads.id, uploadId), inArray(uploads.state, [...from])))
     .returning({ id: uploads.id });
   return rows.length === 1;
 }
