@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countDescriptors } from '../../storage/archive/archive-fixture.ts';
+import { countOpenEntries } from '../../storage/archive/archive-fixture.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
   type DownloadService,
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await eventually(async () => expect(await countDescriptors(`${service.root}/f/`)).toBe(0));
+  await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
   await service.close();
 });
 

@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { members } from '../../../db/schema/members.ts';
-import { countDescriptors } from '../../storage/archive/archive-fixture.ts';
+import { countOpenEntries } from '../../storage/archive/archive-fixture.ts';
 import { readTar } from '../../storage/archive/read-tar.ts';
 import { readZip } from '../../storage/archive/read-zip.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -194,7 +194,7 @@ describe('GET /folders/:name/download', () => {
       await once(response, 'data');
       response.destroy();
     }
-    await eventually(async () => expect(await countDescriptors(`${service.root}/f/`)).toBe(0));
+    await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
   });
 
   it('cuts a running stream soon after the right to read is taken away', async () => {
@@ -214,7 +214,7 @@ describe('GET /folders/:name/download', () => {
       .delete(members)
       .where(and(eq(members.folderId, folder.id), eq(members.userId, guest.userId)));
     const startedAt = performance.now();
-    await eventually(async () => expect(await countDescriptors(`${service.root}/f/`)).toBe(0));
+    await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
     expect(performance.now() - startedAt).toBeLessThan(10_000);
     response.resume();
     await untilClosed(response);

@@ -67,11 +67,19 @@ export async function archive(
   return { summary, bytes };
 }
 
+async function openTargets(): Promise<string[]> {
+  const numbers = await readdir('/proc/self/fd');
+  return await Promise.all(numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')));
+}
+
 /** Open descriptors of this process that lead into `directory`. */
 export async function countDescriptors(directory: string): Promise<number> {
-  const numbers = await readdir('/proc/self/fd');
-  const targets = await Promise.all(
-    numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')),
-  );
+  const targets = await openTargets();
   return targets.filter((target) => target.startsWith(directory)).length;
+}
+
+/** As `countDescriptors`, but for entries of users only: a volume keeps the folders it used last open themselves. */
+export async function countOpenEntries(volumeRoot: string): Promise<number> {
+  const targets = await openTargets();
+  return targets.filter((target) => target.startsWith(`${volumeRoot}/f/`) && target.includes('/data')).length;
 }
