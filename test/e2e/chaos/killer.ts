@@ -19,6 +19,18 @@ export async function wipeQueues(service: Service): Promise<void> {
   }
 }
 
+/** Ends some of the service's connections to the database in the middle of what they do, as a failover does. */
+async function cutConnections(service: Service): Promise<void> {
+  const sql = openSql(service.databaseUrl);
+  try {
+    await sql`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5`;
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
 function killAll(pids: readonly number[]): number {
   let killed = 0;
   for (const pid of pids) {
@@ -66,7 +78,10 @@ async function peace(dice: Dice, tally: Tally): Promise<void> {
   );
 }
 
-/** One round of bad luck: peace, a kill, and now and then the queues' memory gone, before or after. */
+/**
+ * One round of bad luck: peace, a kill, and now and then the queues' memory gone, before or after, or connections to the
+ * database cut while the requests and jobs that the kill spared go on.
+ */
 export async function strike(service: Service, dice: Dice, tally: Tally): Promise<void> {
   await peace(dice, tally);
   const wipes = dice.happens(0.25);
@@ -75,4 +90,8 @@ export async function strike(service: Service, dice: Dice, tally: Tally): Promis
   await killOnce(service, dice, tally);
   if (wipes && !isBefore) await wipeQueues(service);
   if (wipes) count(tally, 'wiped queues');
+  if (!dice.happens(0.3)) return;
+  await peace(dice, tally);
+  await cutConnections(service);
+  count(tally, 'cut connections');
 }
