@@ -6,7 +6,7 @@ import { count, type Tally } from './call.ts';
 import type { Dice } from './dice.ts';
 
 /** Forgets everything the queues hold, as a Redis that lost its memory does. */
-export async function wipeQueues(service: Service): Promise<void> {
+async function wipeQueues(service: Service): Promise<void> {
   if (service.redis !== undefined) {
     await service.redis.command('FLUSHALL');
     return;
