@@ -62,26 +62,32 @@ async function readHolder(path: string): Promise<{ pid: string; isLive: boolean 
   return { pid, isLive: startTime !== '' && (await startTimeOf(Number(pid))) === startTime };
 }
 
+/** Removes the lock of a process that is gone. @returns false when somebody else is at it */
+async function removeStale(draft: string, path: string, takeover: string): Promise<boolean> {
+  // Whoever finds it stale may be late and remove a fresh one, so only one at a time looks again and removes.
+  if (!(await linkOnce(draft, takeover))) return false;
+  try {
+    if ((await readHolder(path))?.isLive === false) await rm(path, { force: true });
+  } finally {
+    await rm(takeover, { force: true });
+  }
+  return true;
+}
+
+/** Its maker died within the few system calls it takes; nobody alive holds it for long. */
+async function removeDeadTakeover(takeover: string): Promise<void> {
+  if ((await readHolder(takeover))?.isLive === false) await rm(takeover, { force: true });
+}
+
 async function take(draft: string, path: string, dataDir: string): Promise<void> {
   const takeover = `${path}.takeover`;
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     if (await linkOnce(draft, path)) return;
     const holder = await readHolder(path);
     if (holder?.isLive === true) throw inUse(dataDir, holder.pid);
-    // Whoever finds it stale may be late and remove a fresh one, so only one at a time looks again and removes.
-    if (await linkOnce(draft, takeover)) {
-      try {
-        if ((await readHolder(path))?.isLive === false) await rm(path, { force: true });
-      } finally {
-        await rm(takeover, { force: true });
-      }
-    } else {
-      await delay(attemptMs);
-      // Its maker died within the few system calls it takes; nobody alive holds it for this long.
-      if (attempt === attemptsMax / 2 && (await readHolder(takeover))?.isLive === false) {
-        await rm(takeover, { force: true });
-      }
-    }
+    if (await removeStale(draft, path, takeover)) continue;
+    await delay(attemptMs);
+    if (attempt === attemptsMax / 2) await removeDeadTakeover(takeover);
   }
   throw inUse(dataDir, 'unknown');
 }
