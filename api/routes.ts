@@ -2,6 +2,7 @@ import { adminRoutes } from './admin/routes.ts';
 import { archiveRoutes } from './archives/routes.ts';
 import { deletionRoutes } from './deletions/routes.ts';
 import { downloadRoutes } from './downloads/routes.ts';
+import { entryRoutes } from './entries/routes.ts';
 import { folderFileRoutes } from './folders/files/routes.ts';
 import { memberRoutes } from './folders/members/routes.ts';
 import { folderRoutes } from './folders/routes.ts';
@@ -19,6 +20,7 @@ export const routes: readonly Route[] = [
   ...jobRoutes,
   ...folderRoutes,
   ...folderFileRoutes,
+  ...entryRoutes,
   ...memberRoutes,
   ...invitationRoutes,
   ...uploadRoutes,

@@ -40,3 +40,13 @@ export function failureOf(error: unknown): 'lost' | 'conflict' | 'other' {
   }
   return 'other';
 }
+
+/** The unique constraint or index that a statement would have broken, or `undefined` for any other failure. */
+export function violatedConstraint(error: unknown): string | undefined {
+  let cause = error;
+  for (let depth = 0; depth < causeDepthMax && cause instanceof Error; depth += 1, cause = cause.cause) {
+    if ('code' in cause && cause.code === '23505' && 'constraint_name' in cause)
+      return String(cause.constraint_name);
+  }
+  return undefined;
+}

@@ -91,3 +91,11 @@ export function splitEntryPath(path: EntryPath): { parent: EntryPath; name: stri
 export function isWithin(outer: EntryPath, inner: EntryPath): boolean {
   return outer.length <= inner.length && outer.every((part, index) => part === inner[index]);
 }
+
+/**
+ * The path of `entry` once it lies directly in `directory`, under its own name.
+ * @throws path_invalid when that is too deep or too long
+ */
+export function entryPathBelow(directory: EntryPath, entry: EntryPath): EntryPath {
+  return parseNamedEntryPath([...directory, splitEntryPath(entry).name].join('/'), 'read');
+}

@@ -1,6 +1,7 @@
 /** The kinds of background work, `noun.verb`. */
 export const jobKinds = [
   'upload.commit',
+  'entry.move',
   'trash.purge',
   'folder.purge',
   'archive.build',

@@ -38,6 +38,14 @@ export const jobContracts = {
     payload: z.strictObject({ uploadId: z.uuid() }),
     timeoutMs: 10 * minute,
   },
+  /** Renames an entry inside its folder; `into` puts it below `to` when that is a directory. */
+  'entry.move': {
+    ...usual,
+    isUnstoppable: true,
+    queue: 'upload',
+    payload: z.strictObject({ from: z.string(), to: z.string(), into: z.boolean() }),
+    timeoutMs: 10 * minute,
+  },
   /** Frees what was moved to `trash/<job id>` and settles its usage. */
   'trash.purge': {
     ...usual,

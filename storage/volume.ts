@@ -174,8 +174,16 @@ export interface Volume {
     path: EntryPath,
     options: { readonly parents: boolean; readonly existOk: boolean },
   ): Promise<'created' | 'existed'>;
-  /** Renames inside the folder, durably, never replacing anything. @throws entry_not_found, entry_conflict */
+  /**
+   * Renames inside the folder, durably, never replacing anything. The directory that shall hold `to` must exist.
+   * @throws entry_not_found, entry_conflict
+   */
   move(folderId: string, from: EntryPath, to: EntryPath): Promise<void>;
+  /**
+   * As `move`, for the entry that had `inode` when `to` was free: an earlier call may have died at any point, and what
+   * it left half done is finished. Calling it again after success is a no-op.
+   */
+  resumeMove(folderId: string, from: EntryPath, to: EntryPath, inode: string): Promise<void>;
 
   /** Makes the trash directory `trashId` (uuid, never used twice). */
   createTrash(folderId: string, trashId: string): Promise<void>;

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import type { Executor } from '../db/client.ts';
-import { findMemberRight } from '../db/queries/member-rights.ts';
-import { claimPaths, releaseClaims } from '../db/queries/path-claims.ts';
+import { releaseClaims } from '../db/queries/path-claims.ts';
 import {
   abortUpload,
   type CommitFile,
@@ -12,21 +10,17 @@ import {
   settleUpload,
   type UploadSession,
 } from '../db/queries/uploads.ts';
-import { waitForPaths } from '../db/wait-for-paths.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
-import { holdsRight } from '../domain/permission.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
-import { WorkerStoppingError } from '../jobs/abort-reasons.ts';
-import { type JobContext, JobDeferredError, type JobHandler, type JobOutcome } from '../jobs/handler.ts';
+import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
+import { claimJobPaths } from './claim-job-paths.ts';
 import type { WorkerServices } from './services.ts';
+import { stopUnlessStopping } from './stop.ts';
 import { volumeOf } from './volume-of.ts';
 
-/** How long a commit waits in place for another job on the same paths before it is handed back. */
-const busyWaitMs = 5_000;
-const deferMs = 500;
 const parallelCommits = 8;
 
 type Context = JobContext<'upload.commit'>;
@@ -48,33 +42,6 @@ const checkpointSchema = z.object({ failed: z.array(z.object({ path: z.string(),
 function failedBefore({ job }: Context): readonly Failure[] {
   const saved = checkpointSchema.safeParse(job.checkpoint);
   return saved.success ? saved.data.failed : [];
-}
-
-/** The right to write may be gone since the bytes were accepted; the folder too. */
-async function checkActor(tx: Executor, upload: UploadSession): Promise<void> {
-  const member = await findMemberRight(tx, { folderId: upload.folderId, userId: upload.actorId });
-  if (member === null || !holdsRight(member, 'write')) {
-    throw domainError('not_found', 'The folder is gone, or writing to it is no longer permitted.');
-  }
-}
-
-async function claimTargets(
-  services: WorkerServices,
-  context: Context,
-  upload: UploadSession,
-  paths: readonly string[],
-): Promise<void> {
-  const limit = { deadline: performance.now() + busyWaitMs, signal: context.signal };
-  const claim = { folderId: upload.folderId, jobId: context.job.id, paths };
-  do {
-    const outcome = await context.fenced(async (tx) => {
-      await checkActor(tx, upload);
-      return claimPaths(tx, claim);
-    });
-    if (outcome === 'claimed') return;
-    if (outcome === 'folder_gone') throw domainError('not_found', 'The folder is gone.');
-  } while (await waitForPaths(services.db, claim, limit));
-  throw new JobDeferredError(deferMs, 'Another job holds one of the paths.');
 }
 
 /** What replacing the target frees: bytes only when no other name keeps the inode. */
@@ -127,11 +94,6 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
   if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
 }
 
-/** Whoever has the job now may end it as failed, and nothing may appear after that; a worker that stops still has it. */
-function stopUnlessStopping(signal: AbortSignal): void {
-  if (signal.aborted && !(signal.reason instanceof WorkerStoppingError)) throw signal.reason;
-}
-
 /**
  * Publishes every file. From here on the upload only goes forward: a target that a container made unreplaceable since
  * `inspect` is reported, not undone, because the others are visible already.
@@ -172,7 +134,8 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   }
   const volume = volumeOf(services, context.job.volume);
   const paths = (await listUploadFiles(services.db, upload.id)).map((file) => file.path);
-  await claimTargets(services, context, upload, paths);
+  const { folderId, actorId } = upload;
+  await claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' });
   // Read again under the claim: an earlier run may have noted what the targets held.
   const files = await listUploadFiles(services.db, upload.id);
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));

@@ -4,6 +4,7 @@ import { commitUpload } from './commit-upload.ts';
 import { expireArchives } from './expire-archives.ts';
 import { expireUploads } from './expire-uploads.ts';
 import { measureUsage } from './measure-usage.ts';
+import { moveEntry } from './move-entry.ts';
 import { purgeFolder } from './purge-folder.ts';
 import { purgeTrash } from './purge-trash.ts';
 import { scheduleUsage } from './schedule-usage.ts';
@@ -14,6 +15,7 @@ import { sweepStorage } from './sweep-storage.ts';
 export function makeHandlers(services: WorkerServices): JobHandlers {
   return {
     'upload.commit': commitUpload(services),
+    'entry.move': moveEntry(services),
     'trash.purge': purgeTrash(services),
     'folder.purge': purgeFolder(services),
     'archive.build': buildArchive(services),

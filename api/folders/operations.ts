@@ -14,6 +14,7 @@ import {
   insertMember,
   isFolderNameTaken,
   listMemberFolders,
+  renameMember,
 } from '../../db/queries/members.ts';
 import { DomainError, domainError } from '../../domain/errors.ts';
 import { parseFolderName } from '../../domain/folder-name.ts';
@@ -127,6 +128,24 @@ async function recordFolder(services: FolderServices, userId: string, folder: Cr
 /** The refusal for a name under which the user already sees a folder. */
 export function folderNameTaken(name: string): DomainError {
   return domainError('folder_name_taken', `You already have a folder named ${JSON.stringify(name)}.`);
+}
+
+/**
+ * Gives a folder another name for the caller alone: everybody sees it under a name of their own, which the owner and
+ * each member change for themselves. The name it has already is fine. Needs `read`.
+ * @returns the folder's id, a dashed uuid @throws not_found, name_invalid, folder_name_taken
+ */
+export async function renameFolder(
+  services: Pick<Services, 'db'>,
+  request: { readonly userId: string; readonly nameOrId: string; readonly newName: string },
+): Promise<string> {
+  const { userId, nameOrId } = request;
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
+  const name = parseFolderName(request.newName);
+  const outcome = await renameMember(services.db, { folderId: folder.id, userId, name });
+  if (outcome === 'taken') throw folderNameTaken(name);
+  if (outcome === 'gone') throw folderNotFound();
+  return folder.id;
 }
 
 /**

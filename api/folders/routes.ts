@@ -1,8 +1,9 @@
+import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
 import { acceptedReply } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
-import { createFolder, deleteFolder, listFolders } from './operations.ts';
+import { createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
 import {
   createFolderInput,
   listFoldersInput,
@@ -10,6 +11,7 @@ import {
   presentCreatedFolder,
   presentFolderDetails,
   presentFolderPage,
+  renameFolderInput,
 } from './schemas.ts';
 
 /** The folder a path names; routes without `:name` never ask. */
@@ -59,6 +61,20 @@ const read = defineRoute({
   },
 });
 
+const rename = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/rename',
+  access: 'user',
+  right: 'read',
+  body: 'json',
+  input: renameFolderInput,
+  handle: async ({ services, principal, params, input }) => {
+    const request = { userId: principal.userId, nameOrId: folderNamed(params), newName: input.new_name };
+    const id = await renameFolder(services, request);
+    return { status: 200, body: { id: toHexId(id), name: input.new_name } };
+  },
+});
+
 async function handleDelete(request: ApiRequest<object>): Promise<Reply> {
   const { services, principal, params, preference } = request;
   const folder = { userId: principal.userId, nameOrId: folderNamed(params) };
@@ -82,5 +98,6 @@ export const folderRoutes: readonly Route[] = [
   createAt('/folders/create'),
   createAt('/folders'),
   read,
+  rename,
   remove,
 ];

@@ -10,6 +10,9 @@ export const listFoldersInput = z.object(pagingShape);
 /** Input of `POST /folders`. The rules for names are the domain's. */
 export const createFolderInput = z.object({ name: z.string(), host: z.string().nullish() });
 
+/** Input of `POST /folders/:name/rename`. */
+export const renameFolderInput = z.object({ new_name: z.string() });
+
 /** Input of routes that take none. */
 export const noInput = z.object({});
 

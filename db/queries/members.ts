@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, inArray, or, sql } from 'drizzle-orm';
 import { holdsRight, type Permission, permissions, type Right } from '../../domain/permission.ts';
 import type { Executor } from '../client.ts';
+import { violatedConstraint } from '../failure.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
 import { users } from '../schema/users.ts';
@@ -178,6 +179,27 @@ export async function deleteMember(
     .where(and(eq(members.folderId, folderId), eq(members.userId, userId), eq(members.isOwner, false)))
     .returning({ userId: members.userId });
   return rows.length > 0;
+}
+
+/**
+ * Changes the name under which one member, or the owner, sees a folder; the others keep theirs.
+ * @returns `taken` when the user sees another folder under that name, `gone` when they are no member
+ */
+export async function renameMember(
+  db: Executor,
+  change: { readonly folderId: string; readonly userId: string; readonly name: string },
+): Promise<'renamed' | 'taken' | 'gone'> {
+  try {
+    const rows = await db
+      .update(members)
+      .set({ name: change.name })
+      .where(and(eq(members.folderId, change.folderId), eq(members.userId, change.userId)))
+      .returning({ userId: members.userId });
+    return rows.length > 0 ? 'renamed' : 'gone';
+  } catch (error) {
+    if (violatedConstraint(error) !== 'members_user_name_key') throw error;
+    return 'taken';
+  }
 }
 
 /** Changes what a member may do; never the owner. @returns whether there was such a member */

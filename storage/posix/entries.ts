@@ -14,7 +14,7 @@ import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { notRegular, openRegularFile } from './open-file.ts';
-import { placeWithoutReplacing } from './place.ts';
+import { type Place, placeWithoutReplacing, resumePlacing } from './place.ts';
 
 /** Opens the directory at `path` in a folder's data for `work`. @throws entry_not_found, or what `meaning` says */
 export function withDataDirectory<T>(
@@ -94,12 +94,11 @@ function refuseExisting(outcome: 'created' | 'existed', existOk: boolean): 'crea
   return outcome;
 }
 
-/** `Volume.move`. The directory that shall hold `to` must exist. */
-export async function moveEntry(
+async function withPlaces(
   root: VolumeRoot,
   folderId: string,
-  from: EntryPath,
-  to: EntryPath,
+  { from, to }: { readonly from: EntryPath; readonly to: EntryPath },
+  work: (from: Place, to: Place) => Promise<void>,
 ): Promise<void> {
   if (isWithin(from, to)) throw entryConflict('An entry cannot move to itself or into itself.');
   if (to.length === 0) throw entryConflict('The target path is taken.');
@@ -108,11 +107,23 @@ export async function moveEntry(
   await withDirectory(openArea(root, folderId, 'data'), (data) =>
     withDirectory(descend(data, source.parent, 'entry_not_found'), (sourceParent) =>
       withDirectory(descend(data, target.parent, 'entry_conflict'), (targetParent) =>
-        placeWithoutReplacing(
-          { directory: sourceParent, name: source.name },
-          { directory: targetParent, name: target.name },
-        ),
+        work({ directory: sourceParent, name: source.name }, { directory: targetParent, name: target.name }),
       ),
     ),
   );
+}
+
+/** `Volume.move`. */
+export function moveEntry(root: VolumeRoot, folderId: string, from: EntryPath, to: EntryPath): Promise<void> {
+  return withPlaces(root, folderId, { from, to }, placeWithoutReplacing);
+}
+
+/** `Volume.resumeMove`. */
+export function resumeMove(
+  root: VolumeRoot,
+  folderId: string,
+  path: { readonly from: EntryPath; readonly to: EntryPath },
+  inode: string,
+): Promise<void> {
+  return withPlaces(root, folderId, path, (from, to) => resumePlacing(from, to, inode));
 }

@@ -137,3 +137,31 @@ export async function placeWithoutReplacing(from: Place, to: Place): Promise<voi
   else await placeFile(from, to, stat);
   await syncDirectory(from.directory);
 }
+
+/**
+ * Finishes what a dead call of {@link placeWithoutReplacing} began with the entry `inode`, when the target name was free:
+ * a file may have both names by now, a directory an empty one waiting to be renamed over.
+ * @throws as {@link placeWithoutReplacing}; entry_not_found also when another entry has the old name
+ */
+export async function resumePlacing(from: Place, to: Place, inode: string): Promise<void> {
+  const target = await statChild(to.directory, to.name);
+  const source = await statChild(from.directory, from.name);
+  const isThere = String(source?.ino) === inode;
+  if (target !== null && String(target.ino) === inode) {
+    if (isThere && !target.isDirectory()) await unlinkChild(from.directory, from.name);
+    await syncDirectory(to.directory);
+    await syncDirectory(from.directory);
+    return;
+  }
+  if (!isThere) throw entryNotFound();
+  if (target?.isDirectory() && source?.isDirectory()) await removeIfEmpty(to);
+  await placeWithoutReplacing(from, to);
+}
+
+async function removeIfEmpty({ directory, name }: Place): Promise<void> {
+  try {
+    await removeChild(directory, name);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error;
+  }
+}

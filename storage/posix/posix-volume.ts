@@ -2,7 +2,7 @@ import type { EntryPath } from '../../domain/entry-path.ts';
 import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
 import { makeChild, ownDirectory, syncDirectory } from './directory.ts';
-import { makeDirectory, moveEntry, openEntry, statEntry } from './entries.ts';
+import { makeDirectory, moveEntry, openEntry, resumeMove, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
 import { makeFolder, type VolumeRoot } from './folder-areas.ts';
@@ -66,7 +66,7 @@ function stageOperations(
 function entryOperations(
   root: VolumeRoot,
   readers: ReaderCache,
-): Pick<Volume, 'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move'> {
+): Pick<Volume, 'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move' | 'resumeMove'> {
   return {
     stat: (folderId, path) => coded(() => statEntry(root, folderId, path)),
     list: (folderId, path, options) => coded(() => listEntries(root, readers, { folderId, path }, options)),
@@ -74,6 +74,8 @@ function entryOperations(
     walk: (folderId, path, options) => walkTree(root, folderId, path, options),
     makeDirectory: (folderId, path, options) => coded(() => makeDirectory(root, folderId, path, options)),
     move: (folderId, from, to) => coded(() => moveEntry(root, folderId, from, to)),
+    resumeMove: (folderId: string, from: EntryPath, to: EntryPath, inode: string) =>
+      coded(() => resumeMove(root, folderId, { from, to }, inode)),
   };
 }
 

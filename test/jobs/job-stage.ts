@@ -52,6 +52,7 @@ const idle: JobHandler = { run: async () => ({ result: null }) };
 export function handlersWith(given: Partial<JobHandlers>): JobHandlers {
   return {
     'upload.commit': idle,
+    'entry.move': idle,
     'trash.purge': idle,
     'folder.purge': idle,
     'archive.build': idle,

@@ -9,6 +9,7 @@ import { describeFiles } from './files.ts';
 import { describeFolders } from './folders.ts';
 import { describeInventory } from './inventory.ts';
 import { describeJobs } from './jobs.ts';
+import { describeMoves } from './moves.ts';
 import { describeNames } from './names.ts';
 import { describeNasty } from './nasty.ts';
 import { describePermissions } from './permissions.ts';
@@ -24,6 +25,7 @@ export function describeContract(backend: QueueBackend): void {
   describe('uploads', () => describeUploads(stage));
   describe('downloads', () => describeDownloads(stage));
   describe('deletions', () => describeDeletions(stage));
+  describe('moves', () => describeMoves(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
   describe('permissions', () => describePermissions(stage));

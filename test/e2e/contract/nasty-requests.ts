@@ -40,6 +40,8 @@ export const jsonRoutes: readonly (readonly [method: string, path: string])[] = 
   ['GET', '/folders'],
   ['GET', '/folders/F/files'],
   ['POST', '/folders/F/mkdir'],
+  ['POST', '/folders/F/move'],
+  ['POST', '/folders/F/rename'],
   ['GET', '/folders/F/download'],
   ['DELETE', '/folders/F/delete_files'],
   ['POST', '/folders/F/invite'],

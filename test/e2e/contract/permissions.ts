@@ -68,6 +68,18 @@ const rows: readonly Row[] = [
     ask: (folder) => ['POST', folder.path('recalculate')],
   },
   {
+    route: 'POST move to itself',
+    may: writers,
+    status: 400,
+    ask: (folder) => ['POST', folder.path('move'), { json: { src: 'a', dst: 'a' } }],
+  },
+  {
+    route: 'POST rename-file to itself',
+    may: writers,
+    status: 400,
+    ask: (folder) => ['POST', folder.path('rename-file'), { json: { target_path: 'a', new_name: 'a' } }],
+  },
+  {
     route: 'DELETE delete_files',
     may: deleters,
     status: 200,

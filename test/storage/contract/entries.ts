@@ -164,4 +164,39 @@ export function describeEntries(test: () => TestVolume): void {
     await volume.move(folderId, at('locked'), at('target/moved'));
     expect((await volume.stat(folderId, at('target/moved')))?.kind).toBe('directory');
   });
+
+  it('finishes a move wherever an earlier call of it died, and does nothing after success', async () => {
+    const { volume, folderId, dataPath } = test();
+    const inodeOf = async (path: string) => (await volume.stat(folderId, at(path)))?.inode ?? '';
+    await putFile(test(), 'file', '1');
+    await putFile(test(), 'dir/x', '2');
+    await mkdir(join(dataPath, 'to'));
+    const [file, dir] = [await inodeOf('file'), await inodeOf('dir')];
+    await link(join(dataPath, 'file'), join(dataPath, 'to', 'file'));
+    await mkdir(join(dataPath, 'to', 'dir'));
+    for (const _ of [1, 2]) {
+      await volume.resumeMove(folderId, at('file'), at('to/file'), file);
+      await volume.resumeMove(folderId, at('dir'), at('to/dir'), dir);
+      expect((await readdir(dataPath)).sort()).toEqual(['to']);
+      expect([await inodeOf('to/file'), await inodeOf('to/dir')]).toEqual([file, dir]);
+    }
+    expect((await volume.stat(folderId, at('to/file')))?.links).toBe(1);
+    expect(await getFile(test(), 'to/dir/x')).toBe('2');
+  });
+
+  it('resumes a move of that very entry only, and then replaces nothing either', async () => {
+    const { volume, folderId, dataPath } = test();
+    await putFile(test(), 'old', '1');
+    await putFile(test(), 'new', '2');
+    const inode = (await volume.stat(folderId, at('old')))?.inode ?? '';
+    const resume = (from: string, to: string) => codeOf(volume.resumeMove(folderId, at(from), at(to), inode));
+    expect(await resume('new', 'x')).toBe('entry_not_found');
+    expect(await resume('missing', 'x')).toBe('entry_not_found');
+    expect(await resume('old', 'new')).toBe('entry_conflict');
+    await putFile(test(), 'full/x', '3');
+    await mkdir(join(dataPath, 'dir'));
+    const dirInode = (await volume.stat(folderId, at('dir')))?.inode ?? '';
+    expect(await codeOf(volume.resumeMove(folderId, at('dir'), at('full'), dirInode))).toBe('entry_conflict');
+    expect((await readdir(dataPath)).sort()).toEqual(['dir', 'full', 'new', 'old']);
+  });
 }

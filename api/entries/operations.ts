@@ -1,0 +1,93 @@
+import {
+  type EntryPath,
+  formatEntryPath,
+  isWithin,
+  parseEntryPath,
+  parseNamedEntryPath,
+  splitEntryPath,
+} from '../../domain/entry-path.ts';
+import { domainError } from '../../domain/errors.ts';
+import { folderVolume, loadFolder } from '../authorize.ts';
+import type { Services } from '../services.ts';
+
+type EntryServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
+
+/** What is to be moved where, as the caller wrote it. `to` may be a directory, which takes the entry in. */
+export interface MoveRequest {
+  readonly userId: string;
+  readonly nameOrId: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** An entry and its new name, as the caller wrote them. */
+export interface RenameRequest {
+  readonly userId: string;
+  readonly nameOrId: string;
+  readonly path: string;
+  readonly newName: string;
+}
+
+function withoutSlash(raw: string): string {
+  return raw.length > 1 && raw.endsWith('/') ? raw.slice(0, -1) : raw;
+}
+
+/** A path to put something at or into; only the root may be written in the ways that reads allow. */
+function parseTarget(raw: string): EntryPath {
+  const isRoot = raw === '' || raw === '.' || raw === './' || raw === '/';
+  return isRoot ? parseEntryPath('', 'read') : parseNamedEntryPath(withoutSlash(raw), 'write');
+}
+
+interface Move {
+  readonly userId: string;
+  readonly nameOrId: string;
+  readonly from: EntryPath;
+  readonly to: EntryPath;
+  readonly into: boolean;
+}
+
+async function startMove(services: EntryServices, move: Move): Promise<string> {
+  const { userId, nameOrId, from, to, into } = move;
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
+  const volume = folderVolume(services, folder);
+  if (isWithin(from, to)) {
+    throw domainError('entry_conflict', 'An entry cannot move to itself or into itself.');
+  }
+  if ((await volume.stat(folder.id, from)) === null) {
+    throw domainError('entry_not_found', `"${formatEntryPath(from)}" does not exist.`);
+  }
+  const jobId = await services.jobs.enqueue(services.db, {
+    kind: 'entry.move',
+    payload: { from: formatEntryPath(from), to: formatEntryPath(to), into },
+    volume: folder.volume,
+    folderId: folder.id,
+    actorId: userId,
+  });
+  services.jobs.dispatch([jobId]);
+  return jobId;
+}
+
+/**
+ * Moves an entry inside its folder as shutil.move does: into `to` when that is a directory, else to that very name,
+ * whose directory must exist. Never replaces anything. Needs `write`.
+ * @returns the id of the `entry.move` job, which reports the path the entry has then
+ * @throws not_found, path_invalid, entry_not_found, entry_conflict (into itself); the job the latter two as well
+ */
+export async function moveEntry(services: EntryServices, request: MoveRequest): Promise<string> {
+  const from = parseNamedEntryPath(withoutSlash(request.from), 'read');
+  return startMove(services, { ...request, from, to: parseTarget(request.to), into: true });
+}
+
+/**
+ * Gives an entry another name in the directory it is in. Never replaces anything. Needs `write`.
+ * @returns as {@link moveEntry} @throws as {@link moveEntry}; path_invalid also when the new name is no single name
+ */
+export async function renameEntry(services: EntryServices, request: RenameRequest): Promise<string> {
+  const from = parseNamedEntryPath(withoutSlash(request.path), 'read');
+  const [name, ...rest] = parseNamedEntryPath(request.newName, 'write');
+  if (name === undefined || rest.length > 0) {
+    throw domainError('path_invalid', 'The new name is one name without "/".');
+  }
+  const to = parseNamedEntryPath([...splitEntryPath(from).parent, name].join('/'), 'read');
+  return startMove(services, { ...request, from, to, into: false });
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { releaseClaims } from '../db/queries/path-claims.ts';
+import { type EntryPath, entryPathBelow, formatEntryPath, parseEntryPath } from '../domain/entry-path.ts';
+import { domainError } from '../domain/errors.ts';
+import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import { measureRequest } from '../jobs/measure-request.ts';
+import type { Volume } from '../storage/volume.ts';
+import { claimJobPaths } from './claim-job-paths.ts';
+import type { WorkerServices } from './services.ts';
+import { stopUnlessStopping } from './stop.ts';
+import { folderIdOf, volumeOf } from './volume-of.ts';
+
+/** What was decided before anything moved; a run after a crash only finishes it. The claims stand as long. */
+const checkpointSchema = z.object({ to: z.string(), inode: z.string() });
+
+type Context = JobContext<'entry.move'>;
+type Decision = z.infer<typeof checkpointSchema>;
+
+async function chooseTarget(volume: Volume, folderId: string, job: Context['job']): Promise<EntryPath> {
+  const { from, to, into } = job.payload;
+  const target = parseEntryPath(to, 'read');
+  if (!into) return target;
+  const isBelow = target.length === 0 || (await volume.stat(folderId, target))?.kind === 'directory';
+  return isBelow ? entryPathBelow(target, parseEntryPath(from, 'read')) : target;
+}
+
+/** Claims both names, then notes what is to be moved where, so that a run after a crash can tell done from not begun. */
+async function decide(services: WorkerServices, context: Context, volume: Volume): Promise<Decision> {
+  const { job } = context;
+  const folderId = folderIdOf(job);
+  const target = await chooseTarget(volume, folderId, job);
+  const to = formatEntryPath(target);
+  const paths = [job.payload.from, to];
+  await claimJobPaths(services, context, { folderId, actorId: job.actorId, paths, right: 'write' });
+  const source = await volume.stat(folderId, parseEntryPath(job.payload.from, 'read'));
+  if (source === null) throw domainError('entry_not_found', `"${job.payload.from}" does not exist.`);
+  if ((await volume.stat(folderId, target)) !== null) {
+    throw domainError('entry_conflict', `"${to}" exists; a move replaces nothing.`);
+  }
+  const decision = { to, inode: source.inode };
+  await context.fenced(async () => undefined, decision);
+  return decision;
+}
+
+async function move(services: WorkerServices, context: Context): Promise<JobOutcome> {
+  const { job, signal } = context;
+  const folderId = folderIdOf(job);
+  const volume = volumeOf(services, job.volume);
+  const saved = checkpointSchema.safeParse(job.checkpoint);
+  const { to, inode } = saved.success ? saved.data : await decide(services, context, volume);
+  stopUnlessStopping(signal);
+  const from = parseEntryPath(job.payload.from, 'read');
+  await volume.resumeMove(folderId, from, parseEntryPath(to, 'read'), inode);
+  return {
+    result: { path: to },
+    settle: (tx) => releaseClaims(tx, job.id),
+  };
+}
+
+/**
+ * Renames an entry inside its folder. Nothing is replaced and usage stays what it is; both names are claimed, so that
+ * commits, deletes and measurements see the tree before or after it.
+ */
+export function moveEntry(services: WorkerServices): JobHandler<'entry.move'> {
+  return {
+    run: (context) => move(services, context),
+    abandon: async (tx, job) => {
+      await releaseClaims(tx, job.id);
+      // A run that broke in the middle may have left a file under both names; counting the tree tells the truth of it.
+      if (job.folderId !== null && job.checkpoint !== null)
+        await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+    },
+  };
+}
