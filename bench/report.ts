@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import type { BenchRow } from './row.ts';
+
+/** The outcome of a run, as it is kept in `bench/results/`. */
+export interface BenchReport {
+  readonly date: string;
+  /** Short id of the commit that was measured, with `+` when the checkout differed from it. */
+  readonly commit: string;
+  readonly node: string;
+  readonly system: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  /** Load average over a minute before and after; above the number of cores the figures are doubtful. */
+  readonly load: { readonly before: number; readonly after: number };
+  readonly isQuick: boolean;
+  readonly suites: readonly string[];
+  readonly rows: readonly BenchRow[];
+}
+
+function git(root: string, ...args: readonly string[]): string {
+  return execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
+}
+
+/** Completes the rows of a run with what has to be known to judge them. */
+export function makeReport(
+  root: string,
+  run: {
+    readonly rows: readonly BenchRow[];
+    readonly suites: readonly string[];
+    readonly isQuick: boolean;
+    readonly loadBefore: number;
+  },
+): BenchReport {
+  const isChanged =
+    git(root, 'status', '--porcelain', '--', '.', ':!bench/results', ':!docs/BENCHMARKS.md') !== '';
+  return {
+    date: new Date().toISOString(),
+    commit: `${git(root, 'rev-parse', '--short', 'HEAD')}${isChanged ? '+' : ''}`,
+    node: process.version,
+    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    cores: os.cpus().length,
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    load: { before: run.loadBefore, after: os.loadavg()[0] ?? 0 },
+    isQuick: run.isQuick,
+    suites: run.suites,
+    rows: run.rows,
+  };
+}
+
+/** A figure with as many digits as it is worth. */
+export function formatFigure(row: BenchRow): string {
+  if (row.measured === null) return 'not measured';
+  const digits = Math.abs(row.measured) >= 100 ? 0 : Math.abs(row.measured) >= 10 ? 1 : 2;
+  return `${row.measured.toFixed(digits)} ${row.unit}`;
+}
+
+function verdict(row: BenchRow): string {
+  if (row.met === null) return '';
+  return row.met ? 'met' : 'missed';
+}
+
+/** The rows as a Markdown table. */
+export function toTable(rows: readonly BenchRow[]): string {
+  const cells = rows.map((row) => [
+    row.id,
+    row.work,
+    row.goal,
+    formatFigure(row),
+    verdict(row),
+    row.note ?? '',
+  ]);
+  const lines = [
+    ['id', 'work', 'goal', 'measured', '', 'note'],
+    cells.length === 0 ? [] : Array(6).fill('---'),
+    ...cells,
+  ];
+  return lines
+    .filter((line) => line.length > 0)
+    .map((line) => `| ${line.join(' | ')} |`)
+    .join('\n');
+}
+
+/** Writes the report beside the earlier ones. @returns its path */
+export function saveReport(root: string, report: BenchReport): string {
+  const directory = join(root, 'bench', 'results');
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, `${report.date.slice(0, 10)}-${report.commit.replace('+', '-changed')}.json`);
+  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
+  return path;
+}
+
+/** Writes the page that shows the newest report. */
+export function writePage(root: string, report: BenchReport): void {
+  const conditions = `${report.date.slice(0, 10)}, commit ${report.commit}, Node ${report.node}, ${report.cores} cores, ${report.memoryGiB} GiB, ${report.system}; load ${report.load.before.toFixed(1)} before and ${report.load.after.toFixed(1)} after.`;
+  const page = `# Benchmarks
+
+Made by \`npm run bench\`; do not edit. The built processes do the work, over HTTP where a client would; contestants run in
+turn in one run, ratios are of medians. Only ratios travel from one machine to another.
+
+${conditions}
+
+${toTable(report.rows)}
+`;
+  writeFileSync(join(root, 'docs', 'BENCHMARKS.md'), page);
+}
