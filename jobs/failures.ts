@@ -1,5 +1,6 @@
 import { DomainError, type ErrorCode } from '../domain/errors.ts';
 import { JobTimeoutError } from './abort-reasons.ts';
+import { JobRetryError } from './handler.ts';
 
 /** A failed run as its owner may see it. */
 export interface JobFailure {
@@ -38,9 +39,12 @@ export const poisoned: JobFailure = {
 
 /**
  * Reads the error of a run. A refusal of the domain is final, unless it names a state that passes; a full volume is
- * final, because its owner has to act. Whatever is not a refusal may hold paths or SQL and is shown as `internal`.
+ * final, because its owner has to act, unless the handler says that half of the work is done already. Whatever is not a refusal may hold paths or SQL and is shown as `internal`.
  */
 export function readFailure(error: unknown): JobFailure {
+  if (error instanceof JobRetryError) {
+    return { code: error.failure.code, detail: error.failure.message, isTransient: true };
+  }
   if (error instanceof DomainError) {
     return { code: error.code, detail: error.message, isTransient: transientCodes.has(error.code) };
   }

@@ -1,4 +1,5 @@
 import type { Executor } from '../db/client.ts';
+import type { DomainError } from '../domain/errors.ts';
 import type { JobKind, JobProgress } from '../domain/job.ts';
 import type { JobPayload } from './contracts.ts';
 
@@ -12,6 +13,8 @@ export interface RunningJob<K extends JobKind = JobKind> {
   readonly payload: JobPayload<K>;
   /** Failed or lost runs before this one. */
   readonly attempt: number;
+  /** Whether the job ends as failed if this run fails. */
+  readonly isLastAttempt: boolean;
   /** What an earlier run saved by `saveCheckpoint`, else `null`. */
   readonly checkpoint: unknown;
 }
@@ -66,5 +69,16 @@ export class JobDeferredError extends Error {
     super(reason);
     this.name = 'JobDeferredError';
     this.delayMs = delayMs;
+  }
+}
+
+/** Thrown by a handler whose run failed for a reason that is final by its code but may pass: it counts, and repeats. */
+export class JobRetryError extends Error {
+  readonly failure: DomainError;
+
+  constructor(failure: DomainError) {
+    super(failure.message, { cause: failure });
+    this.name = 'JobRetryError';
+    this.failure = failure;
   }
 }

@@ -76,7 +76,8 @@ function readJob(row: ClaimedJob): RunningJob | null {
   const payload = jobContracts[row.kind].payload.safeParse(row.payload);
   if (!payload.success) return null;
   const { id, kind, volume, folderId, actorId, attempt, checkpoint } = row;
-  return { id, kind, volume, folderId, actorId, attempt, checkpoint, payload: payload.data };
+  const isLastAttempt = attempt + 1 >= row.attemptsMax;
+  return { id, kind, volume, folderId, actorId, attempt, isLastAttempt, checkpoint, payload: payload.data };
 }
 
 async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {

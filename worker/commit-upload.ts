@@ -1,8 +1,6 @@
-import { z } from 'zod';
 import { releaseClaims } from '../db/queries/path-claims.ts';
 import {
   abortUpload,
-  type CommitFile,
   findUpload,
   listUploadFiles,
   noteReplaced,
@@ -17,32 +15,13 @@ import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
+import { publish, type Target } from './publish-files.ts';
 import type { WorkerServices } from './services.ts';
-import { stopUnlessStopping } from './stop.ts';
 import { volumeOf } from './volume-of.ts';
 
-const parallelCommits = 8;
+const refusals = ['entry_conflict', 'not_found', 'volume_full'] as const;
 
 type Context = JobContext<'upload.commit'>;
-
-/** A file to publish, with its target parsed. */
-interface Target {
-  readonly file: CommitFile;
-  readonly path: EntryPath;
-}
-
-interface Failure {
-  readonly path: string;
-  readonly code: string;
-}
-
-/** Files that an earlier run gave up for good. Their stages are gone, which must not be read as their being in place. */
-const checkpointSchema = z.object({ failed: z.array(z.object({ path: z.string(), code: z.string() })) });
-
-function failedBefore({ job }: Context): readonly Failure[] {
-  const saved = checkpointSchema.safeParse(job.checkpoint);
-  return saved.success ? saved.data.failed : [];
-}
 
 /** What replacing the target frees: bytes only when no other name keeps the inode. */
 function replacedBy(target: EntryStat | null, path: string): { bytes: number; files: number } {
@@ -55,14 +34,16 @@ function replacedBy(target: EntryStat | null, path: string): { bytes: number; fi
 
 /**
  * Refuses a path below something that is no directory. `seen` keeps the parents that were looked at, for files of one
- * upload mostly share them.
+ * upload mostly share them. Adds those to `missing` that have to be made.
  */
 async function requireParents(
   volume: Volume,
   target: { readonly folderId: string; readonly path: EntryPath },
   seen: Set<string>,
+  missing: EntryPath[],
 ): Promise<void> {
   let { parent } = splitEntryPath(target.path);
+  const above = parent;
   while (parent.length > 0 && !seen.has(formatEntryPath(parent))) {
     seen.add(formatEntryPath(parent));
     const stat = await volume.stat(target.folderId, parent);
@@ -70,17 +51,19 @@ async function requireParents(
     if (stat !== null) {
       throw domainError('entry_conflict', `"${formatEntryPath(parent)}" exists and is not a directory.`);
     }
+    if (parent === above) missing.push(parent);
     parent = splitEntryPath(parent).parent;
   }
 }
 
 /**
  * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
- * the whole upload.
+ * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
 async function inspect(context: Context, volume: Volume, upload: UploadSession, targets: readonly Target[]) {
   const notes: { ordinal: number; bytes: number; files: number }[] = [];
   const seen = new Set<string>();
+  const missing: EntryPath[] = [];
   for (const { file, path } of targets) {
     if (file.replacedBytes !== null) continue;
     const staged = await volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal));
@@ -88,43 +71,15 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
     }
     const target = await volume.stat(upload.folderId, path);
-    if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen);
+    if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen, missing);
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
   }
-  if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
-}
-
-/**
- * Publishes every file. From here on the upload only goes forward: a target that a container made unreplaceable since
- * `inspect` is reported, not undone, because the others are visible already.
- */
-async function publish(
-  { signal }: Context,
-  volume: Volume,
-  upload: UploadSession,
-  targets: readonly Target[],
-): Promise<{ readonly committed: readonly Target[]; readonly failed: readonly Failure[] }> {
-  const committed: Target[] = [];
-  const failed: Failure[] = [];
-  const queue = targets.values();
-  const work = async () => {
-    for (const target of queue) {
-      stopUnlessStopping(signal);
-      try {
-        const stageId = stageIdOf(upload.id, target.file.ordinal);
-        // `stage_missing` means that an earlier run renamed it: staged names are never used twice.
-        await volume.commitStage(upload.folderId, stageId, target.path);
-        committed.push(target);
-      } catch (error) {
-        if (!isDomainError(error, 'entry_conflict')) throw error;
-        failed.push({ path: target.file.path, code: error.code });
-      }
+  if (targets.length > 1) {
+    for (const parent of missing) {
+      await volume.makeDirectory(upload.folderId, parent, { parents: true, existOk: true });
     }
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: parallelCommits }, () => work()));
-  const broken = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (broken !== undefined) throw broken.reason;
-  return { committed, failed };
+  }
+  if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
 }
 
 async function commit(services: WorkerServices, context: Context): Promise<JobOutcome> {
@@ -140,23 +95,16 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   const files = await listUploadFiles(services.db, upload.id);
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
   await inspect(context, volume, upload, targets);
-  const given = failedBefore(context);
-  const wanted = targets.filter(({ file }) => !given.some(({ path }) => path === file.path));
-  const { committed, failed: lost } = await publish(context, volume, upload, wanted);
-  const failed = [...given, ...lost];
-  if (lost.length > 0) await context.fenced(async () => undefined, { failed });
-  const landed = new Set(committed);
-  for (const { file } of targets.filter((target) => !landed.has(target))) {
-    await volume.discardStage(upload.folderId, stageIdOf(upload.id, file.ordinal));
-  }
-  const ordinals = committed.map((target) => target.file.ordinal);
+  const { landed, failed } = await publish(context, volume, upload, targets);
   return {
     result: {
-      files: committed.map(({ file }) => ({ path: file.path, size: file.sizeBytes, sha256: file.sha256 })),
-      failed,
+      files: landed
+        .filter(({ file }) => !failed.some(({ path }) => path === file.path))
+        .map(({ file }) => ({ path: file.path, size: file.sizeBytes, sha256: file.sha256 })),
+      failed: failed.map(({ path, code }) => ({ path, code })),
     },
     settle: async (tx) => {
-      await settleUpload(tx, { id: upload.id, ordinals });
+      await settleUpload(tx, { id: upload.id, ordinals: landed.map(({ file }) => file.ordinal) });
       await releaseClaims(tx, context.job.id);
     },
   };
@@ -177,12 +125,12 @@ async function giveBack(services: WorkerServices, context: Context): Promise<voi
   await context.fenced((tx) => releaseUpload(tx, uploadId));
 }
 
-/** A conflict, or a right that is gone, is found before anything is renamed, so it refuses the upload whole. */
+/** A conflict, a right that is gone, or no room: found before anything is visible, it refuses the upload whole. */
 async function commitOrGiveBack(services: WorkerServices, context: Context): Promise<JobOutcome> {
   try {
     return await commit(services, context);
   } catch (error) {
-    const isRefusal = isDomainError(error, 'entry_conflict') || isDomainError(error, 'not_found');
+    const isRefusal = refusals.some((code) => isDomainError(error, code));
     if (isRefusal) await giveBack(services, context).catch(() => undefined);
     throw error;
   }
@@ -190,7 +138,8 @@ async function commitOrGiveBack(services: WorkerServices, context: Context): Pro
 
 /**
  * Makes the files of a staged upload visible: claims their paths, notes what they replace, renames each into place,
- * then settles usage with the end of the job. A crash at any point is carried forward by the next run.
+ * then settles usage with the end of the job. A crash at any point is carried forward by the next run; a fault that lasts
+ * ends the job with what landed settled and the rest named.
  */
 export function commitUpload(services: WorkerServices): JobHandler<'upload.commit'> {
   return {

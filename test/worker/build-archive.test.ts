@@ -55,6 +55,7 @@ function contextOf(
       actorId: owner.userId,
       payload: { files: changes.files ?? ['tree'], format: 'zip', fileName: 'tree.zip' },
       attempt: 0,
+      isLastAttempt: false,
       checkpoint: null,
     },
     signal: changes.signal ?? new AbortController().signal,

@@ -4,10 +4,12 @@ import { and, eq } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { noteReplaced } from '../../db/queries/uploads.ts';
 import { folders } from '../../db/schema/folders.ts';
+import { jobs } from '../../db/schema/jobs.ts';
 import { members } from '../../db/schema/members.ts';
 import { pathClaims } from '../../db/schema/path-claims.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
+import { withFaults } from '../storage/faulty-volume.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { countersOf, entryPath, makeWorkStage, type WorkStage } from './work-stage.ts';
 
@@ -96,6 +98,73 @@ describeEachBackend('committing an upload', (backend) => {
     });
     expect(await countersOf(stage)).toEqual({ used: [1, 1], reserved: [0, 0], trash: [0, 0] });
   });
+
+  const full = () => domainError('volume_full', 'Planned.');
+
+  it('refuses the whole upload, and gives its room back, when the volume fills before anything is visible', async () => {
+    const { volume } = withFaults(stage.volume, [{ verb: 'makeDirectory', nth: 2, error: full() }]);
+    await stage.start(volume);
+    const { jobId } = await stage.stageUpload({ 'd/a': '1', 'e/b': '22' });
+    expect(await run(jobId)).toMatchObject({ state: 'failed', errorCode: 'volume_full', attempt: 0 });
+    expect([await stage.read('d/a'), await stage.read('e/b')]).toEqual([null, null]);
+    expect(await countersOf(stage)).toEqual({ used: [0, 0], reserved: [0, 0], trash: [0, 0] });
+    expect(await readdir(join(stage.folderRoot, 'stage'))).toEqual([]);
+  });
+
+  it.each([false, true])(
+    'goes forward when the volume fills half-way and has room again later (after the effect: %s)',
+    async (isAfterEffect) => {
+      const faults = [2, 3].map(
+        (nth) => ({ verb: 'commitStage', nth, error: full(), isAfterEffect }) as const,
+      );
+      const { volume, struck } = withFaults(stage.volume, faults);
+      await stage.start(volume);
+      const { jobId } = await stage.stageUpload({ a: '1', b: '22', c: '333' });
+      expect(await run(jobId)).toMatchObject({ state: 'succeeded', result: { failed: [] } });
+      expect(struck.length).toBeGreaterThan(0);
+      expect([await stage.read('a'), await stage.read('b'), await stage.read('c')]).toEqual([
+        '1',
+        '22',
+        '333',
+      ]);
+      expect(await countersOf(stage)).toEqual({ used: [6, 3], reserved: [0, 0], trash: [0, 0] });
+    },
+  );
+
+  it.each(['volume_full', 'volume_unavailable'] as const)(
+    'settles what landed and names the rest when %s lasts to the last attempt',
+    async (code) => {
+      await stage.start({
+        ...stage.volume,
+        commitStage: async (...[folderId, stageId, path]: Parameters<typeof stage.volume.commitStage>) => {
+          const name = path.at(-1);
+          if (name === 'never') throw domainError(code, 'Planned.');
+          const outcome = await stage.volume.commitStage(folderId, stageId, path);
+          if (name === 'unsynced') throw domainError(code, 'Planned.');
+          return outcome;
+        },
+      });
+      await run((await stage.stageUpload({ landed: 'an older version' })).jobId);
+      const { jobId } = await stage.stageUpload({ landed: '1', never: '22', unsynced: '333' });
+      // As if all attempts but the last had failed.
+      await backend.database.db.update(jobs).set({ attempt: 7 }).where(eq(jobs.id, jobId));
+      const ended = await run(jobId);
+      expect(ended).toMatchObject({ state: 'succeeded', result: { files: [{ path: 'landed' }] } });
+      expect(ended.result).toMatchObject({
+        failed: expect.arrayContaining([
+          { path: 'never', code },
+          { path: 'unsynced', code },
+        ]),
+      });
+      expect([await stage.read('landed'), await stage.read('never'), await stage.read('unsynced')]).toEqual([
+        '1',
+        null,
+        '333',
+      ]);
+      expect(await countersOf(stage)).toEqual({ used: [4, 2], reserved: [0, 0], trash: [0, 0] });
+      expect(await readdir(join(stage.folderRoot, 'stage'))).toEqual([]);
+    },
+  );
 
   it.each([
     ['a directory', (path: string) => mkdir(path)],

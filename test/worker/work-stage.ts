@@ -57,13 +57,14 @@ async function writeStaged(
   return staged;
 }
 
-/** Makes a user, a folder and its directories on a volume of its own. Close it after the test. */
+/** Makes a user, a folder and its directories on a volume of its own, in `root` if given. Close it after the test. */
 export async function makeWorkStage(
   backend: Backend,
-  quota: { readonly quotaBytes?: number; readonly quotaFiles?: number } = {},
+  options: { readonly quotaBytes?: number; readonly quotaFiles?: number; readonly root?: string } = {},
 ): Promise<WorkStage> {
   const { db } = backend.database;
-  const dir = await createTempDir();
+  const { root, ...quota } = options;
+  const dir = root === undefined ? await createTempDir() : { path: root, remove: async () => undefined };
   const volume = await openPosixVolume({ name: 'local', root: dir.path });
   const jobs = makeStage(backend);
   const client = await jobs.openClient();

@@ -1,31 +1,11 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openPosixVolume, type PosixVolume } from '../../../storage/posix/posix-volume.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { canMount, mountTmpfs, unmount } from '../../support/tmpfs.ts';
 import { at, codeOf, folderPathOf, readAll } from '../test-volume.ts';
-
-const run = promisify(execFile);
-
-async function mountTmpfs(path: string, options: string): Promise<void> {
-  await run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
-}
-
-async function canMount(): Promise<boolean> {
-  const dir = await createTempDir();
-  try {
-    await mountTmpfs(dir.path, 'size=1m');
-    await run('umount', [dir.path]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await dir.remove();
-  }
-}
 
 const folderId = randomUUID();
 let dir: TempDir;
@@ -40,7 +20,7 @@ async function openSmall(options: string): Promise<void> {
 
 async function closeSmall(): Promise<void> {
   await volume.close();
-  await run('umount', [dir.path]);
+  await unmount(dir.path);
   await dir.remove();
 }
 
@@ -162,7 +142,7 @@ describe('a second file system mounted inside a folder', () => {
       expect(await codeOf(volume.purgeFolder(folderId))).toBe('entry_conflict');
       expect(await readdir(await mountPointBelow(dir.path))).toEqual(['file']);
     } finally {
-      await run('umount', [await mountPointBelow(dir.path)]);
+      await unmount(await mountPointBelow(dir.path));
       await volume.purgeFolder(folderId);
       await volume.close();
       await dir.remove();
