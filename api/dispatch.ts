@@ -21,7 +21,10 @@ import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
 import type { RateLimit } from './middleware/rate-limit.ts';
 import { toProblem } from './problem.ts';
-import type { Principal, Route } from './route.ts';
+import { clientParameters } from './profiles/client-parameters.ts';
+import { toClientProblem } from './profiles/client-problem.ts';
+import { documented } from './profiles/profile.ts';
+import type { ApiRequest, Principal, Reply, Route } from './route.ts';
 import type { Services } from './services.ts';
 
 /** What answering requests takes; the same for every request of a server. */
@@ -85,6 +88,8 @@ export function openExchange(
     peer: dispatcher.readPeer(incoming),
     method: methodOf(incoming),
     target: undefined,
+    profile: documented,
+    location: undefined,
     signal: gone.signal,
     note: {},
     continueBody: () => {
@@ -107,7 +112,11 @@ export function openExchange(
 /** Answers an exchange with the problem that `error` stands for, and logs what is our fault with its causes. */
 function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): void {
   const instance = exchange.target?.path ?? '';
-  const problem = toProblem(error, { instance, requestId: exchange.requestId });
+  const problem = toProblem(error, {
+    instance,
+    requestId: exchange.requestId,
+    ...(exchange.profile.name === 'client' ? { shape: toClientProblem } : {}),
+  });
   exchange.note.errorCode = problem.code;
   const isOurs = problem.status >= 500 && problem.status !== 507 && !exchange.signal.aborted;
   if (isOurs) {
@@ -164,12 +173,18 @@ async function readInput(
 ): Promise<unknown> {
   const { headers } = exchange.incoming;
   const query = readQuery(exchange.target?.query ?? '');
-  if (route.body === 'stream') {
-    requireIdentityEncoding(headers);
-    return validateInput(route.input, {}, query);
-  }
-  requireJson(headers);
-  return validateInput(route.input, parseJsonObject(await readBody()), query);
+  if (route.body === 'stream') requireIdentityEncoding(headers);
+  else requireJson(headers);
+  const body = route.body === 'stream' ? {} : parseJsonObject(await readBody());
+  if (exchange.profile.name === 'documented') return validateInput(route.input, body, query);
+  const given = clientParameters({ body, query }, route.client?.aliases);
+  return validateInput(route.input, given.body, given.query);
+}
+
+/** Runs a route in the profile of the request. */
+function respond(route: Route, request: ApiRequest<unknown>): Promise<Reply> {
+  const answer = request.profile.name === 'client' ? route.client?.answer : undefined;
+  return answer === undefined ? route.handle(request) : answer(request, route.handle);
 }
 
 async function answer(
@@ -178,15 +193,16 @@ async function answer(
   exchange: Exchange,
   params: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { incoming, outgoing, requestId, signal } = exchange;
+  const { incoming, outgoing, requestId, profile, signal } = exchange;
   const readBody = bodyReader(route, exchange);
   const principal = await admit(dispatcher, route, exchange, readBody);
   const input = await readInput(route, exchange, readBody);
   exchange.continueBody();
-  const reply = await route.handle({
+  const reply = await respond(route, {
     services: dispatcher.services,
     requestId,
     principal,
+    profile,
     params,
     input,
     preference: parsePrefer(incoming.headers.prefer),

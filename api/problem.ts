@@ -1,5 +1,5 @@
 import { failureOf } from '../db/failure.ts';
-import { DomainError, type ErrorCode } from '../domain/errors.ts';
+import { DomainError, type ErrorCode, type FieldError } from '../domain/errors.ts';
 
 /** An RFC 9457 problem, ready to be written: `body` is the JSON text. */
 export interface Problem {
@@ -9,10 +9,23 @@ export interface Problem {
   readonly code: ErrorCode;
 }
 
+/** The members of a problem; those of `extra` stand beside them. */
+export interface ProblemBody extends Readonly<Record<string, unknown>> {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly instance: string;
+  readonly code: ErrorCode;
+  readonly errors?: readonly FieldError[] | undefined;
+}
+
 /** What a problem says about the request it refuses. `instance` is the path as sent, without the query. */
 export interface ProblemContext {
   readonly instance: string;
   readonly requestId: string;
+  /** What the profile of the request makes of the members. */
+  readonly shape?: (body: ProblemBody) => ProblemBody;
 }
 
 interface ProblemKind {
@@ -110,7 +123,7 @@ export function toProblem(error: unknown, context: ProblemContext): Problem {
   const isMasked = kind === notFound;
   const shownCode = isMasked ? 'not_found' : code;
   const shown = error instanceof DomainError && kind.fixedDetail === undefined ? error : undefined;
-  const body = {
+  const body: ProblemBody = {
     ...shown?.extra,
     type: `/problems/${shownCode}`,
     title: kind.title,
@@ -121,7 +134,8 @@ export function toProblem(error: unknown, context: ProblemContext): Problem {
     ...(isMasked ? {} : { request_id: context.requestId }),
     ...(shown === undefined || shown.errors.length === 0 ? {} : { errors: shown.errors }),
   };
-  return { status, headers: problemHeaders(kind, status), body: JSON.stringify(body), code: shownCode };
+  const text = JSON.stringify(context.shape?.(body) ?? body);
+  return { status, headers: problemHeaders(kind, status), body: text, code: shownCode };
 }
 
 function problemHeaders(kind: ProblemKind, status: number): Record<string, string> {

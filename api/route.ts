@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { Right } from '../domain/permission.ts';
+import type { Profile } from './profiles/profile.ts';
 import type { Services } from './services.ts';
 
 /** Who a request acts for. */
@@ -23,6 +24,8 @@ export interface ApiRequest<Input> {
   readonly services: Services;
   readonly requestId: string;
   readonly principal: Principal;
+  /** Whose shapes the answer has; for routes that write it themselves. */
+  readonly profile: Profile;
   /** Path parameters, percent-decoded once. */
   readonly params: Readonly<Record<string, string>>;
   /** JSON body and query merged (the query wins) and validated by the route's schema. */
@@ -36,17 +39,32 @@ export interface ApiRequest<Input> {
   readonly signal: AbortSignal;
 }
 
+/** A status with a JSON body, or with none. */
+export interface JsonReply<Body = unknown> {
+  readonly status: number;
+  readonly body?: Body | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** What a handler answers: a JSON body (or none), or `sent` when it wrote to `outgoing` itself. */
-export type Reply =
-  | {
-      readonly status: number;
-      readonly body?: unknown;
-      readonly headers?: Readonly<Record<string, string>>;
-    }
-  | 'sent';
+export type Reply<Body = unknown> = JsonReply<Body> | 'sent';
+
+/** How a route answers published clients, where that differs from the documented answer. */
+export interface ClientEdge<Input, Body> {
+  /** Names of parameters that clients use, each with the name that the route's schema has. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /**
+   * Answers a client. `documented` runs the route and gives what everybody else would be answered; a problem it
+   * throws becomes the client's refusal.
+   */
+  answer?(
+    request: ApiRequest<Input>,
+    documented: (request: ApiRequest<Input>) => Promise<Reply<Body>>,
+  ): Promise<Reply>;
+}
 
 /** One route as data. The server is built from a list of these and from nothing else. */
-export interface Route<Input = unknown> {
+export interface Route<Input = unknown, Body = unknown> {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Hono pattern, such as `/folders/:name/files`. */
   readonly path: string;
@@ -57,11 +75,13 @@ export interface Route<Input = unknown> {
   /** `json` reads a JSON body on any method (absent is fine); `stream` leaves the body to the handler. */
   readonly body: 'json' | 'stream';
   readonly input: z.ZodType<Input>;
-  readonly handle: (request: ApiRequest<Input>) => Promise<Reply>;
+  readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
+  /** What published clients get instead. */
+  readonly client?: ClientEdge<NoInfer<Input>, NoInfer<Body>>;
 }
 
-/** Checks a route's types and forgets its input type, so that routes of all kinds fit one list. */
-export function defineRoute<Input>(route: Route<Input>): Route {
+/** Checks a route's types and forgets them, so that routes of all kinds fit one list. */
+export function defineRoute<Input, Body = unknown>(route: Route<Input, Body>): Route {
   // The schema and the handler agree by the type parameter; the list only ever feeds one to the other.
   // biome-ignore lint/plugin/no-type-assertion: the one place where the two meet.
   return route as unknown as Route;

@@ -12,6 +12,8 @@ import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
 import { parseTarget } from './http/target.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
+import { locate } from './profiles/locate.ts';
+import { readProfile } from './profiles/profile.ts';
 import type { Route } from './route.ts';
 import type { Services } from './services.ts';
 
@@ -67,12 +69,12 @@ function groupByPath(routes: readonly Route[]): ReadonlyMap<string, ReadonlyMap<
 
 function createApp(dispatcher: Dispatcher, routes: readonly Route[]): Hono<{ Bindings: Bindings }> {
   const app = new Hono<{ Bindings: Bindings }>({
-    getPath: (_request, options) => options?.env?.exchange.target?.routingPath ?? '/',
+    getPath: (_request, options) => options?.env?.exchange.location?.path ?? '/',
   });
   for (const [path, group] of groupByPath(routes)) {
     app.all(path, async (context, next) => {
       const { exchange, allowed } = context.env;
-      const route = group.get(exchange.method);
+      const route = group.get(exchange.location?.method ?? exchange.method);
       if (route === undefined) {
         for (const method of group.keys()) allowed.add(method);
         return next();
@@ -108,6 +110,9 @@ function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Liste
     try {
       requireSoundHead(incoming);
       exchange.target = parseTarget(incoming.url ?? '');
+      exchange.profile = readProfile(incoming.headers);
+      const sent = { method: exchange.method, path: exchange.target.routingPath };
+      exchange.location = locate(exchange.profile, sent);
     } catch (error) {
       void refuseHead(dispatcher, exchange, error);
       return;

@@ -34,7 +34,8 @@ export const downloadRoutes: readonly Route[] = [
         nameOrId: request.params.name ?? '',
         files: request.input.files,
       });
-      return await sendDownload(request, selection, request.input.format);
+      const { profile, input } = request;
+      return await sendDownload(request, selection, { profile, format: input.format });
     },
   }),
   ...(['GET', 'HEAD'] as const).map((method) =>

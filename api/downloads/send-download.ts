@@ -8,6 +8,7 @@ import { acceptsExactly, refusesGzip } from '../http/accept.ts';
 import { sendBody } from '../http/send-body.ts';
 import { contentHeaders, type RawExchange, sendFile } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
+import type { Profile } from '../profiles/profile.ts';
 import { contentTypes } from './content-types.ts';
 import type { Selection } from './operations.ts';
 import { sendParts } from './send-parts.ts';
@@ -107,7 +108,7 @@ async function sendOneFile(exchange: RawExchange, selection: Selection, plain: b
 }
 
 /**
- * Answers a download: the named container; parts for a caller that accepts `multipart/mixed`; else the documented
+ * Answers a download: the named container; parts for published clients and whoever accepts `multipart/mixed`; else the documented
  * gzip-encoded stream, of one file's bytes or of a tar. Gzip is left away only for callers that rule it out.
  * An answer that cannot be completed is cut, never ended.
  * @throws entry_not_found, entry_not_regular before the first byte
@@ -115,13 +116,15 @@ async function sendOneFile(exchange: RawExchange, selection: Selection, plain: b
 export async function sendDownload(
   exchange: RawExchange,
   selection: Selection,
-  format: ArchiveFormat | undefined,
+  wanted: { readonly format: ArchiveFormat | undefined; readonly profile: Profile },
 ): Promise<'sent'> {
+  const { format, profile } = wanted;
   const { accept, 'accept-encoding': acceptEncoding } = exchange.incoming.headers;
   const isPlain = refusesGzip(acceptEncoding);
   const isOneFile = selection.entries.length === 1 && selection.entries[0]?.stat.kind === 'file';
   if (format !== undefined) await sendArchive(exchange, selection, { format, encoding: 'identity' });
-  else if (acceptsExactly(accept, 'multipart/mixed')) await sendParts(exchange, selection);
+  else if (profile.name === 'client') await sendParts(exchange, selection, profile.partEncoding);
+  else if (acceptsExactly(accept, 'multipart/mixed')) await sendParts(exchange, selection, 'identity');
   else if (isOneFile) await sendOneFile(exchange, selection, isPlain);
   else await sendArchive(exchange, selection, { format: 'tar', encoding: isPlain ? 'identity' : 'gzip' });
   return 'sent';

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, createGzip } from 'node:zlib';
 import { formatEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
+import type { OpenFile } from '../../storage/volume.ts';
 import { attachment } from '../http/content-disposition.ts';
 import { sendBody } from '../http/send-body.ts';
 import type { RawExchange } from '../http/send-file.ts';
@@ -9,9 +12,26 @@ import { watchAccess } from '../http/watch-access.ts';
 import type { Selection } from './operations.ts';
 import { wholeContent } from './whole-content.ts';
 
+/** How the bytes of each part are written; clients of one generation cannot read the other's. */
+export type PartEncoding = 'gzip' | 'identity';
+
+async function* encoded(file: OpenFile, encoding: PartEncoding): AsyncGenerator<Uint8Array> {
+  if (encoding === 'identity') {
+    yield* wholeContent(file);
+    return;
+  }
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
+  // Destroys both sides when either fails; the loop below then throws what failed.
+  const feeding = pipeline(wholeContent(file), gzip);
+  feeding.catch(() => undefined);
+  const chunks: AsyncIterable<Uint8Array> = gzip;
+  yield* chunks;
+  await feeding;
+}
+
 async function* mixedParts(
   { folder, volume, entries }: Selection,
-  boundary: string,
+  { boundary, encoding }: { readonly boundary: string; readonly encoding: PartEncoding },
 ): AsyncGenerator<Uint8Array> {
   for (const { path } of entries) {
     const file = await volume.open(folder.id, path);
@@ -19,11 +39,11 @@ async function* mixedParts(
       const head = [
         `--${boundary}`,
         'Content-Type: application/octet-stream',
-        'Content-Encoding: identity',
+        `Content-Encoding: ${encoding}`,
         `Content-Disposition: ${attachment(formatEntryPath(path))}`,
       ];
       yield Buffer.from(`${head.join('\r\n')}\r\n\r\n`);
-      yield* wholeContent(file);
+      yield* encoded(file, encoding);
       yield Buffer.from('\r\n');
     } finally {
       await file.close();
@@ -37,7 +57,11 @@ async function* mixedParts(
  * `X-TOTAL-PAYLOADS-LENGTH` is the sum of the sizes as of the start; clients show their progress by it.
  * @throws entry_not_regular when a directory is among the entries, before anything is sent
  */
-export async function sendParts(exchange: RawExchange, selection: Selection): Promise<void> {
+export async function sendParts(
+  exchange: RawExchange,
+  selection: Selection,
+  encoding: PartEncoding,
+): Promise<void> {
   const { outgoing } = exchange;
   if (selection.entries.some(({ stat }) => stat.kind !== 'file')) {
     throw domainError('entry_not_regular', 'Only regular files can be sent as parts; ask for an archive.');
@@ -53,7 +77,7 @@ export async function sendParts(exchange: RawExchange, selection: Selection): Pr
   });
   const access = watchAccess(selection.mayRead, exchange.signal);
   try {
-    const source = Readable.from(mixedParts(selection, boundary), { objectMode: false });
+    const source = Readable.from(mixedParts(selection, { boundary, encoding }), { objectMode: false });
     await sendBody({ source, outgoing, signal: access.signal });
   } finally {
     access.end();

@@ -2,6 +2,7 @@ import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
 import { acceptedReply } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
+import { bareFolder, bareFolderList, createdFolder } from '../profiles/folders.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
 import { createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
 import {
@@ -30,6 +31,7 @@ const list = defineRoute({
     const page = await listFolders(services, { userId: principal.userId, paging: readPaging(input) });
     return { status: 200, body: presentFolderPage(page) };
   },
+  client: bareFolderList,
 });
 
 /** Creation has two paths: the documented one, and the one that published clients use. */
@@ -45,6 +47,7 @@ function createAt(path: string): Route {
       const request = { userId: principal.userId, name: input.name, host: input.host ?? undefined };
       return { status: 201, body: presentCreatedFolder(await createFolder(services, request)) };
     },
+    client: createdFolder,
   });
 }
 
@@ -59,6 +62,7 @@ const read = defineRoute({
     const request = { userId: principal.userId, nameOrId: folderNamed(params), right: 'read' } as const;
     return { status: 200, body: { item: presentFolderDetails(await loadFolder(services, request)) } };
   },
+  client: bareFolder,
 });
 
 const rename = defineRoute({

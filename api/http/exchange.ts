@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Location } from '../profiles/locate.ts';
+import type { Profile } from '../profiles/profile.ts';
 import type { Peer } from './peer.ts';
 import type { RequestTarget } from './target.ts';
 
@@ -12,6 +14,10 @@ export interface Exchange {
   readonly method: string;
   /** `undefined` while the head was not accepted. */
   target: RequestTarget | undefined;
+  /** Whose shapes the answer has; the documented ones until the head was accepted. */
+  profile: Profile;
+  /** The method and path that routes match; `undefined` while the head was not accepted. */
+  location: Location | undefined;
   /** Aborted when the connection closes before the answer is complete. */
   readonly signal: AbortSignal;
   /** For the log: which route answered, and for whom. */

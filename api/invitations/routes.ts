@@ -1,4 +1,5 @@
 import { noInput } from '../folders/schemas.ts';
+import { clientInvitations, createdReply, offerAliases } from '../profiles/invitations.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { acceptInvitation, invite, listInvitations, rejectInvitation } from './operations.ts';
 import { acceptInput, inviteInput, presentInvitations, rejectInput } from './schemas.ts';
@@ -13,6 +14,7 @@ const list = defineRoute({
   handle: async ({ services, principal }) => {
     return { status: 200, body: presentInvitations(await listInvitations(services, principal.userId)) };
   },
+  client: clientInvitations,
 });
 
 const create = defineRoute({
@@ -27,6 +29,7 @@ const create = defineRoute({
     const offer = { permission: input.perm, invitees: input.user_ids ?? [] };
     return { status: 200, body: { invited_ids: await invite(services, { ...folder, ...offer }) } };
   },
+  client: { aliases: offerAliases, ...createdReply },
 });
 
 const accept = defineRoute({
@@ -45,6 +48,7 @@ const accept = defineRoute({
     });
     return { status: 200, body: { msg: `You can now use the folder ${JSON.stringify(name)}.` } };
   },
+  client: createdReply,
 });
 
 const reject = defineRoute({

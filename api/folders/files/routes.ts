@@ -1,3 +1,4 @@
+import { madeDirectories, wholeListing } from '../../profiles/files.ts';
 import { defineRoute, type Route } from '../../route.ts';
 import { listFiles, makeDirectories, makeDirectory } from './operations.ts';
 import { listFilesInput, makeDirectoryInput, presentListing } from './schemas.ts';
@@ -13,6 +14,7 @@ const list = defineRoute({
     const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
     return { status: 200, body: presentListing(await listFiles(services, request)) };
   },
+  client: wholeListing,
 });
 
 const makeDirectoryRoute = defineRoute({
@@ -31,6 +33,7 @@ const makeDirectoryRoute = defineRoute({
         : await makeDirectories(services, { ...request, paths: path });
     return { status: 201, body: { results } };
   },
+  client: madeDirectories,
 });
 
 /** List a directory and make directories. */

@@ -251,7 +251,8 @@ describe('Basic credentials', () => {
 });
 
 describe('whoever cannot prove who they are', () => {
-  const bodyOf = (json: Readonly<Record<string, unknown>>) => ({ ...json, request_id: '' });
+  // Only published clients, which send a version, are also told the detail as `msg`.
+  const bodyOf = (json: Readonly<Record<string, unknown>>) => ({ ...json, request_id: '', msg: json.detail });
 
   it('gets the same 401 for an unknown key, a wrong proof, an inactive keypair and an inactive user', async () => {
     const retired = await makeKeypair(database, secrets, { isActive: false });
