@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { domainError } from '../../domain/errors.ts';
+import { domainError, isDomainError } from '../../domain/errors.ts';
+import { bodyFailureOf } from './body-failure.ts';
 import { startGathering } from './gather.ts';
 
 /** Most bytes of a JSON body. */
@@ -23,7 +24,7 @@ function tooLarge(bytesMax: number): Error {
 
 /**
  * Reads the whole body from the socket, whatever the method, counting as it goes; call it once.
- * @throws body_too_large, request_timeout; upload_aborted when the client went away
+ * @throws body_too_large, request_timeout; request_malformed when its framing is broken; upload_aborted when it ends early
  */
 export function readBytes(
   incoming: IncomingMessage,
@@ -48,11 +49,15 @@ export function readBytes(
       else gathering.add(chunk);
     };
     const onEnd = (): void => finish(gathering.bytes());
-    const onBroken = (): void => finish(domainError('upload_aborted', 'The body ended too early.'));
+    const onBroken = (cause?: unknown): void => {
+      finish(isDomainError(cause) ? cause : domainError('upload_aborted', 'The body ended too early.'));
+    };
     const timer = setTimeout(() => {
       finish(domainError('request_timeout', 'The body did not arrive in time.'));
     }, limits.arrivalMsMax);
     incoming.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+    const failure = bodyFailureOf(incoming);
+    if (failure !== undefined) onBroken(failure);
     if (incoming.destroyed && !incoming.readableEnded) onBroken();
   });
 }

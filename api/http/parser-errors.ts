@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { domainError, type ErrorCode } from '../../domain/errors.ts';
+import { type DomainError, domainError, type ErrorCode } from '../../domain/errors.ts';
 import { toProblem } from '../problem.ts';
+import { failBody } from './body-failure.ts';
 
 /** How long a refused connection stays half open, so that the answer is not lost in a reset. */
 const lingerMs = 1_000;
@@ -37,42 +38,69 @@ function rawProblem(code: keyof typeof details): string {
   return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines.join('')}\r\n${problem.body}`;
 }
 
+interface Open {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+}
+
+/** The requests of a connection whose answers are not complete, oldest first. */
+type OpenRequests = WeakMap<Duplex, Open[]>;
+
+function trackOpen(open: OpenRequests) {
+  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const { socket } = incoming;
+    const request = { incoming, outgoing };
+    open.set(socket, [...(open.get(socket) ?? []), request]);
+    outgoing.once('close', () => {
+      open.set(socket, open.get(socket)?.filter((other) => other !== request) ?? []);
+    });
+  };
+}
+
+function brokenBody(error: Error): DomainError {
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'HPE_INVALID_EOF_STATE') return domainError('upload_aborted', 'The body ended too early.');
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return domainError('body_too_large', details.body_too_large);
+  return domainError('request_malformed', 'The framing of the body is not valid HTTP.');
+}
+
+function answerRaw(socket: Duplex, code: keyof typeof details): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.end(rawProblem(code));
+  setTimeout(() => socket.destroy(), lingerMs).unref();
+}
+
 /**
  * Answers what Node's parser refuses with problems instead of bare status lines, and never lets a broken connection
- * raise. A connection on which an answer is already under way is cut instead: two answers on it would be read as one.
+ * raise. A broken body fails the request it belongs to, which answers in its own way; a broken head is answered after
+ * the requests before it, never in between: two answers at once would be read as one.
  */
 export function answerParserErrors(server: Server): void {
   const answered = new WeakSet<Duplex>();
-  const busy = new WeakMap<Duplex, number>();
-  const finish = (socket: Duplex, code: keyof typeof details): void => {
+  const open: OpenRequests = new WeakMap();
+  const refuse = (socket: Duplex, error: Error): void => {
     // A parser that gave up reports every further chunk again.
     if (answered.has(socket)) return;
     answered.add(socket);
-    if (!socket.writable || (busy.get(socket) ?? 0) > 0) {
-      socket.destroy();
-      return;
-    }
-    socket.end(rawProblem(code));
-    setTimeout(() => socket.destroy(), lingerMs).unref();
+    const last = open.get(socket)?.at(-1);
+    if (last === undefined) answerRaw(socket, codeOf(error));
+    else if (!last.incoming.complete) failBody(last.incoming, brokenBody(error));
+    else last.outgoing.once('close', () => answerRaw(socket, codeOf(error)));
   };
-  server.on('request', trackBusy(busy));
-  server.on('checkContinue', trackBusy(busy));
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+    server.on(event, trackOpen(open));
+  }
   server.on('clientError', (error, socket) => {
     socket.on('error', () => undefined);
     if ('code' in error && error.code === 'ECONNRESET') socket.destroy();
-    else finish(socket, codeOf(error));
+    else refuse(socket, error);
   });
   server.on('connect', (_request, socket) => {
     socket.on('error', () => undefined);
     socket.resume();
-    finish(socket, 'method_not_allowed');
+    answerRaw(socket, 'method_not_allowed');
   });
-}
-
-function trackBusy(busy: WeakMap<Duplex, number>) {
-  return (incoming: IncomingMessage, outgoing: NodeJS.EventEmitter): void => {
-    const { socket } = incoming;
-    busy.set(socket, (busy.get(socket) ?? 0) + 1);
-    outgoing.once('close', () => busy.set(socket, (busy.get(socket) ?? 1) - 1));
-  };
 }

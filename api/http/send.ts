@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Reply } from '../route.ts';
 import { hasBody } from './body.ts';
+import { bodyFailureOf } from './body-failure.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How much of a body nobody wants is still read so that its sender gets to see the answer. */
@@ -8,6 +9,9 @@ const drainBytesMax = 256 * 1024 ** 2;
 const drainMsMax = 15_000;
 /** A sender that pauses this long has seen the answer, or will not. */
 const drainIdleMsMax = 2_000;
+
+/** Nothing more is read of a body that failed; its sender gets this long to read the answer. */
+const failedIdleMsMax = 500;
 
 /** A reply whose body is text already. */
 export interface TextReply {
@@ -37,7 +41,8 @@ function drain(incoming: IncomingMessage): Promise<void> {
       resolve();
     };
     const total = setTimeout(finish, drainMsMax);
-    const idle = setTimeout(finish, drainIdleMsMax);
+    const hasFailed = bodyFailureOf(incoming) !== undefined;
+    const idle = setTimeout(finish, hasFailed ? failedIdleMsMax : drainIdleMsMax);
     const onData = (chunk: Buffer): void => {
       sizeBytes += chunk.length;
       idle.refresh();
@@ -45,7 +50,8 @@ function drain(incoming: IncomingMessage): Promise<void> {
     };
     incoming.unpipe();
     incoming.on('data', onData).on('end', finish).on('close', finish).on('error', finish);
-    if (incoming.readableEnded || incoming.destroyed) finish();
+    const isOver = incoming.readableEnded || incoming.destroyed;
+    if (isOver || (hasFailed && incoming.socket.readableEnded)) finish();
     else incoming.resume();
   });
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
 import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
+import { bodyFailureOf } from '../http/body-failure.ts';
 import { nameEncodingOf, partFileName } from './part-name.ts';
 
 /** Most parts of one request; more is a mistake or an attack. */
@@ -114,11 +115,13 @@ function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue):
   });
   parser.on('error', malformed);
   parser.on('finish', () => queue.end());
-  incoming.on('error', (cause) => queue.end(abortedBody(cause)));
+  incoming.on('error', (cause) => queue.end(isDomainError(cause) ? cause : abortedBody(cause)));
   incoming.on('close', () => {
     if (!incoming.complete) queue.end(abortedBody(undefined));
   });
-  incoming.pipe(parser);
+  const failure = bodyFailureOf(incoming);
+  if (failure === undefined) incoming.pipe(parser);
+  else queue.end(failure);
   return parser;
 }
 

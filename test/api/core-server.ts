@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../api/http/logger.ts';
 import { routes as allRoutes } from '../../api/routes.ts';
 import { createServer, type ServerOptions } from '../../api/server.ts';
@@ -53,6 +54,8 @@ export interface CoreServer {
    * our side after the bytes, for those that are no whole request.
    */
   sendRaw(bytes: string | Buffer, options?: { readonly hangsUp?: boolean }): Promise<string>;
+  /** As `sendRaw`, in pieces that arrive one after the other. */
+  sendPieces(pieces: readonly string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -94,7 +97,8 @@ export async function startCoreServer(
     host: `127.0.0.1:${port}`,
     lines,
     send: (call) => send(port, call),
-    sendRaw: (bytes, options = {}) => sendRaw(port, bytes, options.hangsUp ?? false),
+    sendRaw: (bytes, options = {}) => sendRaw(port, [bytes], options.hangsUp ?? false),
+    sendPieces: (pieces) => sendRaw(port, pieces, false),
     close: () => server.close(1_000),
   };
 }
@@ -120,12 +124,20 @@ function send(port: number, call: Call): Promise<Answer> {
   });
 }
 
-function sendRaw(port: number, bytes: string | Buffer, hangsUp: boolean): Promise<string> {
+async function writeApart(socket: Socket, pieces: readonly (string | Buffer)[], hangsUp: boolean) {
+  for (const [index, piece] of pieces.entries()) {
+    // Long enough for the server to see each on its own; the order is all that matters.
+    if (index > 0) await delay(20);
+    socket.write(piece);
+  }
+  if (hangsUp) socket.end();
+}
+
+function sendRaw(port: number, pieces: readonly (string | Buffer)[], hangsUp: boolean): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true }, () => {
-      if (hangsUp) socket.end(bytes);
-      else socket.write(bytes);
+      void writeApart(socket, pieces, hangsUp);
     });
     socket.on('data', (chunk) => chunks.push(chunk));
     // A reset after the answer is no answer less.

@@ -117,10 +117,40 @@ describe('a malformed request', () => {
     expect(JSON.parse(body)).toMatchObject({ status });
   });
 
-  it('on a connection that serves another request does not get a second answer', async () => {
-    const bytes = 'POST /admin/users HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
-    const answer = await server.sendRaw(bytes, { hangsUp: true });
-    expect(answer.match(/HTTP\/1\.1 \d/g)?.length ?? 0).toBeLessThanOrEqual(1);
+  const chunked = 'Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n';
+
+  it.each([
+    ['a chunk size that is no number', 'zz\r\n'],
+    ['a broken chunk after a sound one', '2\r\n{}\r\nzz\r\n'],
+    ['a chunk without its line end', '2\r\n{}xx5\r\n'],
+    ['a chunk size that overflows', 'fffffffffffffffff\r\n'],
+    ['a bare carriage return after the size', '2\r{}'],
+  ])('of which only the body is broken gets a problem: %s', async (_name, body) => {
+    const head = `POST /folders HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n`;
+    for (const pieces of [[head + chunked + body], [head + chunked, body]]) {
+      const answer = await server.sendPieces(pieces);
+      expect(statusOf(answer)).toBe(400);
+      expect(answer).toMatch(/\r\nconnection: close\r\n/i);
+      expect(answer).toMatch(/"code":"request_malformed"/);
+      expect(answer.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
+    }
+  });
+
+  it('whose client hangs up in the middle of the body gets a problem', async () => {
+    const head = `POST /folders HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\n`;
+    for (const body of ['Content-Length: 9\r\n\r\n{}', `${chunked}5\r\n{}`]) {
+      const answer = await server.sendRaw(head + body, { hangsUp: true });
+      expect(statusOf(answer)).toBe(400);
+      expect(answer).toMatch(/"code":"upload_aborted"/);
+    }
+  });
+
+  it('with more body than it declared is answered, and what follows is refused after it', async () => {
+    const answer = await server.sendRaw(
+      'GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}{"more": 1}',
+    );
+    const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status);
+    expect(statuses).toEqual(['200', '400']);
   });
 
   it('never gets a 5xx and never harms the process, for a thousand mutations', async () => {
