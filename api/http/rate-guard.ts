@@ -1,20 +1,62 @@
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Socket } from 'node:net';
 
-/** A transfer slower than this over a whole window is given up: 1 KiB/s over 30 s. */
-const windowMs = 30_000;
-const windowBytesMin = 30 * 1024;
+/** The slowest transfer that goes on: this much in every window of this length. */
+export interface Pace {
+  readonly windowMs: number;
+  readonly bytesMin: number;
+}
+
+/** 1 KiB/s over 30 s, in either direction. */
+export const usualPace: Pace = { windowMs: 30_000, bytesMin: 30 * 1024 };
+
+/** The window rolls in steps of this part of it. */
+const steps = 6;
+
+/** What is watched. */
+export interface Transfer {
+  /** A running total of what the other side sent or took. */
+  bytesMoved(): number;
+  /** Whether it is the other side that is waited for; what we delay ourselves is not held against it. */
+  isPeerDue(): boolean;
+  /** Called once, when the other side was waited for all through a window and moved too little. */
+  onTooSlow(): void;
+}
 
 /**
- * Destroys `stream` when fewer than 30 KiB moved in 30 s, so that trickling peers cannot hold sockets, files and
- * reservations for ever. `bytesMoved` is a running total.
+ * Watches over a transfer, so that trickling peers cannot hold sockets, files and reservations for ever. One that is
+ * too slow is told so within a sixth more than a window.
  * @returns a function that ends the watch; it must be called
  */
-export function guardRate(stream: Readable | Writable | Duplex, bytesMoved: () => number): () => void {
-  let before = bytesMoved();
+export function guardRate(transfer: Transfer, pace: Pace = usualPace): () => void {
+  let totals = [transfer.bytesMoved()];
   const timer = setInterval(() => {
-    const now = bytesMoved();
-    if (now - before < windowBytesMin) stream.destroy();
-    before = now;
-  }, windowMs).unref();
+    const total = transfer.bytesMoved();
+    if (!transfer.isPeerDue()) totals = [];
+    const [oldest] = totals;
+    totals.push(total);
+    if (oldest === undefined || totals.length <= steps) return;
+    totals.shift();
+    if (total - oldest >= pace.bytesMin) return;
+    clearInterval(timer);
+    transfer.onTooSlow();
+  }, pace.windowMs / steps).unref();
   return () => clearInterval(timer);
+}
+
+function numberOf(handle: unknown, name: string): number | undefined {
+  const value: unknown =
+    typeof handle === 'object' && handle !== null ? Reflect.get(handle, name) : undefined;
+  return typeof value === 'number' ? value : undefined;
+}
+
+/**
+ * How much of what was written to a socket the kernel has taken on behalf of the other end. The handle tells it as a
+ * write shrinks (Node's own socket timeout looks there, too); without that, a write counts when it is done.
+ */
+export function bytesTaken(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const handed = numberOf(handle, 'bytesWritten');
+  const waiting = numberOf(handle, 'writeQueueSize');
+  if (handed === undefined || waiting === undefined) return socket.bytesWritten - socket.writableLength;
+  return handed - waiting;
 }

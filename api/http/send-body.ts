@@ -1,19 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { addAbortSignal, type Readable } from 'node:stream';
-
-/** What a reader must keep up with. */
-export interface Pace {
-  /** A reader that takes nothing at all for this long is cut. */
-  readonly stallMsMax: number;
-  /** The slowest reader that is served, over any `stallMsMax`. */
-  readonly bytesPerSecondMin: number;
-}
-
-const usualPace: Pace = { stallMsMax: 30_000, bytesPerSecondMin: 1024 };
-/** A reader that needs longer than this for one write gets smaller ones, so that its pace can be told. */
-const slowWriteMs = 1_000;
-const slowWriteBytes = 32 * 1024;
+import { bytesTaken, guardRate, type Pace, usualPace } from './rate-guard.ts';
 
 /** A body to send. */
 export interface BodyToSend {
@@ -28,7 +16,7 @@ export interface BodyToSend {
   readonly pace?: Pace;
 }
 
-/** `signal` ends with `outer`, and when the reader is gone, has stalled, or is slower than 1 KiB/s. */
+/** `signal` ends with `outer`, and when the reader is gone or slower than its pace. */
 function watchReader(outgoing: ServerResponse, outer: AbortSignal, pace: Pace) {
   const gone = new AbortController();
   const signal = AbortSignal.any([outer, gone.signal]);
@@ -36,28 +24,30 @@ function watchReader(outgoing: ServerResponse, outer: AbortSignal, pace: Pace) {
   let isWaiting = false;
   const onClose = () => leave('The reader went away.');
   outgoing.once('close', onClose);
-  // The socket's own timer looks at what the kernel still has to take, so a slow reader does not count as a dead one.
-  outgoing.setTimeout(pace.stallMsMax, () => {
-    if (isWaiting) leave('The reader has stalled.');
-  });
+  const { socket } = outgoing.req;
+  const stopGuard = guardRate(
+    {
+      bytesMoved: () => bytesTaken(socket),
+      isPeerDue: () => isWaiting,
+      onTooSlow: () => leave('The reader is too slow.'),
+    },
+    pace,
+  );
   return {
     signal,
-    /** Waits for `event` ('drain' or 'finish') of a write of `bytes`; answers how long that took. */
-    async wait(event: 'drain' | 'finish', bytes: number): Promise<number> {
-      const startedAt = performance.now();
-      const graceMs = Math.max(pace.stallMsMax, (bytes / pace.bytesPerSecondMin) * 1000);
-      const deadline = setTimeout(() => leave('The reader is too slow.'), graceMs);
+    /** Waits for the reader: for `drain` of what was written, or for `finish`. */
+    async wait(event: 'drain' | 'finish'): Promise<void> {
       isWaiting = true;
       try {
         await once(outgoing, event, { signal });
       } finally {
         isWaiting = false;
-        clearTimeout(deadline);
       }
-      return performance.now() - startedAt;
     },
-    // The server sets the socket's timer anew for the next request.
-    end: () => outgoing.off('close', onClose),
+    end: () => {
+      stopGuard();
+      outgoing.off('close', onClose);
+    },
   };
 }
 
@@ -66,17 +56,9 @@ async function pump(
   reader: ReturnType<typeof watchReader>,
 ): Promise<number> {
   let sent = 0;
-  let sliceBytes = Number.POSITIVE_INFINITY;
   for await (const chunk of source) {
     const bytes: Uint8Array = chunk;
-    let offset = 0;
-    while (offset < bytes.byteLength) {
-      const slice = sliceBytes < bytes.byteLength ? bytes.subarray(offset, offset + sliceBytes) : bytes;
-      offset += slice.byteLength;
-      if (outgoing.write(slice)) continue;
-      const tookMs = await reader.wait('drain', slice.byteLength);
-      sliceBytes = tookMs > slowWriteMs ? slowWriteBytes : Number.POSITIVE_INFINITY;
-    }
+    if (!outgoing.write(bytes)) await reader.wait('drain');
     sent += bytes.byteLength;
   }
   return sent;
@@ -84,8 +66,8 @@ async function pump(
 
 /**
  * Sends a body to the raw socket in step with its reader and ends the answer. An answer that cannot be completed is
- * cut: the connection is destroyed, never ended as if whole. Readers below 1 KiB/s are cut within some minutes, ones
- * that take nothing within a minute. `source` is always destroyed at the end.
+ * cut: the connection is destroyed, never ended as if whole. Readers that take less than 30 KiB of what waits for them in
+ * 30 s are cut some seconds later. `source` is always destroyed at the end.
  * @returns whether the whole body was handed over; false when the reader or `signal` ended it
  * @throws what the source fails with, after cutting; and when the source has another length than promised
  */
@@ -101,7 +83,7 @@ export async function sendBody(body: BodyToSend): Promise<boolean> {
     if (sizeBytes !== undefined && sent !== sizeBytes)
       throw new Error('The content has another length than promised.');
     outgoing.end();
-    if (!outgoing.writableFinished) await reader.wait('finish', outgoing.writableLength);
+    if (!outgoing.writableFinished) await reader.wait('finish');
     return true;
   } catch (error) {
     outgoing.destroy();

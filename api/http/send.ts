@@ -1,8 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Reply } from '../route.ts';
 import { hasBody } from './body.ts';
 import { bodyFailureOf } from './body-failure.ts';
 import type { Exchange } from './exchange.ts';
+import { bytesTaken, guardRate } from './rate-guard.ts';
 
 /** How much of a body nobody wants is still read so that its sender gets to see the answer. */
 const drainBytesMax = 256 * 1024 ** 2;
@@ -56,6 +57,18 @@ function drain(incoming: IncomingMessage): Promise<void> {
   });
 }
 
+// Small answers are gone at once; of a long one the reader may stop half way and never come back.
+function guardReader(outgoing: ServerResponse): void {
+  const { socket } = outgoing.req;
+  const stopGuard = guardRate({
+    bytesMoved: () => bytesTaken(socket),
+    // An answer without a socket waits for the ones before it.
+    isPeerDue: () => outgoing.socket !== null,
+    onTooSlow: () => outgoing.destroy(),
+  });
+  outgoing.once('finish', stopGuard).once('close', stopGuard);
+}
+
 function mayHaveBody(status: number): boolean {
   return status !== 204 && status !== 304;
 }
@@ -80,6 +93,7 @@ export function send(exchange: Exchange, reply: TextReply): void {
   outgoing.writeHead(reply.status);
   if (!isBodyUnread) {
     outgoing.end(bytes);
+    if (outgoing.req.socket.writableLength > 0) guardReader(outgoing);
     return;
   }
   outgoing.flushHeaders();

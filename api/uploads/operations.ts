@@ -5,6 +5,7 @@ import { abortUpload, findUpload, releaseUpload, stageUpload } from '../../db/qu
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
 import { multipartBoundary, readFileParts } from './multipart.ts';
@@ -85,7 +86,11 @@ async function commitLater(services: Services, upload: StagedUpload): Promise<st
 
 async function receive(run: StageRun, incoming: IncomingMessage): Promise<StageResult> {
   const boundary = multipartBoundary(incoming.headers['content-type']);
-  const stopGuard = guardRate(incoming, () => incoming.socket.bytesRead);
+  const stopGuard = guardRate({
+    bytesMoved: () => incoming.socket.bytesRead,
+    isPeerDue: () => !incoming.isPaused() && !incoming.complete,
+    onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
+  });
   try {
     return await stageFiles(run, readFileParts(incoming, boundary));
   } catch (error) {

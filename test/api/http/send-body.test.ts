@@ -113,7 +113,7 @@ describe('sendBody', () => {
     const first = await serve(() => ({
       source: stalled,
       signal: never,
-      pace: { stallMsMax: 100, bytesPerSecondMin: 1 },
+      pace: { windowMs: 120, bytesMin: 1 },
     }));
     first.response.pause();
     expect(await first.outcome).toBe(false);
@@ -123,12 +123,37 @@ describe('sendBody', () => {
     const second = await serve(() => ({
       source: slow,
       signal: never,
-      pace: { stallMsMax: 400, bytesPerSecondMin: 1024 ** 3 },
+      pace: { windowMs: 420, bytesMin: 1024 ** 3 },
     }));
-    // Takes a little now and then: never stalled for long, and never fast enough.
+    // Takes a little now and then, never enough.
     const timer = setInterval(() => second.response.read(1), 50);
     closers.push(async () => clearInterval(timer));
     expect(await second.outcome).toBe(false);
     expect(slow.destroyed).toBe(true);
+  });
+
+  it('bears a reader that keeps the pace for many windows, and a source that is slow itself', async () => {
+    const pace = { windowMs: 300, bytesMin: 1_000 };
+    const { response, outcome } = await serve(() => ({ source: endless(), signal: never, pace }));
+    let taken = 0;
+    const timer = setInterval(() => {
+      taken += response.read(response.readableLength)?.length ?? 0;
+    }, 10);
+    closers.push(async () => clearInterval(timer));
+    const drip = Readable.from(
+      (async function* () {
+        for (let count = 0; count < 5; count += 1) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          yield Buffer.from('x');
+        }
+      })(),
+      { objectMode: false },
+    );
+    const second = await serve(() => ({ source: drip, signal: never, pace }));
+    second.response.resume();
+    expect(await second.outcome).toBe(true);
+    expect(taken).toBeGreaterThan(1_000_000);
+    response.destroy();
+    expect(await outcome).toBe(false);
   });
 });
