@@ -197,7 +197,7 @@ async function answer(
   const readBody = bodyReader(route, exchange);
   const principal = await admit(dispatcher, route, exchange, readBody);
   const input = await readInput(route, exchange, readBody);
-  exchange.continueBody();
+  if (route.holdsContinue !== true) exchange.continueBody();
   const reply = await respond(route, {
     services: dispatcher.services,
     requestId,
@@ -209,6 +209,7 @@ async function answer(
     headers: incoming.headers,
     incoming,
     outgoing,
+    acceptBody: () => exchange.continueBody(),
     signal,
   });
   if (reply !== 'sent') send(exchange, toTextReply(reply));

@@ -35,6 +35,8 @@ export interface ApiRequest<Input> {
   /** The raw socket sides, for routes whose body is `stream` or that answer `sent`. */
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
+  /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; for routes that `holdsContinue`. */
+  readonly acceptBody: () => void;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
 }
@@ -74,6 +76,8 @@ export interface Route<Input = unknown, Body = unknown> {
   readonly right: Right | null;
   /** `json` reads a JSON body on any method (absent is fine); `stream` leaves the body to the handler. */
   readonly body: 'json' | 'stream';
+  /** The handler has reasons to refuse before the body is sent, and calls `acceptBody` once it has none. */
+  readonly holdsContinue?: true;
   readonly input: z.ZodType<Input>;
   readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
   /** What published clients get instead. */

@@ -60,6 +60,7 @@ function drain(incoming: IncomingMessage): Promise<void> {
 // Small answers are gone at once; of a long one the reader may stop half way and never come back.
 function guardReader(outgoing: ServerResponse): void {
   const { socket } = outgoing.req;
+  if (outgoing.writableFinished || socket.writableLength === 0) return;
   const stopGuard = guardRate({
     bytesMoved: () => bytesTaken(socket),
     // An answer without a socket waits for the ones before it.
@@ -80,11 +81,8 @@ function mayHaveBody(status: number): boolean {
  */
 export function send(exchange: Exchange, reply: TextReply): void {
   const { incoming, outgoing } = exchange;
-  if (outgoing.headersSent) {
-    if (!outgoing.writableEnded) outgoing.destroy();
-    return;
-  }
-  if (outgoing.destroyed) return;
+  if (outgoing.headersSent && !outgoing.writableEnded) outgoing.destroy();
+  if (outgoing.headersSent || outgoing.destroyed) return;
   const bytes = Buffer.from(reply.text);
   for (const [name, value] of Object.entries(reply.headers)) outgoing.setHeader(name, value);
   if (mayHaveBody(reply.status)) outgoing.setHeader('Content-Length', bytes.length);
@@ -93,7 +91,7 @@ export function send(exchange: Exchange, reply: TextReply): void {
   outgoing.writeHead(reply.status);
   if (!isBodyUnread) {
     outgoing.end(bytes);
-    if (outgoing.req.socket.writableLength > 0) guardReader(outgoing);
+    guardReader(outgoing);
     return;
   }
   outgoing.flushHeaders();

@@ -8,6 +8,19 @@ import { nameEncodingOf, partFileName } from './part-name.ts';
 /** Most parts of one request; more is a mistake or an attack. */
 export const partsMax = 10_000;
 
+/** Most bytes of a body besides files: fields, preamble, epilogue and what lies in buffers. */
+const overheadBytesMax = 1024 ** 2;
+/** And, for each of its files, the boundary and the head of the part; the longest path has 4 KiB, or 12 when escaped. */
+const overheadBytesPerFile = 8 * 1024;
+
+/**
+ * The content that a body of `sizeBytes` with up to `filesMax` files has at least: with less the body itself is
+ * refused, because the rest of it would be more than the parts of a form take.
+ */
+export function leastContentBytes(sizeBytes: number, filesMax: number): number {
+  return Math.max(0, sizeBytes - overheadBytesMax - Math.min(filesMax, partsMax) * overheadBytesPerFile);
+}
+
 /** One file of a multipart body. Its bytes must be read to their end before the next part is asked for. */
 export interface FilePart {
   readonly fileName: string;
@@ -82,11 +95,21 @@ function dispositionOf(header: object): string {
   return typeof first === 'string' ? first : '';
 }
 
+/** What a body came to so far. */
+interface Tally {
+  receivedBytes: number;
+  contentBytes: number;
+  files: number;
+}
+
 /** The parser reports a cut-off body on the part as an error of its own making. */
-async function* readBytes(stream: Readable): AsyncGenerator<Uint8Array> {
+async function* readBytes(stream: Readable, tally: Tally): AsyncGenerator<Uint8Array> {
   const chunks: AsyncIterable<Uint8Array> = stream;
   try {
-    yield* chunks;
+    for await (const chunk of chunks) {
+      tally.contentBytes += chunk.byteLength;
+      yield chunk;
+    }
   } catch (error) {
     throw isDomainError(error) ? error : malformedBody(error);
   }
@@ -100,7 +123,11 @@ function abortedBody(cause: unknown): DomainError {
   return domainError('upload_aborted', 'The connection closed before the upload was complete.', { cause });
 }
 
-function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue): Dicer {
+function isMostlyOverhead({ receivedBytes, contentBytes, files }: Tally): boolean {
+  return receivedBytes - contentBytes > overheadBytesMax + files * overheadBytesPerFile;
+}
+
+function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue, tally: Tally): Dicer {
   const parser = new Dicer({ boundary, maxHeaderPairs: 32 });
   const malformed = (cause: unknown) => queue.end(isDomainError(cause) ? cause : malformedBody(cause));
   let count = 0;
@@ -119,6 +146,12 @@ function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue):
   incoming.on('close', () => {
     if (!incoming.complete) queue.end(abortedBody(undefined));
   });
+  incoming.on('data', (chunk: Buffer) => {
+    tally.receivedBytes += chunk.byteLength;
+    if (isMostlyOverhead(tally))
+      queue.end(domainError('body_too_large', 'The form holds too much besides files.'));
+  });
+  incoming.pause();
   const failure = bodyFailureOf(incoming);
   if (failure === undefined) incoming.pipe(parser);
   else queue.end(failure);
@@ -132,7 +165,8 @@ function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue):
 export async function* readFileParts(incoming: IncomingMessage, boundary: string): AsyncGenerator<FilePart> {
   const encoding = nameEncodingOf(incoming.headers['user-agent'], boundary);
   const queue = openPartQueue();
-  const parser = connect(incoming, boundary, queue);
+  const tally: Tally = { receivedBytes: 0, contentBytes: 0, files: 0 };
+  const parser = connect(incoming, boundary, queue, tally);
   try {
     for (;;) {
       const part = await queue.next();
@@ -142,7 +176,8 @@ export async function* readFileParts(incoming: IncomingMessage, boundary: string
         part.stream.resume();
         continue;
       }
-      yield { fileName, bytes: readBytes(part.stream) };
+      tally.files += 1;
+      yield { fileName, bytes: readBytes(part.stream, tally) };
     }
   } finally {
     incoming.unpipe(parser);

@@ -8,8 +8,8 @@ import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
-import { multipartBoundary, readFileParts } from './multipart.ts';
-import { openReservation } from './reservation.ts';
+import { leastContentBytes, multipartBoundary, readFileParts } from './multipart.ts';
+import { openReservation, requireRoomFor } from './reservation.ts';
 import { type StageResult, type StageRun, stageFiles } from './stage-files.ts';
 
 /** An upload as it arrives. */
@@ -19,6 +19,8 @@ export interface IncomingUpload {
   readonly nameOrId: string;
   /** The raw request; its body has not been touched. */
   readonly incoming: IncomingMessage;
+  /** Tells a client that waits for it to send the body. */
+  readonly acceptBody: () => void;
   /** The caller may be told that the upload is safe before it is committed. */
   readonly isAckedEarly: boolean;
 }
@@ -84,8 +86,9 @@ async function commitLater(services: Services, upload: StagedUpload): Promise<st
   return jobId;
 }
 
-async function receive(run: StageRun, incoming: IncomingMessage): Promise<StageResult> {
+async function receive(run: StageRun, { incoming, acceptBody }: IncomingUpload): Promise<StageResult> {
   const boundary = multipartBoundary(incoming.headers['content-type']);
+  acceptBody();
   const stopGuard = guardRate({
     bytesMoved: () => incoming.socket.bytesRead,
     isPeerDue: () => !incoming.isPaused() && !incoming.complete,
@@ -113,11 +116,13 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
   const { userId, nameOrId, incoming } = upload;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
   const volume = folderVolume(services, folder);
+  const declaredBytes = Number(incoming.headers['content-length'] ?? 0);
+  await requireRoomFor(services.db, folder, leastContentBytes(declaredBytes, folder.quotaFiles));
   const reservation = openReservation(services.db, { folderId: folder.id, actorId: userId });
   const target = { volume, folderId: folder.id, reservation, remainingBytes: remainingBytes(incoming) };
   const run: StageRun = { target, ordinals: 0 };
   try {
-    const staged = await receive(run, incoming);
+    const staged = await receive(run, upload);
     for (const file of staged.voided) {
       await volume.discardStage(folder.id, stageIdOf(reservation.uploadId, file.ordinal));
     }

@@ -1,17 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../../db/client.ts';
-import { hasOpenJob } from '../../db/queries/open-jobs.ts';
 import {
+  findComingRoom,
   growUpload,
-  hasYieldingUpload,
   type Reservation,
   renewUploadLease,
   reserveUpload,
 } from '../../db/queries/uploads.ts';
 import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
-import { folderNotFound } from '../authorize.ts';
+import { type FolderAccess, folderNotFound } from '../authorize.ts';
 
 /** How long a reservation waits for deletes and other uploads that may free room before it is refused. */
 const roomWaitMs = 5_000;
@@ -23,6 +22,18 @@ const renewEveryMs = 20_000;
  */
 const aheadShare = 64;
 const aheadBytesMin = 256 * 1024;
+
+/**
+ * Refuses at once what certainly cannot fit, before its first byte is read: `leastBytes` in one file, although all that is
+ * being freed were free. Costs no statement while there is room. @throws quota_exceeded, not_found
+ */
+export async function requireRoomFor(db: Database, folder: FolderAccess, leastBytes: number): Promise<void> {
+  const amount = { bytes: Math.max(0, leastBytes), files: 1 };
+  const takenFiles = folder.usedFiles + folder.trashFiles + folder.reservedFiles;
+  if (amount.bytes <= freeBytesOf(folder) && takenFiles < folder.quotaFiles) return;
+  const room = await findComingRoom(db, { id: uuidv7(), folderId: folder.id, amount });
+  if (room === 'hopeless') throw await quotaExceeded(db, folder.id, amount);
+}
 
 /** The usage promised to one upload session. The session's row is made with the first grant. */
 export interface UploadReservation {
@@ -39,7 +50,9 @@ export interface UploadReservation {
   close(): void;
 }
 
-function freeBytesOf(folder: FolderUsage): number {
+function freeBytesOf(
+  folder: Pick<FolderUsage, 'quotaBytes' | 'usedBytes' | 'trashBytes' | 'reservedBytes'>,
+): number {
   return folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
 }
 
@@ -97,11 +110,8 @@ export function openReservation(
     const deadline = performance.now() + roomWaitMs;
     for (;;) {
       if (await ask(amount)) return true;
-      const { folderId } = owner;
-      const mayFree =
-        (await hasOpenJob(db, { folderId, kind: 'trash.purge' })) ||
-        (await hasYieldingUpload(db, { id: uploadId, folderId, amount }));
-      if (!mayFree) return ask(amount);
+      const room = await findComingRoom(db, { id: uploadId, folderId: owner.folderId, amount });
+      if (room !== 'coming') return ask(amount);
       if (performance.now() > deadline) return false;
       await delay(roomPollMs);
     }

@@ -41,12 +41,14 @@ export const uploadRoutes: readonly Route[] = [
     access: 'user',
     right: 'write',
     body: 'stream',
+    holdsContinue: true,
     input: z.object({}),
     handle: async (request) => {
       const jobId = await receiveUpload(request.services, {
         userId: request.principal.userId,
         nameOrId: request.params.name ?? '',
         incoming: request.incoming,
+        acceptBody: request.acceptBody,
         isAckedEarly: request.preference.respondAsync || request.preference.waitMs !== undefined,
       });
       return replyAfterJob(request, jobId, committed);

@@ -296,30 +296,41 @@ export async function listOpenUploads(
 }
 
 /**
- * Tells whether room for `amount` may come free soon, because another upload gives its reservation back: one that is
- * being aborted, or a younger one. The younger always yields, so that uploads that wait for each other do not all give up.
- * False when the amount would not fit even then. Index `uploads_folder_open_idx`.
+ * Whether room for `amount` may come free: `hopeless` when it would not fit although the trash that is being purged and all
+ * reservations of others were given back; `coming` while a purge or another upload that yields is about to give some
+ * back; else `none`. An upload yields when it is being aborted, or is younger: the younger always yields, so that uploads
+ * that wait for each other do not all give up. Indexes `uploads_folder_open_idx` and `jobs_folder_open_idx`.
  */
-export async function hasYieldingUpload(
+export async function findComingRoom(
   db: Executor,
   upload: { id: string; folderId: string; amount: Reservation },
-): Promise<boolean> {
+): Promise<'hopeless' | 'coming' | 'none'> {
   const { bytes, files } = upload.amount;
-  const rows = await db.execute(sql`
+  const rows = await db.execute<{ fits: boolean; coming: boolean }>(sql`
     WITH own AS (
       SELECT coalesce(sum(reserved_bytes), 0) AS bytes, coalesce(sum(reserved_files), 0) AS files
       FROM uploads WHERE id = ${upload.id}
+    ), purge AS (
+      SELECT EXISTS (
+        SELECT 1 FROM jobs WHERE folder_id = ${upload.folderId} AND kind = 'trash.purge'
+          AND state IN ('queued', 'running')
+      ) AS running
     )
-    SELECT 1 FROM folders, own
-    WHERE folders.id = ${upload.folderId} AND folders.state = 'active'
-      AND used_bytes + trash_bytes + own.bytes + ${bytes}::bigint <= quota_bytes
-      AND used_files + trash_files + own.files + ${files}::bigint <= quota_files
-      AND EXISTS (
+    SELECT used_bytes + CASE WHEN purge.running THEN 0 ELSE trash_bytes END + own.bytes + ${bytes}::bigint
+          <= quota_bytes
+        AND used_files + CASE WHEN purge.running THEN 0 ELSE trash_files END + own.files + ${files}::bigint
+          <= quota_files AS fits,
+      purge.running OR EXISTS (
         SELECT 1 FROM uploads
         WHERE folder_id = folders.id AND uploads.id <> ${upload.id} AND lease_until > now()
           AND (uploads.state = 'aborting' OR (uploads.state = 'receiving' AND uploads.id > ${upload.id}))
-      )`);
-  return rows.length > 0;
+      ) AS coming
+    FROM folders, own, purge
+    WHERE folders.id = ${upload.folderId} AND folders.state = 'active'`);
+  const row = rows[0];
+  if (row === undefined) return 'none';
+  if (!row.fits) return 'hopeless';
+  return row.coming ? 'coming' : 'none';
 }
 
 /** Ends every open session of a deleted folder; its counters go with the folder. */

@@ -3,8 +3,8 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   abortUpload,
+  findComingRoom,
   growUpload,
-  hasYieldingUpload,
   listUploadFiles,
   noteReplaced,
   releaseUpload,
@@ -16,6 +16,7 @@ import {
   takeExpiredUploads,
 } from '../../../db/queries/uploads.ts';
 import { findFolderUsage } from '../../../db/queries/usage.ts';
+import { folders } from '../../../db/schema/folders.ts';
 import { jobs } from '../../../db/schema/jobs.ts';
 import { uploads } from '../../../db/schema/uploads.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
@@ -196,14 +197,14 @@ describe('expiring', () => {
 
 describe('waiting for room', () => {
   const yields = (id: string, bytes: number) =>
-    hasYieldingUpload(database.db, { id, folderId, amount: { bytes, files: 0 } });
+    findComingRoom(database.db, { id, folderId, amount: { bytes, files: 0 } });
 
   it('is worth it for the older of two uploads, which are both in need of it', async () => {
     const older = await reserve(500);
     const younger = await reserve(500);
     if (older === null || younger === null) throw new Error('There is room.');
-    expect(await yields(older, 300)).toBe(true);
-    expect(await yields(younger, 300)).toBe(false);
+    expect(await yields(older, 300)).toBe('coming');
+    expect(await yields(younger, 300)).toBe('none');
   });
 
   it('is worth it while an upload is being aborted, whatever its age', async () => {
@@ -211,17 +212,17 @@ describe('waiting for room', () => {
     const younger = await reserve(500);
     if (older === null || younger === null) throw new Error('There is room.');
     await abortUpload(database.db, older);
-    expect(await yields(younger, 300)).toBe(true);
+    expect(await yields(younger, 300)).toBe('coming');
     await releaseUpload(database.db, older);
-    expect(await yields(younger, 300)).toBe(false);
+    expect(await yields(younger, 300)).toBe('none');
   });
 
   it('is not worth it for what would not fit into the folder alone', async () => {
     const older = await reserve(500);
     await reserve(500);
     if (older === null) throw new Error('There is room.');
-    expect(await yields(older, 500)).toBe(true);
-    expect(await yields(older, 501)).toBe(false);
+    expect(await yields(older, 500)).toBe('coming');
+    expect(await yields(older, 501)).toBe('hopeless');
   });
 
   it('is not worth it for uploads that are staged or whose API process is gone', async () => {
@@ -234,6 +235,20 @@ describe('waiting for room', () => {
       .update(uploads)
       .set({ leaseUntil: new Date(Date.now() - 1_000) })
       .where(eq(uploads.id, dead));
-    expect(await yields(older, 100)).toBe(false);
+    expect(await yields(older, 100)).toBe('none');
+  });
+
+  it('is worth it for trash that a job is purging, if that would be enough', async () => {
+    const id = uuidv7();
+    await database.db
+      .update(folders)
+      .set({ usedBytes: 500, trashBytes: 400 })
+      .where(eq(folders.id, folderId));
+    expect(await yields(id, 200)).toBe('hopeless');
+    await database.db
+      .insert(jobs)
+      .values({ id: uuidv7(), kind: 'trash.purge', volume: 'local', folderId, payload: {}, attemptsMax: 1 });
+    expect(await yields(id, 500)).toBe('coming');
+    expect(await yields(id, 501)).toBe('hopeless');
   });
 });
