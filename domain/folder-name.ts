@@ -40,3 +40,18 @@ function folderNameRefusal(raw: string): string | undefined {
   }
   return undefined;
 }
+
+/** Most names tried for a folder whose name its new viewer uses already. */
+const aliasesMax = 100;
+
+/** `name`, then `name (2)`, `name (3)` and so on, each within the limit: for who sees another folder under that name. */
+export function* folderAliases(name: string): Generator<string, void, undefined> {
+  yield name;
+  for (let number = 2; number <= aliasesMax; number += 1) {
+    const suffix = ` (${number})`;
+    yield [...name]
+      .slice(0, folderNameCharactersMax - suffix.length)
+      .join('')
+      .trimEnd() + suffix;
+  }
+}

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { uuidv7 } from 'uuidv7';
 import { insertKeypair } from '../../db/queries/keypairs.ts';
-import { findUser, findUserByEmail, insertUser, listUsers, type User } from '../../db/queries/users.ts';
+import { findUserByReference, insertUser, listUsers, type User } from '../../db/queries/users.ts';
 import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import type { Services } from '../services.ts';
@@ -49,13 +49,6 @@ function makeAccessKey(): string {
   ).join('');
 }
 
-async function findUserBy(services: Pick<Services, 'db'>, idOrEmail: string): Promise<User | null> {
-  const id = parseId(idOrEmail);
-  if (id !== undefined) return findUser(services.db, id);
-  // Postgres refuses NUL in text; no address has one.
-  return idOrEmail.includes('\0') ? null : findUserByEmail(services.db, idOrEmail);
-}
-
 /**
  * Makes a keypair for a user given by id or e-mail address; its rights are its user's. The secret is stored sealed only.
  * @throws not_found when there is no such user
@@ -64,7 +57,7 @@ export async function issueKeypair(
   services: Pick<Services, 'db' | 'secrets'>,
   idOrEmail: string,
 ): Promise<IssuedKeypair> {
-  const user = await findUserBy(services, idOrEmail);
+  const user = await findUserByReference(services.db, idOrEmail);
   if (user === null) throw domainError('not_found', 'There is no such user.');
   const keypair = {
     accessKey: makeAccessKey(),

@@ -6,6 +6,7 @@ import {
   insertFolder,
   lockFolderAllowance,
   markFolderDeleted,
+  updateFolderOptions,
 } from '../../db/queries/folders.ts';
 import { cancelFolderInvitations } from '../../db/queries/invitations.ts';
 import {
@@ -18,6 +19,8 @@ import {
 } from '../../db/queries/members.ts';
 import { DomainError, domainError } from '../../domain/errors.ts';
 import { parseFolderName } from '../../domain/folder-name.ts';
+import { type FolderOptions, usualOptions } from '../../domain/folder-options.ts';
+import type { Permission } from '../../domain/permission.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
 
@@ -64,7 +67,12 @@ export async function listFolders(
  */
 export async function createFolder(
   services: FolderServices,
-  request: { readonly userId: string; readonly name: string; readonly host?: string | undefined },
+  request: {
+    readonly userId: string;
+    readonly name: string;
+    readonly host?: string | undefined;
+    readonly options?: FolderOptions;
+  },
 ): Promise<CreatedFolder> {
   const owner = { userId: request.userId, name: parseFolderName(request.name) };
   const volume = place(services, request.host);
@@ -75,7 +83,7 @@ export async function createFolder(
   const folder = { id: uuidv7(), name: owner.name, volume: volume.name };
   await volume.createFolder(folder.id);
   try {
-    await recordFolder(services, owner.userId, folder);
+    await recordFolder(services, owner.userId, { ...folder, options: request.options ?? usualOptions });
   } catch (error) {
     // Only a refusal proves that nothing was committed; after a lost connection the row may exist. What stays
     // behind without a row is removed by the sweeper, so a failure to clean up changes nothing for the caller.
@@ -106,14 +114,24 @@ function decide(
   });
 }
 
-async function recordFolder(services: FolderServices, userId: string, folder: CreatedFolder): Promise<void> {
+async function recordFolder(
+  services: FolderServices,
+  userId: string,
+  folder: CreatedFolder & { readonly options: FolderOptions },
+): Promise<void> {
   await services.db.transaction(async (tx) => {
     const allowance = decide(folder, {
       allowance: await lockFolderAllowance(tx, userId),
       isNameTaken: false,
     });
     const quota = { quotaBytes: allowance.folderBytesMax, quotaFiles: allowance.folderFilesMax };
-    await insertFolder(tx, { id: folder.id, ownerId: userId, volume: folder.volume, ...quota });
+    await insertFolder(tx, {
+      id: folder.id,
+      ownerId: userId,
+      volume: folder.volume,
+      ...folder.options,
+      ...quota,
+    });
     const member = {
       folderId: folder.id,
       userId,
@@ -128,6 +146,27 @@ async function recordFolder(services: FolderServices, userId: string, folder: Cr
 /** The refusal for a name under which the user already sees a folder. */
 export function folderNameTaken(name: string): DomainError {
   return domainError('folder_name_taken', `You already have a folder named ${JSON.stringify(name)}.`);
+}
+
+/**
+ * Changes what an owner may choose for a folder; what is left out stays. Only for the owner.
+ * @returns all options as they are then @throws not_found
+ */
+export async function changeOptions(
+  services: Pick<Services, 'db'>,
+  request: {
+    readonly userId: string;
+    readonly nameOrId: string;
+    readonly cloneable?: boolean | undefined;
+    readonly permission?: Permission | undefined;
+  },
+): Promise<FolderOptions> {
+  const { userId, nameOrId, cloneable, permission } = request;
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
+  const change = { folderId: folder.id, ownerId: userId, cloneable, permission };
+  const options = await updateFolderOptions(services.db, change);
+  if (options === null) throw folderNotFound();
+  return options;
 }
 
 /**

@@ -4,14 +4,16 @@ import { acceptedReply } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
 import { bareFolder, bareFolderList, createdFolder } from '../profiles/folders.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
-import { createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
+import { changeOptions, createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
 import {
   createFolderInput,
+  folderOptionsInput,
   listFoldersInput,
   noInput,
   presentCreatedFolder,
   presentFolderDetails,
   presentFolderPage,
+  presentOptions,
   renameFolderInput,
 } from './schemas.ts';
 
@@ -44,8 +46,13 @@ function createAt(path: string): Route {
     body: 'json',
     input: createFolderInput,
     handle: async ({ services, principal, input }) => {
-      const request = { userId: principal.userId, name: input.name, host: input.host ?? undefined };
-      return { status: 201, body: presentCreatedFolder(await createFolder(services, request)) };
+      const { name, usage_mode: usageMode, cloneable, permission } = input;
+      const request = { userId: principal.userId, name, host: input.host ?? undefined };
+      const options = { usageMode, cloneable, permission };
+      return {
+        status: 201,
+        body: presentCreatedFolder(await createFolder(services, { ...request, options })),
+      };
     },
     client: createdFolder,
   });
@@ -63,6 +70,19 @@ const read = defineRoute({
     return { status: 200, body: { item: presentFolderDetails(await loadFolder(services, request)) } };
   },
   client: bareFolder,
+});
+
+const updateOptions = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/update-options',
+  access: 'user',
+  right: 'own',
+  body: 'json',
+  input: folderOptionsInput,
+  handle: async ({ services, principal, params, input }) => {
+    const request = { userId: principal.userId, nameOrId: folderNamed(params), ...input };
+    return { status: 200, body: presentOptions(await changeOptions(services, request)) };
+  },
 });
 
 const rename = defineRoute({
@@ -103,5 +123,6 @@ export const folderRoutes: readonly Route[] = [
   createAt('/folders'),
   read,
   rename,
+  updateOptions,
   remove,
 ];

@@ -1,14 +1,30 @@
 import { z } from 'zod';
+import { type FolderOptions, usageModes, usualOptions } from '../../domain/folder-options.ts';
 import { toHexId } from '../../domain/ids.ts';
 import type { FolderAccess } from '../authorize.ts';
-import { pagingShape } from '../http/schema.ts';
+import { pagingShape, queryBoolean } from '../http/schema.ts';
+import { permissionInput } from './members/schemas.ts';
 import type { CreatedFolder, FolderPage } from './operations.ts';
 
 /** Input of `GET /folders`. */
 export const listFoldersInput = z.object(pagingShape);
 
 /** Input of `POST /folders`. The rules for names are the domain's. */
-export const createFolderInput = z.object({ name: z.string(), host: z.string().nullish() });
+export const createFolderInput = z.object({
+  name: z.string(),
+  host: z.string().nullish(),
+  usage_mode: z.enum(usageModes).default(usualOptions.usageMode),
+  permission: permissionInput.default(usualOptions.permission),
+  cloneable: queryBoolean.default(usualOptions.cloneable),
+  group: z.null('Folders belong to users, not to groups.').optional(),
+  unmanaged_path: z.null('Folders lie where the service puts them.').optional(),
+});
+
+/** Input of `POST /folders/:name/update-options`. */
+export const folderOptionsInput = z.object({
+  cloneable: queryBoolean.optional(),
+  permission: permissionInput.optional(),
+});
 
 /** Input of `POST /folders/:name/rename`. */
 export const renameFolderInput = z.object({ new_name: z.string() });
@@ -18,7 +34,7 @@ export const noInput = z.object({});
 
 /**
  * A folder as callers see it, with every key that published clients read. Folders belong to users, so what those
- * clients know about groups, usage modes and life cycles is constant.
+ * clients know about groups and life cycles is constant. `permission` is the caller's own.
  */
 export function presentFolder(folder: FolderAccess) {
   return {
@@ -30,8 +46,9 @@ export function presentFolder(folder: FolderAccess) {
     type: 'user',
     user: folder.ownerId,
     group: null,
-    usage_mode: 'general',
-    cloneable: false,
+    usage_mode: folder.usageMode,
+    cloneable: folder.cloneable,
+    default_permission: folder.defaultPermission,
     status: 'ready',
     ownership_type: 'user',
     creator: folder.ownerEmail,
@@ -65,4 +82,9 @@ export function presentFolderPage({ pages, count, folders }: FolderPage) {
 /** Reply of `POST /folders`. */
 export function presentCreatedFolder({ id, name, volume }: CreatedFolder) {
   return { id: toHexId(id), name, host: volume };
+}
+
+/** Reply of `POST /folders/:name/update-options`. */
+export function presentOptions({ usageMode, cloneable, permission }: FolderOptions) {
+  return { usage_mode: usageMode, cloneable, permission };
 }

@@ -2,13 +2,16 @@ import { uuidv7 } from 'uuidv7';
 import { lockLiveFolder } from '../../db/queries/folders.ts';
 import {
   answerInvitation,
+  cancelInvitation,
   findPendingInvitation,
   type Invitee,
   insertInvitations,
   isForeignAccessKey,
   listInvitees,
   listPendingInvitations,
+  listSentInvitations,
   type PendingInvitation,
+  updateInvitation,
 } from '../../db/queries/invitations.ts';
 import { insertMember } from '../../db/queries/members.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
@@ -46,12 +49,14 @@ export async function invite(
   request: {
     readonly userId: string;
     readonly nameOrId: string;
-    readonly permission: Permission;
+    /** Left out: the folder's own. */
+    readonly permission?: Permission | undefined;
     readonly invitees: readonly string[];
   },
 ): Promise<string[]> {
-  const { userId, nameOrId, permission, invitees } = request;
+  const { userId, nameOrId, invitees } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
+  const permission = request.permission ?? folder.defaultPermission;
   if (invitees.length === 0) throw domainError('invitee_missing', 'Name at least one user to invite.');
   const identifiers = sortOut(invitees);
   return services.db.transaction(async (tx) => {
@@ -110,9 +115,10 @@ export async function acceptInvitation(
     const offered = await findPendingInvitation(tx, reference);
     // The folder is locked before the invitation, as everywhere, so that deletion and acceptance cannot cross.
     if (offered === null || !(await lockLiveFolder(tx, offered.folderId))) throw invitationNotFound();
-    if (!(await answerInvitation(tx, reference, 'accepted'))) throw invitationNotFound();
+    const permission = await answerInvitation(tx, reference, 'accepted');
+    if (permission === null) throw invitationNotFound();
     const name = alias ?? offered.folderName;
-    const { folderId, permission } = offered;
+    const { folderId } = offered;
     const member = { folderId, permission, userId: request.userId, name, isOwner: false };
     if (!(await insertMember(tx, member))) throw folderNameTaken(name);
     return name;
@@ -135,12 +141,37 @@ export async function rejectInvitation(
   services: InvitationServices,
   request: InvitationRequest,
 ): Promise<void> {
-  const isRejected = await answerInvitation(services.db, toReference(request), 'rejected');
-  if (!isRejected) throw invitationNotFound();
+  if ((await answerInvitation(services.db, toReference(request), 'rejected')) === null)
+    throw invitationNotFound();
 }
 
 function toReference({ userId, invitationId }: InvitationRequest) {
   const parsed = parseId(invitationId);
   if (parsed === undefined) throw invitationNotFound();
   return { invitationId: parsed, inviteeId: userId };
+}
+
+/** What is offered of the folders a user owns, whoever sent it, and not answered yet; oldest first. */
+export async function listSent(services: InvitationServices, userId: string): Promise<PendingInvitation[]> {
+  return listSentInvitations(services.db, userId);
+}
+
+function toSentReference({ userId, invitationId }: InvitationRequest) {
+  const parsed = parseId(invitationId);
+  if (parsed === undefined) throw invitationNotFound();
+  return { invitationId: parsed, ownerId: userId };
+}
+
+/** Takes a pending invitation back. Only for the owner of its folder. @throws not_found */
+export async function cancelSent(services: InvitationServices, request: InvitationRequest): Promise<void> {
+  if (!(await cancelInvitation(services.db, toSentReference(request)))) throw invitationNotFound();
+}
+
+/** Changes what a pending invitation offers. Only for the owner of its folder. @throws not_found */
+export async function changeSent(
+  services: InvitationServices,
+  request: InvitationRequest & { readonly permission: Permission },
+): Promise<void> {
+  const isChanged = await updateInvitation(services.db, toSentReference(request), request.permission);
+  if (!isChanged) throw invitationNotFound();
 }

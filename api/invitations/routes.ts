@@ -1,7 +1,16 @@
+import { changeMemberInput } from '../folders/members/schemas.ts';
 import { noInput } from '../folders/schemas.ts';
 import { clientInvitations, createdReply, offerAliases } from '../profiles/invitations.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { acceptInvitation, invite, listInvitations, rejectInvitation } from './operations.ts';
+import {
+  acceptInvitation,
+  cancelSent,
+  changeSent,
+  invite,
+  listInvitations,
+  listSent,
+  rejectInvitation,
+} from './operations.ts';
 import { acceptInput, inviteInput, presentInvitations, rejectInput } from './schemas.ts';
 
 const list = defineRoute({
@@ -64,5 +73,52 @@ const reject = defineRoute({
   },
 });
 
+const listSentRoute = defineRoute({
+  method: 'GET',
+  path: '/folders/invitations/list-sent',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: noInput,
+  handle: async ({ services, principal }) => {
+    return { status: 200, body: presentInvitations(await listSent(services, principal.userId)) };
+  },
+});
+
+const change = defineRoute({
+  method: 'PATCH',
+  path: '/folders/invitations/sent/:id',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: changeMemberInput,
+  handle: async ({ services, principal, params, input }) => {
+    const invitation = { userId: principal.userId, invitationId: params.id ?? '' };
+    await changeSent(services, { ...invitation, permission: input.perm });
+    return { status: 200, body: { msg: 'The invitation is changed.' } };
+  },
+});
+
+const cancel = defineRoute({
+  method: 'DELETE',
+  path: '/folders/invitations/sent/:id',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: noInput,
+  handle: async ({ services, principal, params }) => {
+    await cancelSent(services, { userId: principal.userId, invitationId: params.id ?? '' });
+    return { status: 204 };
+  },
+});
+
 /** Invite to a folder, and see, accept and turn down invitations. */
-export const invitationRoutes: readonly Route[] = [list, create, accept, reject];
+export const invitationRoutes: readonly Route[] = [
+  list,
+  create,
+  accept,
+  reject,
+  listSentRoute,
+  change,
+  cancel,
+];

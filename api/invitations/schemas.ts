@@ -9,7 +9,7 @@ export const inviteesMax = 100;
 
 /** Input of `POST /folders/:name/invite`; nobody to invite is refused by the operation, under its own code. */
 export const inviteInput = z.object({
-  perm: permissionInput,
+  perm: permissionInput.optional(),
   user_ids: stringList({ min: 0, max: inviteesMax }).nullish(),
 });
 

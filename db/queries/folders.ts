@@ -1,4 +1,6 @@
 import { and, count, eq, exists, sql } from 'drizzle-orm';
+import type { FolderOptions, UsageMode } from '../../domain/folder-options.ts';
+import type { Permission } from '../../domain/permission.ts';
 import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
@@ -19,6 +21,9 @@ export interface NewFolder {
   readonly id: string;
   readonly ownerId: string;
   readonly volume: string;
+  readonly usageMode?: UsageMode;
+  readonly cloneable?: boolean;
+  readonly permission?: Permission;
   readonly quotaBytes: number;
   readonly quotaFiles: number;
 }
@@ -73,6 +78,47 @@ export async function lockLiveFolder(tx: Executor, folderId: string): Promise<bo
     .from(folders)
     .where(and(eq(folders.id, folderId), eq(folders.state, 'active')))
     .for('no key update');
+  return rows.length > 0;
+}
+
+/** Changes options of a live folder that `ownerId` still owns. @returns what they are then; `null` when it is neither */
+export async function updateFolderOptions(
+  db: Executor,
+  change: {
+    readonly folderId: string;
+    readonly ownerId: string;
+    readonly cloneable?: boolean | undefined;
+    readonly permission?: Permission | undefined;
+  },
+): Promise<FolderOptions | null> {
+  const { folderId, ownerId, cloneable, permission } = change;
+  const [row] = await db
+    .update(folders)
+    .set({
+      cloneable: cloneable ?? sql`${folders.cloneable}`,
+      permission: permission ?? sql`${folders.permission}`,
+    })
+    .where(and(eq(folders.id, folderId), eq(folders.ownerId, ownerId), eq(folders.state, 'active')))
+    .returning({
+      usageMode: folders.usageMode,
+      cloneable: folders.cloneable,
+      permission: folders.permission,
+    });
+  return row ?? null;
+}
+
+/** Gives a live folder that `from` still owns to `to`. The caller changes the memberships. @returns whether it did */
+export async function updateFolderOwner(
+  tx: Executor,
+  change: { readonly folderId: string; readonly from: string; readonly to: string },
+): Promise<boolean> {
+  const rows = await tx
+    .update(folders)
+    .set({ ownerId: change.to })
+    .where(
+      and(eq(folders.id, change.folderId), eq(folders.ownerId, change.from), eq(folders.state, 'active')),
+    )
+    .returning({ id: folders.id });
   return rows.length > 0;
 }
 

@@ -138,19 +138,19 @@ export async function insertInvitations(tx: Executor, offers: readonly NewInvita
 
 /**
  * Ends a pending invitation by its invitee's answer; of several concurrent answers exactly one gets through.
- * @returns whether this one did
+ * @returns what was offered at that moment, when this one did
  */
 export async function answerInvitation(
   tx: Executor,
   { invitationId, inviteeId }: InvitationReference,
   answer: 'accepted' | 'rejected',
-): Promise<boolean> {
-  const rows = await tx
+): Promise<Permission | null> {
+  const [row] = await tx
     .update(invitations)
     .set({ state: answer, answeredAt: sql`now()` })
     .where(and(eq(invitations.id, invitationId), eq(invitations.inviteeId, inviteeId), isPending))
-    .returning({ id: invitations.id });
-  return rows.length > 0;
+    .returning({ permission: invitations.permission });
+  return row?.permission ?? null;
 }
 
 /** Cancels every pending invitation to a folder. Uses `invitations_pending_key`. */
@@ -159,6 +159,68 @@ export async function cancelFolderInvitations(tx: Executor, folderId: string): P
     .update(invitations)
     .set({ state: 'cancelled', answeredAt: sql`now()` })
     .where(and(eq(invitations.folderId, folderId), isPending));
+}
+
+/** What is offered of the folders a user owns and not answered, oldest first, at most {@link pendingListedMax}. */
+export async function listSentInvitations(executor: Executor, ownerId: string): Promise<PendingInvitation[]> {
+  return selectPending(executor)
+    .where(and(eq(folders.ownerId, ownerId), isPending))
+    .orderBy(asc(invitations.createdAt), asc(invitations.id))
+    .limit(pendingListedMax);
+}
+
+/** One invitation and the owner of its folder, who alone may take it back or change it, whoever sent it. */
+export interface SentInvitationReference {
+  readonly invitationId: string;
+  readonly ownerId: string;
+}
+
+function isSentBy(executor: Executor, { invitationId, ownerId }: SentInvitationReference) {
+  const owned = executor
+    .select({ id: folders.id })
+    .from(folders)
+    .where(and(eq(folders.ownerId, ownerId), eq(folders.state, 'active')));
+  return and(eq(invitations.id, invitationId), isPending, inArray(invitations.folderId, owned));
+}
+
+/** Takes a pending invitation back. @returns whether there was one */
+export async function cancelInvitation(
+  executor: Executor,
+  reference: SentInvitationReference,
+): Promise<boolean> {
+  const rows = await executor
+    .update(invitations)
+    .set({ state: 'cancelled', answeredAt: sql`now()` })
+    .where(isSentBy(executor, reference))
+    .returning({ id: invitations.id });
+  return rows.length > 0;
+}
+
+/** Changes what a pending invitation offers. @returns whether there was one */
+export async function updateInvitation(
+  executor: Executor,
+  reference: SentInvitationReference,
+  permission: Permission,
+): Promise<boolean> {
+  const rows = await executor
+    .update(invitations)
+    .set({ permission })
+    .where(isSentBy(executor, reference))
+    .returning({ id: invitations.id });
+  return rows.length > 0;
+}
+
+/** Cancels what one user is offered of a folder. Uses `invitations_pending_key`. */
+export async function cancelInvitationsTo(
+  tx: Executor,
+  offer: { readonly folderId: string; readonly inviteeId: string },
+): Promise<void> {
+  await tx
+    .update(invitations)
+    .set({ state: 'cancelled', answeredAt: sql`now()` })
+    .where(
+      and(eq(invitations.folderId, offer.folderId), eq(invitations.inviteeId, offer.inviteeId), isPending),
+    );
 }
 
 /** Tells whether an access key belongs to somebody else than `userId`. */

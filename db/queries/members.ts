@@ -1,4 +1,5 @@
 import { and, asc, count, desc, eq, inArray, or, sql } from 'drizzle-orm';
+import type { UsageMode } from '../../domain/folder-options.ts';
 import { holdsRight, type Permission, permissions, type Right } from '../../domain/permission.ts';
 import type { Executor } from '../client.ts';
 import { violatedConstraint } from '../failure.ts';
@@ -12,6 +13,10 @@ export interface MemberFolder {
   readonly volume: string;
   readonly ownerId: string;
   readonly ownerEmail: string;
+  readonly usageMode: UsageMode;
+  readonly cloneable: boolean;
+  /** What an invitation offers that names no permission. */
+  readonly defaultPermission: Permission;
   readonly quotaBytes: number;
   readonly quotaFiles: number;
   readonly usedBytes: number;
@@ -61,6 +66,9 @@ const folderColumns = {
   volume: folders.volume,
   ownerId: folders.ownerId,
   ownerEmail: users.email,
+  usageMode: folders.usageMode,
+  cloneable: folders.cloneable,
+  defaultPermission: folders.permission,
   quotaBytes: folders.quotaBytes,
   quotaFiles: folders.quotaFiles,
   usedBytes: folders.usedBytes,
@@ -217,6 +225,19 @@ export async function updateMemberPermission(
         eq(members.isOwner, false),
       ),
     )
+    .returning({ userId: members.userId });
+  return rows.length > 0;
+}
+
+/** Makes one member the owner, with every right, or the owner a member with `rd`. @returns whether there was such a row */
+export async function updateMemberOwnership(
+  tx: Executor,
+  change: { readonly folderId: string; readonly userId: string; readonly isOwner: boolean },
+): Promise<boolean> {
+  const rows = await tx
+    .update(members)
+    .set({ isOwner: change.isOwner, permission: 'rd' })
+    .where(and(eq(members.folderId, change.folderId), eq(members.userId, change.userId)))
     .returning({ userId: members.userId });
   return rows.length > 0;
 }

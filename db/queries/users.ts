@@ -1,4 +1,5 @@
 import { asc, eq, gt, sql } from 'drizzle-orm';
+import { parseId } from '../../domain/ids.ts';
 import type { Executor } from '../client.ts';
 import { users } from '../schema/users.ts';
 
@@ -37,18 +38,26 @@ export async function insertUser(db: Executor, user: NewUser): Promise<User | nu
 }
 
 /** The user with that id, or `null`. */
-export async function findUser(db: Executor, userId: string): Promise<User | null> {
+async function findUser(db: Executor, userId: string): Promise<User | null> {
   const [row] = await db.select(columns).from(users).where(eq(users.id, userId));
   return row ?? null;
 }
 
 /** The user with that e-mail address, whatever its case, or `null`. Uses `users_email_key`. */
-export async function findUserByEmail(db: Executor, email: string): Promise<User | null> {
+async function findUserByEmail(db: Executor, email: string): Promise<User | null> {
   const [row] = await db
     .select(columns)
     .from(users)
     .where(eq(sql`lower(${users.email})`, sql`lower(${email})`));
   return row ?? null;
+}
+
+/** The user whom a caller means by an id (hex or dashed) or an e-mail address in any case, or `null`. */
+export async function findUserByReference(db: Executor, reference: string): Promise<User | null> {
+  const id = parseId(reference);
+  if (id !== undefined) return findUser(db, id);
+  // Postgres refuses NUL in text; no address contains one.
+  return reference.includes('\0') ? null : findUserByEmail(db, reference);
 }
 
 /** Up to `limit` users with an id above `afterId`, by id; pages by key. */

@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
-import { bigint, check, index, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, check, index, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { usageModes, usualOptions } from '../../domain/folder-options.ts';
+import { permissions } from '../../domain/permission.ts';
 import { users } from './users.ts';
 
 const counter = (name: string) => bigint(name, { mode: 'number' }).notNull().default(0);
@@ -20,6 +22,10 @@ export const folders = pgTable(
     state: text('state', { enum: ['active', 'deleted', 'purged'] })
       .notNull()
       .default('active'),
+    usageMode: text('usage_mode', { enum: usageModes }).notNull().default(usualOptions.usageMode),
+    cloneable: boolean('cloneable').notNull().default(usualOptions.cloneable),
+    /** What an invitation offers that names no permission. */
+    permission: text('permission', { enum: permissions }).notNull().default(usualOptions.permission),
     quotaBytes: bigint('quota_bytes', { mode: 'number' }).notNull(),
     quotaFiles: bigint('quota_files', { mode: 'number' }).notNull(),
     usedBytes: counter('used_bytes'),

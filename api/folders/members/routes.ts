@@ -1,7 +1,8 @@
 import { defineRoute, type Route } from '../../route.ts';
 import { noInput } from '../schemas.ts';
 import { changeMember, leaveFolder, listMembers, removeMember } from './operations.ts';
-import { changeMemberInput, presentMember } from './schemas.ts';
+import { changeMemberInput, presentMember, transferInput } from './schemas.ts';
+import { transferFolder } from './transfer.ts';
 
 const list = defineRoute({
   method: 'GET',
@@ -57,5 +58,19 @@ const leave = defineRoute({
   },
 });
 
-/** See, change and end memberships. */
-export const memberRoutes: readonly Route[] = [list, change, remove, leave];
+const transfer = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/transfer',
+  access: 'user',
+  right: 'own',
+  body: 'json',
+  input: transferInput,
+  handle: async ({ services, principal, params, input }) => {
+    const folder = { userId: principal.userId, nameOrId: params.name ?? '' };
+    await transferFolder(services, { ...folder, to: input.user, isForced: principal.role === 'admin' });
+    return { status: 200, body: { msg: 'The folder has a new owner.' } };
+  },
+});
+
+/** See, change and end memberships, and give a folder away. */
+export const memberRoutes: readonly Route[] = [list, change, remove, leave, transfer];

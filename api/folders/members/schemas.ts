@@ -13,6 +13,9 @@ export const permissionInput = z.string().transform((raw, context) => {
 /** Input of `PATCH /folders/:name/members/:member`. */
 export const changeMemberInput = z.object({ perm: permissionInput });
 
+/** Input of `POST /folders/:name/transfer`. */
+export const transferInput = z.object({ user: z.string() });
+
 /** One item of `GET /folders/:name/members`. */
 export function presentMember(member: FolderMember) {
   return {

@@ -154,6 +154,7 @@ describe('GET /folders', () => {
       group: null,
       usage_mode: 'general',
       cloneable: false,
+      default_permission: 'rw',
       status: 'ready',
       ownership_type: 'user',
       creator: owner.email,

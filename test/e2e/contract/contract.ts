@@ -12,6 +12,7 @@ import { describeJobs } from './jobs.ts';
 import { describeMoves } from './moves.ts';
 import { describeNames } from './names.ts';
 import { describeNasty } from './nasty.ts';
+import { describeOwnership } from './ownership.ts';
 import { describePermissions } from './permissions.ts';
 import { describeSharing } from './sharing.ts';
 import { openStage } from './stage.ts';
@@ -28,6 +29,7 @@ export function describeContract(backend: QueueBackend): void {
   describe('moves', () => describeMoves(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
+  describe('ownership', () => describeOwnership(stage));
   describe('permissions', () => describePermissions(stage));
   describe('jobs', () => describeJobs(stage));
   describe('administration', () => describeAdmin(stage));

@@ -114,7 +114,7 @@ function describeInviting(stage: Stage, people: People, own: FolderOfAda): void 
   });
 
   it.each([
-    { user_ids: ['a@b.org'] },
+    { perm: null, user_ids: ['a@b.org'] },
     { perm: 'own', user_ids: ['a@b.org'] },
     { perm: '', user_ids: ['a@b.org'] },
     { perm: 'RO', user_ids: ['a@b.org'] },
