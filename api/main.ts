@@ -9,7 +9,7 @@ import { ConfigError } from '../runtime/config-error.ts';
 import { loadEncryptionKey, requireSameKey } from '../runtime/encryption-key.ts';
 import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
 import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
-import { followParent, tellReady } from '../runtime/parent.ts';
+import { followParent, receiveStart, tellReady } from '../runtime/parent.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { version } from '../runtime/version.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
@@ -85,7 +85,9 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
 
 async function main(): Promise<void> {
   followParent();
-  const config = readConfig(env);
+  const given = readConfig(env);
+  const start = await receiveStart();
+  const config = start === undefined ? given : { ...given, databaseUrl: start.databaseUrl };
   const logger = createLogger({ role: 'api', level: config.logLevel });
   const parts = await openParts(config, logger);
   const port = await listen(parts.server, config);

@@ -1,5 +1,6 @@
-import { Redis, type RedisOptions } from 'ioredis';
-import pg from 'pg';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Pool } from 'pg';
+import { loadIoredis, loadPg } from './libraries.ts';
 
 /** Schema of the queue tables when the queues live in Postgres. */
 export const queueSchema = 'bullmq';
@@ -28,7 +29,11 @@ export function openRedis(
   url: string,
   options: { readonly role: 'producer' | 'consumer'; readonly onError: (error: Error) => void },
 ): Redis {
-  const redis = new Redis(url, options.role === 'producer' ? redisProducerOptions : redisConsumerOptions);
+  const library = loadIoredis();
+  const redis = new library.Redis(
+    url,
+    options.role === 'producer' ? redisProducerOptions : redisConsumerOptions,
+  );
   redis.on('error', options.onError);
   return redis;
 }
@@ -42,7 +47,8 @@ export function openRedis(
 export function openQueuePool(
   databaseUrl: string,
   options: { readonly connectionsMax: number; readonly onError: (error: Error) => void },
-): pg.Pool {
+): Pool {
+  const pg = loadPg();
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: options.connectionsMax,

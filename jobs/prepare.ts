@@ -1,7 +1,5 @@
-import { runMigrations } from 'bullmq';
-import { Redis } from 'ioredis';
-import pg from 'pg';
 import { queueSchema, redisProducerOptions } from './connections.ts';
+import { loadBullmq, loadIoredis, loadPg } from './libraries.ts';
 import type { JobLogger } from './logger.ts';
 
 /** Where the queues live: Redis when its URL is given, else the schema `bullmq` of the database. */
@@ -23,11 +21,12 @@ export async function prepareQueues(options: PrepareOptions): Promise<void> {
 }
 
 async function migrateQueueSchema(databaseUrl: string): Promise<void> {
+  const pg = loadPg();
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'vfolder-migrate' });
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await runMigrations(client, queueSchema);
+    await loadBullmq().runMigrations(client, queueSchema);
     // After a burst of adds the planner believes the table to be small and sorts the whole backlog for every claim
     // (18 jobs per second with 100,000 waiting), until it is analysed; so have it analysed early and vacuumed often.
     await client.query(`ALTER TABLE ${queueSchema}.job SET (
@@ -38,7 +37,8 @@ async function migrateQueueSchema(databaseUrl: string): Promise<void> {
 }
 
 async function inspectRedis(redisUrl: string, logger: JobLogger | undefined): Promise<void> {
-  const redis = new Redis(redisUrl, {
+  const library = loadIoredis();
+  const redis = new library.Redis(redisUrl, {
     ...redisProducerOptions,
     lazyConnect: true,
     retryStrategy: () => null,

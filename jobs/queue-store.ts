@@ -1,16 +1,9 @@
-import {
-  type BackendFactory,
-  createPostgresBackend,
-  createRedisBackend,
-  type IQueueBackend,
-  isPgPool,
-  WaitingError,
-  withBackend,
-} from 'bullmq';
+import type { BackendFactory, IQueueBackend } from 'bullmq';
 import type { DispatchRow } from '../db/queries/jobs.ts';
 import type { JobKind } from '../domain/job.ts';
 import { openQueuePool, openRedis } from './connections.ts';
 import { jobContracts } from './contracts.ts';
+import { loadBullmq } from './libraries.ts';
 import type { JobLogger } from './logger.ts';
 import { throttledWarning } from './throttled-warning.ts';
 
@@ -65,6 +58,7 @@ const waitingFree = 4;
 
 /** Opens the queues without waiting for their store. */
 export function openQueueStore(options: QueueStoreOptions): QueueStore {
+  const { createPostgresBackend, createRedisBackend, isPgPool } = loadBullmq();
   const onError = throttledWarning(options.logger, 'queue.unreachable');
   if (options.redisUrl === undefined) {
     const connectionsMax = options.workersMax + waitingFree;
@@ -105,6 +99,7 @@ function makeStore<B extends IQueueBackend, C>(
   factory: BackendFactory<B, C>,
   parts: StoreParts<C>,
 ): QueueStore {
+  const { WaitingError, withBackend } = loadBullmq();
   const { Queue, Worker } = withBackend(factory);
   const makeQueue = (name: string) => {
     const queue = new Queue<{ opId: string }>(name, {

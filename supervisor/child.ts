@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../runtime/config-error.ts';
+import { type StartWord, waitFlag } from '../runtime/parent.ts';
 
 /** A program that is kept running. */
 export interface ChildOptions {
@@ -9,8 +10,8 @@ export interface ChildOptions {
   readonly name: string;
   readonly entry: URL;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Resolves when the started child does its work; aborted when it ends before. */
-  untilReady(child: ChildProcess, signal: AbortSignal): Promise<void>;
+  /** What it waits for once it is loaded; told at every start. A word that never comes leaves it waiting. */
+  readonly word: Promise<StartWord>;
   /** Gets a line for people when the child ended unasked. */
   notify(line: string): void;
 }
@@ -55,16 +56,18 @@ export function superviseChild(options: ChildOptions): SupervisedChild {
     const child = startChild(options);
     const end = endOf(child);
     current = { child, end };
-    const ended = new AbortController();
     const markReady = () => {
-      if (ended.signal.aborted) return;
       wasReady = true;
       settleReady?.resolve();
     };
-    options.untilReady(child, ended.signal).then(markReady, () => undefined);
-    const outcome = await end;
-    ended.abort();
-    return outcome;
+    child.on('message', (message) => {
+      if (isReady(message)) markReady();
+    });
+    options.word.then(
+      (word) => tell(child, word),
+      () => undefined,
+    );
+    return end;
   };
 
   // Whether to start it again after an end.
@@ -109,7 +112,7 @@ export function superviseChild(options: ChildOptions): SupervisedChild {
 
 function startChild({ entry, env }: ChildOptions): ChildProcess {
   const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
-  return spawn(process.execPath, [...execArgv, fileURLToPath(entry)], {
+  return spawn(process.execPath, [...execArgv, fileURLToPath(entry), waitFlag], {
     env,
     detached: true,
     stdio: ['ignore', 2, 2, 'ipc'],
@@ -131,27 +134,12 @@ function describe(end: End): string {
   return end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
 }
 
-/** Resolves when the child says so over its IPC channel, see `tellReady`. */
-export function untilMessage(child: ChildProcess, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    child.on('message', (message) => {
-      if (typeof message === 'object' && 'type' in message && message.type === 'ready') resolve();
-    });
-  });
+/** The child says so over its IPC channel, see `tellReady`. */
+function isReady(message: unknown): boolean {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready';
 }
 
-/** Resolves when a GET of `url` answers 2xx. */
-export function untilAnswer(url: string): (child: ChildProcess, signal: AbortSignal) => Promise<void> {
-  return async (_child, signal) => {
-    for (;;) {
-      signal.throwIfAborted();
-      const response = await fetch(url, {
-        signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]),
-      }).catch(() => null);
-      await response?.body?.cancel();
-      if (response?.ok === true) return;
-      await setTimeout(25, undefined, { signal });
-    }
-  };
+/** A child that ends meanwhile is told again at its next start. */
+function tell(child: ChildProcess, word: StartWord): void {
+  if (child.connected) child.send(word, () => undefined);
 }

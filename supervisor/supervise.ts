@@ -3,13 +3,14 @@ import { join, relative } from 'node:path';
 import type { Config, Environment } from '../runtime/config.ts';
 import { createLifecycle, type Lifecycle, type ProcessControl } from '../runtime/lifecycle.ts';
 import type { ProcessLogger } from '../runtime/logger.ts';
+import type { StartWord } from '../runtime/parent.ts';
 import { version } from '../runtime/version.ts';
 import { adminKeypairPath } from './admin-keypair.ts';
-import { type SupervisedChild, superviseChild, untilAnswer, untilMessage } from './child.ts';
+import { type SupervisedChild, superviseChild } from './child.ts';
 import { type SupervisedDatabase, superviseDatabase } from './database.ts';
 import { lockDataDir } from './lock.ts';
 import { probePort, urlOf } from './port.ts';
-import { type AdminAccess, prepareDatabase } from './prepare.ts';
+import type { AdminAccess } from './prepare.ts';
 
 /** What one machine's service is made of. */
 export interface SuperviseOptions {
@@ -35,8 +36,9 @@ interface Running {
 }
 
 /**
- * Runs the whole service: lock, database, tables, API, workers, in this order, and ends it in the reverse. Resolves
- * when everything is ready; the process then lives until a signal.
+ * Runs the whole service: lock, database, tables, API, workers, in this order, and ends it in the reverse. The programs
+ * load while the database comes up and begin when they hear that its tables are ready. Resolves when everything is
+ * ready; the process then lives until a signal.
  * @throws ConfigError when something does not start; what was started is stopped by then
  */
 export async function supervise(options: SuperviseOptions): Promise<void> {
@@ -65,55 +67,58 @@ async function startAll(options: SuperviseOptions, running: Running, lifecycle: 
   const { signal } = lifecycle;
   running.release = await lockDataDir(config.dataDir);
   const port = await probePort(config.host, config.port);
+  signal.throwIfAborted();
   const isFirst = config.databaseUrl === undefined && !existsSync(join(config.dataDir, 'postgres'));
   if (isFirst) say('Making the database …');
   running.database = superviseDatabase(config, logger);
-  running.database.catch(() => undefined);
-  const { url: databaseUrl } = await running.database;
+  const prepared = prepare(options, running.database, signal);
+  prepared.catch(() => undefined);
+  // Making a database takes all cores for a while; programs that load meanwhile would only make it take longer.
+  if (isFirst) await running.database;
   signal.throwIfAborted();
-  const admin = await prepareDatabase(databaseUrl, config, logger);
+  startChildren(options, running, {
+    port,
+    word: prepared.then(({ databaseUrl }) => ({ type: 'start', databaseUrl })),
+  });
+  const ready = [running.api, ...running.workers].map((child) => child?.ready);
+  const [{ admin }] = await Promise.all([prepared, ...ready]);
   signal.throwIfAborted();
-  const url = urlOf(config.host, port);
-  startChildren(options, running, { databaseUrl, port, url });
-  await Promise.all([running.api, ...running.workers].map((child) => child?.ready));
+  for (const line of greeting({ config, url: urlOf(config.host, port), admin, cwd: process.cwd() }))
+    say(line);
+}
+
+/** What prepares the database is loaded while the database starts. */
+async function prepare(
+  { config, logger }: SuperviseOptions,
+  starting: Promise<SupervisedDatabase>,
+  signal: AbortSignal,
+): Promise<{ readonly databaseUrl: string; readonly admin: AdminAccess }> {
+  const [{ url: databaseUrl }, { prepareDatabase }] = await Promise.all([starting, import('./prepare.ts')]);
   signal.throwIfAborted();
-  for (const line of greeting({ config, url, admin, cwd: process.cwd() })) say(line);
+  return { databaseUrl, admin: await prepareDatabase(databaseUrl, config, logger) };
 }
 
 function startChildren(
   options: SuperviseOptions,
   running: Running,
-  at: { readonly databaseUrl: string; readonly port: number; readonly url: string },
+  at: { readonly port: number; readonly word: Promise<StartWord> },
 ): void {
-  const env = childEnv(options, at);
-  const notify = (line: string) => options.say(line);
-  running.api = superviseChild({
-    name: 'API',
-    entry: options.entries.api,
-    env,
-    notify,
-    untilReady: untilAnswer(`${at.url}/readyz`),
-  });
+  const env = childEnv(options, at.port);
+  const shared = { env, word: at.word, notify: (line: string) => options.say(line) };
+  running.api = superviseChild({ ...shared, name: 'API', entry: options.entries.api });
   for (let number = 1; number <= options.config.workers; number += 1) {
     const name = `worker ${number}`;
-    running.workers.push(
-      superviseChild({ name, entry: options.entries.worker, env, notify, untilReady: untilMessage }),
-    );
+    running.workers.push(superviseChild({ ...shared, name, entry: options.entries.worker }));
   }
 }
 
 /** The terminal stays readable: unless asked, the processes only tell what is wrong. */
-function childEnv(
-  { env, config }: SuperviseOptions,
-  at: { readonly databaseUrl: string; readonly port: number },
-): Environment {
-  const { DATABASE_URL_FILE: _, ...inherited } = env;
+function childEnv({ env, config }: SuperviseOptions, port: number): Environment {
   return {
     UV_THREADPOOL_SIZE: '16',
-    ...inherited,
+    ...env,
     LOG_LEVEL: env.LOG_LEVEL || 'warn',
-    DATABASE_URL: at.databaseUrl,
-    PORT: String(at.port),
+    PORT: String(port),
     VFOLDER_DATA_DIR: config.dataDir,
   };
 }

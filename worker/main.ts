@@ -7,7 +7,7 @@ import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
 import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
-import { followParent, tellReady } from '../runtime/parent.ts';
+import { followParent, receiveStart, tellReady } from '../runtime/parent.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { version } from '../runtime/version.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
@@ -56,7 +56,9 @@ function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[
 
 async function main(): Promise<void> {
   followParent();
-  const config = readConfig(env);
+  const given = readConfig(env);
+  const start = await receiveStart();
+  const config = start === undefined ? given : { ...given, databaseUrl: start.databaseUrl };
   const logger = createLogger({ role: 'worker', level: config.logLevel });
   const parts = await openParts(config, logger);
   createLifecycle({ logger, steps: shutdownSteps(parts, config.shutdownMs) });

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
-import { type Archiver, TarArchive, ZipArchive } from 'archiver';
+import type { Archiver } from 'archiver';
 import type { ArchiveOrder, ArchiveSummary } from './archive-order.ts';
 import type { ArchiveFormat } from './entry-fields.ts';
 import { feedArchive } from './feed-archive.ts';
@@ -11,7 +11,9 @@ import { gatherOmissions } from './omissions.ts';
 const relayBytes = 256 * 1024;
 const compression = { level: constants.Z_BEST_SPEED };
 
-function openArchiver(format: ArchiveFormat): Archiver {
+/** Loaded with the first archive, because it takes longer to load than most of the rest of a process. */
+async function openArchiver(format: ArchiveFormat): Promise<Archiver> {
+  const { TarArchive, ZipArchive } = await import('archiver');
   return format === 'zip' ? new ZipArchive({ zlib: compression }) : new TarArchive();
 }
 
@@ -48,7 +50,9 @@ export async function writeArchive(order: ArchiveOrder): Promise<ArchiveSummary>
     failures.push(error);
     stop.abort(error);
   };
-  const archive = openArchiver(order.format);
+  // Until the pipeline listens.
+  order.sink.once('error', fail);
+  const archive = await openArchiver(order.format);
   const { relay, unhook } = relayOf(archive, fail);
   signal.addEventListener('abort', unhook, { once: true });
   if (signal.aborted) unhook();
