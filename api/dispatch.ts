@@ -19,6 +19,7 @@ import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
 import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
+import type { Concurrency } from './middleware/concurrency.ts';
 import type { RateLimit } from './middleware/rate-limit.ts';
 import { toProblem } from './problem.ts';
 import { clientParameters } from './profiles/client-parameters.ts';
@@ -33,6 +34,7 @@ export interface Dispatcher {
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
+  readonly concurrency: Concurrency;
   readonly readPeer: (incoming: IncomingMessage) => Peer;
 }
 
@@ -187,15 +189,16 @@ function respond(route: Route, request: ApiRequest<unknown>): Promise<Reply> {
   return answer === undefined ? route.handle(request) : answer(request, route.handle);
 }
 
-async function answer(
+async function handle(
   dispatcher: Dispatcher,
   route: Route,
-  exchange: Exchange,
-  params: Readonly<Record<string, string>>,
+  call: Pick<ApiRequest<unknown>, 'principal' | 'params'> & {
+    readonly exchange: Exchange;
+    readonly readBody: () => Promise<Buffer>;
+  },
 ): Promise<void> {
+  const { exchange, principal, params, readBody } = call;
   const { incoming, outgoing, requestId, profile, signal } = exchange;
-  const readBody = bodyReader(route, exchange);
-  const principal = await admit(dispatcher, route, exchange, readBody);
   const input = await readInput(route, exchange, readBody);
   if (route.holdsContinue !== true) exchange.continueBody();
   const reply = await respond(route, {
@@ -213,6 +216,25 @@ async function answer(
     signal,
   });
   if (reply !== 'sent') send(exchange, toTextReply(reply));
+}
+
+async function answer(
+  dispatcher: Dispatcher,
+  route: Route,
+  exchange: Exchange,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  const readBody = bodyReader(route, exchange);
+  const principal = await admit(dispatcher, route, exchange, readBody);
+  const leave =
+    principal === anonymous
+      ? undefined
+      : dispatcher.concurrency.enter(principal.accessKey, route.isTransfer === true);
+  try {
+    await handle(dispatcher, route, { exchange, principal, params, readBody });
+  } finally {
+    leave?.();
+  }
 }
 
 /** Runs a route for an exchange and answers it, with its reply or with a problem. Never rejects. */

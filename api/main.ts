@@ -79,6 +79,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     allowPlainSecrets: config.allowsPlainSecrets,
     trustedProxies: config.trustedProxies,
     requestsPerWindowMax: config.rateLimit,
+    concurrency: config.concurrencyPerKey,
   });
   return { server, jobs, volumes, database };
 }

@@ -78,6 +78,8 @@ export interface Route<Input = unknown, Body = unknown> {
   readonly body: 'json' | 'stream';
   /** The handler has reasons to refuse before the body is sent, and calls `acceptBody` once it has none. */
   readonly holdsContinue?: true;
+  /** Carries content of entries: such requests last, and fewer of them are served to one keypair at the same time. */
+  readonly isTransfer?: true;
   readonly input: z.ZodType<Input>;
   readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
   /** What published clients get instead. */

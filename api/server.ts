@@ -11,6 +11,7 @@ import type { Logger } from './http/logger.ts';
 import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
 import { parseTarget } from './http/target.ts';
+import { type ConcurrencyLimits, createConcurrency } from './middleware/concurrency.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
 import { locate } from './profiles/locate.ts';
 import { readProfile } from './profiles/profile.ts';
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly trustedProxies?: readonly string[];
   /** Requests per keypair, and per address without one, in 15 minutes. Default: 1,000,000. */
   readonly requestsPerWindowMax?: number;
+  /** Requests of one keypair at the same time, each process for itself. Default: 2,048, of which 512 transfers. */
+  readonly concurrency?: ConcurrencyLimits;
   /** Milliseconds since 1970, for the age of signatures. Default: the system's clock. */
   readonly now?: () => number;
 }
@@ -42,6 +45,7 @@ export interface ApiServer {
 
 /** Most requests per window unless configured otherwise. */
 export const requestsPerWindowMaxDefault = 1_000_000;
+const concurrencyDefault: ConcurrencyLimits = { requestsMax: 2_048, transfersMax: 512 };
 /** A head has to be complete after this long; bodies have deadlines of their own, where they are read. */
 const headersMsMax = 10_000;
 /** Longer than the idle timeout that load balancers commonly have (60 s), so that it is not us who closes first. */
@@ -138,6 +142,7 @@ export function createServer(options: ServerOptions): ApiServer {
       logger,
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
       rateLimit: createRateLimit(options.requestsPerWindowMax ?? requestsPerWindowMaxDefault),
+      concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
       readPeer: createPeerReader(options.trustedProxies ?? []),
     },
     routes,

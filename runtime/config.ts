@@ -32,6 +32,8 @@ export interface Config {
   readonly concurrency: number | undefined;
   /** Requests per 900 seconds and keypair. */
   readonly rateLimit: number;
+  /** Requests, and among them uploads and downloads, that one process serves to one keypair at the same time. */
+  readonly concurrencyPerKey: { readonly requestsMax: number; readonly transfersMax: number };
   /** Whether Basic credentials are taken over connections that others may read. */
   readonly allowsPlainSecrets: boolean;
   /** Addresses and CIDR ranges. */
@@ -117,6 +119,10 @@ function toConfig(settings: Settings): Config {
     queues: settings.VFOLDER_QUEUES,
     concurrency: settings.VFOLDER_CONCURRENCY,
     rateLimit: settings.VFOLDER_RATE_LIMIT,
+    concurrencyPerKey: {
+      requestsMax: settings.VFOLDER_KEY_REQUESTS,
+      transfersMax: settings.VFOLDER_KEY_TRANSFERS,
+    },
     allowsPlainSecrets: settings.VFOLDER_ALLOW_PLAIN_SECRETS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
     logLevel: settings.LOG_LEVEL,

@@ -122,6 +122,8 @@ export const settingsSchema = z.object({
   ).default(queueNames),
   VFOLDER_CONCURRENCY: whole(1, 256).optional(),
   VFOLDER_RATE_LIMIT: whole(1, 1_000_000_000).default(1_000_000),
+  VFOLDER_KEY_REQUESTS: whole(1, 100_000).default(2_048),
+  VFOLDER_KEY_TRANSFERS: whole(1, 100_000).default(512),
   VFOLDER_ALLOW_PLAIN_SECRETS: yesOrNo.default(false),
   VFOLDER_TRUST_PROXY: list(
     'addresses or ranges joined by commas, such as 10.0.0.1,10.1.0.0/16',

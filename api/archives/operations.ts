@@ -1,4 +1,17 @@
-import { type ArchiveRecord, findArchive } from '../../db/queries/archives.ts';
+import type { Executor } from '../../db/client.ts';
+import {
+  type ArchiveRecord,
+  deleteArchive,
+  findArchive,
+  findOwnArchiveVolume,
+  lockArchiveUse,
+} from '../../db/queries/archives.ts';
+import {
+  archiveBytesMax,
+  archiveLimitReached,
+  archivesOpenMax,
+  archivesStoredMax,
+} from '../../domain/archive-limits.ts';
 import { formatEntryPath } from '../../domain/entry-path.ts';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
@@ -17,26 +30,52 @@ export interface ArchiveRequest {
   readonly name?: string | undefined;
 }
 
+/** @throws archives_busy, archive_limit_reached */
+async function requireArchiveRoom(tx: Executor, userId: string): Promise<void> {
+  const use = await lockArchiveUse(tx, userId);
+  const reached = archiveLimitReached(use);
+  if (reached === 'open') {
+    const detail = `At most ${archivesOpenMax} archives of one user are built at the same time.`;
+    throw domainError('archives_busy', detail, { extra: { limit: archivesOpenMax, used: use.open } });
+  }
+  if (reached === 'stored') {
+    const detail = `You have ${use.stored} archives of ${use.storedBytes} bytes; the limits are ${archivesStoredMax} and ${archiveBytesMax}.`;
+    throw domainError('archive_limit_reached', detail, {
+      extra: {
+        limit: archivesStoredMax,
+        used: use.stored,
+        limit_bytes: archiveBytesMax,
+        used_bytes: use.storedBytes,
+      },
+    });
+  }
+}
+
 /**
- * Asks for an archive to be built.
+ * Asks for an archive to be built. The limits on a user's archives hold at any concurrency, but for the bytes: archives
+ * whose size is known only once they are built may take them past theirs.
  * @returns the id of the job, which becomes the archive's
- * @throws not_found, path_invalid, entry_not_found when any of the files is missing, entry_not_regular
+ * @throws not_found, path_invalid, entry_not_found when any of the files is missing, entry_not_regular,
+ *   archives_busy, archive_limit_reached
  */
 export async function requestArchive(services: Services, request: ArchiveRequest): Promise<string> {
   const { userId, format } = request;
   const { folder, entries } = await selectFiles(services, request);
   const [only, ...others] = entries;
   const baseName = (others.length === 0 ? only?.path.at(-1) : undefined) ?? folder.name;
-  const jobId = await services.jobs.enqueue(services.db, {
-    kind: 'archive.build',
-    payload: {
-      files: entries.map(({ path }) => formatEntryPath(path)),
-      format,
-      fileName: request.name ?? `${baseName}.${format}`,
-    },
-    volume: folder.volume,
-    folderId: folder.id,
-    actorId: userId,
+  const jobId = await services.db.transaction(async (tx) => {
+    await requireArchiveRoom(tx, userId);
+    return await services.jobs.enqueue(tx, {
+      kind: 'archive.build',
+      payload: {
+        files: entries.map(({ path }) => formatEntryPath(path)),
+        format,
+        fileName: request.name ?? `${baseName}.${format}`,
+      },
+      volume: folder.volume,
+      folderId: folder.id,
+      actorId: userId,
+    });
   });
   services.jobs.dispatch([jobId]);
   return jobId;
@@ -72,4 +111,23 @@ export async function openArchive(
   } catch (error) {
     throw isDomainError(error, 'entry_not_found') ? archiveNotFound(error) : error;
   }
+}
+
+/**
+ * Removes a finished archive of the caller's own before its time; the file goes first, as when it expires. Reading it is
+ * not needed: it may be of a folder that the caller left.
+ * @throws not_found, the same whether it never was, is gone already, or is someone else's
+ */
+export async function removeArchive(
+  services: Services,
+  request: { readonly userId: string; readonly id: string },
+): Promise<void> {
+  const archiveId = parseId(request.id);
+  const volume =
+    archiveId === undefined
+      ? null
+      : await findOwnArchiveVolume(services.db, { archiveId, userId: request.userId });
+  if (archiveId === undefined || volume === null) throw archiveNotFound();
+  await folderVolume(services, { volume }).removeArchive(archiveId);
+  await deleteArchive(services.db, archiveId);
 }

@@ -3,7 +3,7 @@ import { contentTypes } from '../downloads/content-types.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
 import { sendFile } from '../http/send-file.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
-import { openArchive, requestArchive } from './operations.ts';
+import { openArchive, removeArchive, requestArchive } from './operations.ts';
 import { archiveContentInput, archiveInput } from './schemas.ts';
 
 async function createArchive(request: ApiRequest<z.infer<typeof archiveInput>>): Promise<Reply> {
@@ -37,7 +37,7 @@ async function sendArchiveFile(request: ApiRequest<unknown>): Promise<Reply> {
   });
 }
 
-/** Archives built by a job: asking for one, and downloading it while it lasts. */
+/** Archives built by a job: asking for one, downloading it while it lasts, and removing it. */
 export const archiveRoutes: readonly Route[] = [
   defineRoute<z.infer<typeof archiveInput>>({
     method: 'POST',
@@ -55,8 +55,21 @@ export const archiveRoutes: readonly Route[] = [
       access: 'user',
       right: null,
       body: 'json',
+      isTransfer: true,
       input: archiveContentInput,
       handle: sendArchiveFile,
     }),
   ),
+  defineRoute({
+    method: 'DELETE',
+    path: '/archives/:id',
+    access: 'user',
+    right: null,
+    body: 'json',
+    input: archiveContentInput,
+    handle: async ({ services, principal, params }) => {
+      await removeArchive(services, { userId: principal.userId, id: params.id ?? '' });
+      return { status: 204 };
+    },
+  }),
 ];

@@ -18,5 +18,5 @@ export const archiveInput = z.object({
     .optional(),
 });
 
-/** `GET /archives/:id` takes nothing but its path. */
+/** `/archives/:id` takes nothing but its path. */
 export const archiveContentInput = z.object({});

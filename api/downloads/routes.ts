@@ -27,6 +27,7 @@ export const downloadRoutes: readonly Route[] = [
     access: 'user',
     right: 'read',
     body: 'json',
+    isTransfer: true,
     input: downloadInput,
     handle: async (request) => {
       const selection = await selectFiles(request.services, {
@@ -45,6 +46,7 @@ export const downloadRoutes: readonly Route[] = [
       access: 'user',
       right: 'read',
       body: 'json',
+      isTransfer: true,
       input: contentInput,
       handle: sendContent,
     }),

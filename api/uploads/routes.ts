@@ -42,6 +42,7 @@ export const uploadRoutes: readonly Route[] = [
     right: 'write',
     body: 'stream',
     holdsContinue: true,
+    isTransfer: true,
     input: z.object({}),
     handle: async (request) => {
       const jobId = await receiveUpload(request.services, {

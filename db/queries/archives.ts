@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { and, eq, gt, sql } from 'drizzle-orm';
+import type { ArchiveUse } from '../../domain/archive-limits.ts';
 import type { Executor } from '../client.ts';
 import { archives } from '../schema/archives.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
+import { users } from '../schema/users.ts';
 
 /** An archive that can be downloaded. */
 export interface ArchiveRecord {
@@ -72,6 +74,35 @@ export async function listExpiredArchives(
     WHERE a.volume = ${query.volume} AND (a.expires_at <= now() OR f.state <> 'active')
     ORDER BY a.expires_at LIMIT ${query.limit}`);
   return rows.map((row) => row.id);
+}
+
+/**
+ * What a user's archives come to, with the user's row locked until the transaction ends, so that requests of one user are
+ * decided one after the other. Archives past their time count until they are removed. Indexes `archives_actor_idx` and
+ * `jobs_actor_open_idx`.
+ */
+export async function lockArchiveUse(tx: Executor, userId: string): Promise<ArchiveUse> {
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update');
+  const [row] = await tx.execute<{ open: number; stored: number; bytes: string }>(sql`
+    SELECT count(*)::int AS stored, coalesce(sum(size_bytes), 0) AS bytes, (
+      SELECT count(*)::int FROM jobs
+      WHERE actor_id = ${userId} AND kind = 'archive.build' AND state IN ('queued', 'running')
+    ) AS open
+    FROM archives WHERE actor_id = ${userId}`);
+  assert(row, 'an aggregate answers one row');
+  return { open: row.open, stored: row.stored, storedBytes: Number(row.bytes) };
+}
+
+/** The volume of an archive of the user's own, expired or not, or `null`. */
+export async function findOwnArchiveVolume(
+  db: Executor,
+  query: { readonly archiveId: string; readonly userId: string },
+): Promise<string | null> {
+  const rows = await db
+    .select({ volume: archives.volume })
+    .from(archives)
+    .where(and(eq(archives.id, query.archiveId), eq(archives.actorId, query.userId)));
+  return rows[0]?.volume ?? null;
 }
 
 /** Forgets an archive. Missing is fine. */

@@ -21,5 +21,8 @@ export const archives = pgTable(
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
     expiresAt: timestamp('expires_at', { withTimezone: true }).notNull(),
   },
-  (table) => [index('archives_expires_idx').on(table.expiresAt)],
+  (table) => [
+    index('archives_expires_idx').on(table.expiresAt),
+    index('archives_actor_idx').on(table.actorId),
+  ],
 );

@@ -28,6 +28,7 @@ describe('readConfig', () => {
       shutdownMs: 30_000,
       concurrency: undefined,
       rateLimit: 1_000_000,
+      concurrencyPerKey: { requestsMax: 2_048, transfersMax: 512 },
       allowsPlainSecrets: false,
       trustedProxies: [],
       logLevel: 'info',
@@ -53,6 +54,8 @@ describe('readConfig', () => {
       VFOLDER_QUEUES: 'upload,delete',
       VFOLDER_CONCURRENCY: '3',
       VFOLDER_RATE_LIMIT: '10',
+      VFOLDER_KEY_REQUESTS: '20',
+      VFOLDER_KEY_TRANSFERS: '30',
       VFOLDER_ALLOW_PLAIN_SECRETS: 'yes',
       VFOLDER_TRUST_PROXY: '10.0.0.1,fd00::/8',
     });
@@ -76,6 +79,7 @@ describe('readConfig', () => {
       queues: ['upload', 'delete'],
       concurrency: 3,
       rateLimit: 10,
+      concurrencyPerKey: { requestsMax: 20, transfersMax: 30 },
       allowsPlainSecrets: true,
       trustedProxies: ['10.0.0.1', 'fd00::/8'],
     });

@@ -273,6 +273,8 @@ function describeArchives(own: FolderOfAda): void {
     const archive = await own.ada.call('GET', String(answer.headers.location));
     expect(archive.headers['content-disposition']).toBe('attachment; filename="mine.zip"');
     expect(`/archives/${textAt(answer.json, 'id')}`).toBe(answer.headers.location);
+    expectStatus(await own.ada.call('DELETE', String(answer.headers.location)), 204);
+    expectProblem(await own.ada.call('GET', String(answer.headers.location)), 404, 'not_found');
   });
 
   it('refuses malformed requests and finds no missing files', async () => {
@@ -315,6 +317,7 @@ export function describeDownloads(stage: Stage): void {
     const path = String(answer.headers.location);
     expectStatus(await ada.client.call('GET', path), 200);
     expectProblem(await bob.client.call('GET', path), 404, 'not_found');
+    expectProblem(await bob.client.call('DELETE', path), 404, 'not_found');
     expectStatus(await ada.client.call('DELETE', own.folder.path()), 204);
     expectProblem(await ada.client.call('GET', path), 404, 'not_found');
   });

@@ -31,6 +31,7 @@ const documentedRoutes = [
   'POST /folders/:name/archives',
   'GET /archives/:id',
   'HEAD /archives/:id',
+  'DELETE /archives/:id',
   'GET /folders/:name/usage',
   'POST /folders/:name/recalculate',
   'POST /folders/:name/invite',

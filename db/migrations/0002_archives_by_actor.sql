@@ -1,0 +1,1 @@
+CREATE INDEX "archives_actor_idx" ON "archives" USING btree ("actor_id");
