@@ -18,6 +18,8 @@ export interface EntryStat {
   readonly version: string;
   /** Inode number, as text because it may exceed 2^53. */
   readonly inode: string;
+  /** Stays the same for as long as it is the same entry, whatever its content or name; not kept after it is gone. */
+  readonly identity: string;
   /** How many names the inode has; above 1 the bytes are not freed by removing one. */
   readonly links: number;
 }
@@ -192,6 +194,13 @@ export interface Volume {
    * @throws entry_not_found (also when the trash directory is gone, so that a late caller cannot revive it)
    */
   trashEntry(folderId: string, path: EntryPath, trashId: string, slot: number): Promise<EntryStat>;
+  /**
+   * Fences off whoever took entries for `trashId` so far: `trashEntry` calls that began before can put nothing more into
+   * it and fail with `entry_not_found`. What lies there stays, in its slots; a missing trash directory is made. Resumable.
+   */
+  sealTrash(folderId: string, trashId: string): Promise<void>;
+  /** What lies in a slot, or `null`. */
+  statTrash(folderId: string, trashId: string, slot: number): Promise<EntryStat | null>;
   /** Puts one slot back where it came from, if that name is still free there. @returns whether it did */
   restoreTrash(folderId: string, trashId: string, slot: number, path: EntryPath): Promise<boolean>;
   /** Trash directories of a folder. */

@@ -2,14 +2,24 @@ import { z } from 'zod';
 import type { Executor } from '../db/client.ts';
 import { holdsClaims, releaseClaims } from '../db/queries/path-claims.ts';
 import { addTrashUsage, freeTrashUsage, moveUsageToTrash } from '../db/queries/usage.ts';
+import { deleteOutcomes } from '../domain/delete-outcome.ts';
 import type { Usage } from '../domain/quota.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
+import { finishDelete } from './finish-delete.ts';
 import type { WorkerServices } from './services.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
-const checkpointSchema = z.object({ measured: z.object({ bytes: z.number(), files: z.number() }) });
+const pathsSchema = z.array(z.object({ path: z.string(), outcome: z.enum(deleteOutcomes) }));
+const checkpointSchema = z.object({
+  measured: z.object({ bytes: z.number(), files: z.number() }),
+  /** `null` unless this job had to finish the request. */
+  entries: pathsSchema.nullable().default(null),
+});
+
+/** What is known before the first byte is freed. */
+type Taken = z.infer<typeof checkpointSchema>;
 
 type Context = JobContext<'trash.purge'>;
 
@@ -25,7 +35,7 @@ async function account(
 ): Promise<void> {
   if (await holdsClaims(tx, job.id)) {
     await moveUsageToTrash(tx, job.folderId, measured);
-    // The API holds the claims only until its renames are done; after a crash there this ends them.
+    // The request retires its claims when its renames are done; those of one that died end here.
     await releaseClaims(tx, job.id);
     return;
   }
@@ -35,45 +45,52 @@ async function account(
 
 /**
  * What the trash holds, counted once: the count is saved, and moved from used to trash, before the first byte is
- * freed, so that a run after a crash frees the rest but accounts for the whole.
+ * freed, so that a run after a crash frees the rest but accounts for the whole. A request that died is finished before.
  */
-async function measureOnce(
-  services: WorkerServices,
-  context: Context,
-  volume: Volume,
-  folderId: string,
-): Promise<Usage> {
+async function takeOnce(services: WorkerServices, context: Context, volume: Volume): Promise<Taken> {
   const { job, signal } = context;
   const saved = checkpointSchema.safeParse(job.checkpoint);
-  if (saved.success) return saved.data.measured;
+  if (saved.success) return saved.data;
+  const folderId = folderIdOf(job);
+  const entries = await finishDelete(services, context, volume);
   const { bytes, files } = await volume.measureTrash(folderId, job.payload.trashId, { signal });
-  const measured = { bytes, files };
+  const taken = { measured: { bytes, files }, entries };
   const { id, volume: volumeName } = job;
-  await context.fenced((tx) => account(services, tx, { id, volume: volumeName, folderId }, measured), {
-    measured,
-  });
-  return measured;
+  await context.fenced(
+    (tx) => account(services, tx, { id, volume: volumeName, folderId }, taken.measured),
+    taken,
+  );
+  return taken;
 }
 
-/** Frees one trash directory and gives its usage back to the folder's quota. */
+/**
+ * Frees one trash directory and gives its usage back to the folder's quota. The request that fills it holds the job back
+ * until it is done; when the hold ends without a word, the job does the rest of the request first.
+ */
 export function purgeTrash(services: WorkerServices): JobHandler<'trash.purge'> {
   return {
     run: async (context) => {
       const { job, signal } = context;
       const folderId = folderIdOf(job);
       const volume = volumeOf(services, job.volume);
-      const measured = await measureOnce(services, context, volume, folderId);
+      const { measured, entries } = await takeOnce(services, context, volume);
       await volume.purgeTrash(folderId, job.payload.trashId, {
         signal,
         onProgress: (done) =>
           context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
       });
       return {
-        result: { freed: measured },
+        result: { freed: measured, ...(entries === null ? {} : { entries }) },
         settle: (tx) => freeTrashUsage(tx, folderId, measured),
       };
     },
     // What is left keeps counting as trash, which is true; the sweeper asks for another run.
-    abandon: (tx, job) => releaseClaims(tx, job.id),
+    abandon: async (tx, job) => {
+      await releaseClaims(tx, job.id);
+      const isAccounted = checkpointSchema.safeParse(job.checkpoint).success;
+      if (isAccounted || job.folderId === null) return;
+      // Out of view, but not out of usage.
+      await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+    },
   };
 }

@@ -1,16 +1,30 @@
 import { uuidv7 } from 'uuidv7';
-import { claimPaths, retireClaims } from '../../db/queries/path-claims.ts';
+import { failureOf } from '../../db/failure.ts';
+import { findJob, holdJob } from '../../db/queries/jobs.ts';
+import {
+  type ClaimedEntry,
+  claimPaths,
+  noteClaimedEntries,
+  retireClaims,
+} from '../../db/queries/path-claims.ts';
 import { waitForPaths } from '../../db/wait-for-paths.ts';
+import type { DeleteOutcome } from '../../domain/delete-outcome.ts';
 import { type EntryPath, formatEntryPath, isWithin, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
-import { measureRequest } from '../../jobs/measure-request.ts';
-import type { EntryStat, Volume } from '../../storage/volume.ts';
+import type { EntryKind, Volume } from '../../storage/volume.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
 
-/** The purge job waits this long for the request to finish its renames; after that it takes over. */
-const holdMs = 60_000;
+/**
+ * The purge job waits this long for a sign of the request; after that it does the rest itself. Far longer than a rename
+ * on any storage that works, far shorter than others want to wait for the paths of a process that died.
+ */
+const holdMs = 20_000;
+const holdRenewMs = 5_000;
 const busyWaitMs = 5_000;
+
+/** The services that deleting needs. */
+export type DeletionServices = Pick<Services, 'db' | 'jobs' | 'volumes'>;
 
 /** What to delete, as it came. */
 export interface DeleteRequest {
@@ -23,14 +37,18 @@ export interface DeleteRequest {
 /** What became of one path. */
 export interface DeletedEntry {
   readonly path: string;
-  readonly outcome: 'deleted' | 'not_found';
+  readonly outcome: DeleteOutcome;
 }
 
-/** The entries are out of view; `jobId` frees them. `isQuick` tells that no directory is among them. */
+/** `jobId` frees the entries. */
 export interface DeleteResult {
   readonly jobId: string;
+  /** As far as this request got. */
   readonly entries: readonly DeletedEntry[];
+  /** No directory is among them. */
   readonly isQuick: boolean;
+  /** The job does the rest of the request, for it could not be finished here; its result names the outcomes then. */
+  readonly isHandedOver: boolean;
 }
 
 function needsRecursive(path: string): DomainError {
@@ -46,13 +64,21 @@ function outermost(paths: readonly EntryPath[]): EntryPath[] {
   return kept;
 }
 
-/** Looks at everything first: one refusal refuses the whole request. */
-async function checkAll(volume: Volume, folderId: string, paths: readonly EntryPath[], recursive: boolean) {
+/** Looks at everything first: one refusal refuses the whole request. @returns the identities by path */
+async function checkAll(
+  volume: Volume,
+  folderId: string,
+  paths: readonly EntryPath[],
+  recursive: boolean,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
   for (const path of paths) {
     const stat = await volume.stat(folderId, path);
     if (stat === null) throw domainError('entry_not_found', `"${formatEntryPath(path)}" does not exist.`);
     if (stat.kind === 'directory' && !recursive) throw needsRecursive(formatEntryPath(path));
+    found.set(formatEntryPath(path), stat.identity);
   }
+  return found;
 }
 
 interface Purge {
@@ -63,8 +89,11 @@ interface Purge {
 }
 
 /** @throws path_busy, not_found; nothing is recorded then */
-async function recordPurge(services: Services, purge: Purge): Promise<void> {
-  const { jobId, folder } = purge;
+async function recordPurge(
+  services: DeletionServices,
+  { jobId, folder, userId }: Purge,
+  entries: readonly ClaimedEntry[],
+): Promise<void> {
   await services.db.transaction(async (tx) => {
     await services.jobs.enqueue(tx, {
       id: jobId,
@@ -72,88 +101,153 @@ async function recordPurge(services: Services, purge: Purge): Promise<void> {
       payload: { trashId: jobId },
       volume: folder.volume,
       folderId: folder.id,
-      actorId: purge.userId,
+      actorId: userId,
       holdMs,
     });
-    const paths = purge.paths.map(formatEntryPath);
-    const outcome = await claimPaths(tx, { folderId: folder.id, jobId, paths });
+    const claim = { folderId: folder.id, jobId };
+    const outcome = await claimPaths(tx, { ...claim, paths: entries.map(({ path }) => path) });
     if (outcome === 'folder_gone') throw folderNotFound();
     if (outcome === 'busy') {
       throw domainError('path_busy', 'Another change of one of these paths is still in progress.');
     }
+    await noteClaimedEntries(tx, { ...claim, entries });
   });
 }
 
-/** Records the purge and claims the paths before anything moves; waits a while for others to let go of them. */
-async function recordPatiently(services: Services, purge: Purge): Promise<void> {
+/** As {@link recordPurge}; a commit whose answer got lost is looked up, for the job would act on it. */
+async function recordSurely(
+  services: DeletionServices,
+  purge: Purge,
+  entries: readonly ClaimedEntry[],
+): Promise<void> {
+  try {
+    await recordPurge(services, purge, entries);
+  } catch (error) {
+    if (failureOf(error) !== 'lost') throw error;
+    const job = await findJob(services.db, { jobId: purge.jobId, actorId: null }).catch(() => null);
+    if (job === null) throw error;
+  }
+}
+
+/**
+ * Records the purge, claims the paths and notes what has them before anything moves; waits a while for others to let go
+ * of them, and looks again after that.
+ */
+async function recordPatiently(
+  services: DeletionServices,
+  purge: Purge,
+  look: () => Promise<ReadonlyMap<string, string>>,
+): Promise<void> {
   const limit = { deadline: performance.now() + busyWaitMs };
-  const claim = { folderId: purge.folder.id, jobId: purge.jobId, paths: purge.paths.map(formatEntryPath) };
+  const paths = purge.paths.map(formatEntryPath);
   for (;;) {
+    const found = await look();
     try {
-      await recordPurge(services, purge);
+      const entries = paths.map((path, slot) => ({ path, slot, identity: found.get(path) ?? '' }));
+      await recordSurely(services, purge, entries);
       return;
     } catch (error) {
       if (!isDomainError(error, 'path_busy')) throw error;
+      const claim = { folderId: purge.folder.id, jobId: purge.jobId, paths };
       if (!(await waitForPaths(services.db, claim, limit))) throw error;
     }
   }
 }
 
-/** Takes one entry out of view. `null` when it vanished since it was looked at. */
+/** Takes one entry out of view. */
 async function take(
   volume: Volume,
   purge: Purge,
   entry: { path: EntryPath; slot: number; recursive: boolean },
-): Promise<EntryStat | null> {
+): Promise<{ readonly outcome: DeletedEntry['outcome']; readonly kind?: EntryKind }> {
   try {
-    const stat = await volume.trashEntry(purge.folder.id, entry.path, purge.jobId, entry.slot);
-    if (stat.kind !== 'directory' || entry.recursive) return stat;
+    const { kind } = await volume.trashEntry(purge.folder.id, entry.path, purge.jobId, entry.slot);
+    if (kind !== 'directory' || entry.recursive) return { outcome: 'deleted', kind };
     // A container put a directory in the place of the file that was looked at.
-    await volume.restoreTrash(purge.folder.id, purge.jobId, entry.slot, entry.path);
-    throw needsRecursive(formatEntryPath(entry.path));
+    const isBack = await volume.restoreTrash(purge.folder.id, purge.jobId, entry.slot, entry.path);
+    return isBack ? { outcome: 'changed' } : { outcome: 'deleted', kind };
   } catch (error) {
-    if (isDomainError(error, 'entry_not_found')) return null;
-    throw error;
+    if (isDomainError(error, 'entry_not_found')) return { outcome: 'not_found' };
+    if (!isDomainError(error, 'entry_conflict')) throw error;
+    if ((await volume.statTrash(purge.folder.id, purge.jobId, entry.slot)) !== null) throw error;
+    return { outcome: 'kept' };
   }
 }
 
-/** Ends the hold whatever happened: what did move has to be freed and accounted for. */
-async function finish(services: Services, purge: Purge): Promise<void> {
-  await services.db.transaction(async (tx) => {
-    await services.jobs.release(tx, purge.jobId);
-    const isInTime = await retireClaims(tx, { folderId: purge.folder.id, jobId: purge.jobId });
-    // Past the hold the job may have run before the last rename; counting the tree mends what it missed.
-    if (!isInTime) {
-      await services.jobs.enqueue(tx, measureRequest(purge.folder.id, purge.folder.volume, purge.userId));
+/** Keeps the job waiting while renames go on. @returns false when it has begun: the rest is its own */
+function keepHold(services: DeletionServices, jobId: string): () => Promise<boolean> {
+  let renewedAt = performance.now();
+  return async () => {
+    if (performance.now() - renewedAt < holdRenewMs) return true;
+    renewedAt = performance.now();
+    return await holdJob(services.db, { jobId, dispatchInMs: holdMs });
+  };
+}
+
+/** @returns whether every path was tried; if not, some may have been taken out nevertheless */
+async function takeAll(
+  services: DeletionServices,
+  volume: Volume,
+  purge: Purge,
+  options: { readonly recursive: boolean; readonly entries: DeletedEntry[] },
+): Promise<{ readonly isWhole: boolean; readonly isQuick: boolean }> {
+  const isHeld = keepHold(services, purge.jobId);
+  let isQuick = true;
+  try {
+    for (const [slot, path] of purge.paths.entries()) {
+      if (!(await isHeld())) return { isWhole: false, isQuick };
+      const { outcome, kind } = await take(volume, purge, { path, slot, recursive: options.recursive });
+      if (kind === 'directory') isQuick = false;
+      options.entries.push({ path: formatEntryPath(path), outcome });
     }
-  });
-  services.jobs.dispatch([purge.jobId]);
+    return { isWhole: true, isQuick };
+  } catch {
+    // Whatever it was, the job meets it as well, and has more than one try.
+    return { isWhole: false, isQuick };
+  }
+}
+
+/** Ends the hold. With `isWhole` the claims go: the job only frees what lies in the trash. @returns false if it has begun */
+async function letGo(services: DeletionServices, purge: Purge, isWhole: boolean): Promise<boolean> {
+  try {
+    return await services.db.transaction(async (tx) => {
+      await services.jobs.release(tx, purge.jobId);
+      return isWhole && (await retireClaims(tx, { folderId: purge.folder.id, jobId: purge.jobId }));
+    });
+  } catch (error) {
+    // Whether the commit took effect is in the job's result: it names the outcomes if the claims were left to it.
+    if (failureOf(error) !== 'lost') throw error;
+    return false;
+  } finally {
+    services.jobs.dispatch([purge.jobId]);
+  }
 }
 
 /**
  * Takes entries out of view by one rename each, whatever their size, and leaves freeing them to a job. Files uploaded
- * to the same names afterwards are never touched: the job only knows the trash directory of this request.
- * @throws not_found, path_invalid, entry_not_found, directory_not_recursive (nothing is deleted then), path_busy
+ * to the same names afterwards are never touched: the job only knows the trash directory of this request. All paths or
+ * none: when the request cannot go on, or its process dies, the job does the rest before it lets go of the paths.
+ * @throws not_found, path_invalid, entry_not_found, directory_not_recursive, path_busy, volume_full, volume_unavailable;
+ *   nothing is deleted then
  */
-export async function deleteEntries(services: Services, request: DeleteRequest): Promise<DeleteResult> {
+export async function deleteEntries(
+  services: DeletionServices,
+  request: DeleteRequest,
+): Promise<DeleteResult> {
   const { userId, nameOrId, recursive } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'delete' });
   const volume = folderVolume(services, folder);
   const requested = request.files.map((file) => parseNamedEntryPath(file, 'read'));
-  await checkAll(volume, folder.id, requested, recursive);
   const purge: Purge = { jobId: uuidv7(), folder, userId, paths: outermost(requested) };
-  await recordPatiently(services, purge);
-  const entries: DeletedEntry[] = [];
-  let isQuick = true;
+  await recordPatiently(services, purge, () => checkAll(volume, folder.id, requested, recursive));
   try {
     await volume.createTrash(folder.id, purge.jobId);
-    for (const [slot, path] of purge.paths.entries()) {
-      const stat = await take(volume, purge, { path, slot, recursive });
-      if (stat?.kind === 'directory') isQuick = false;
-      entries.push({ path: formatEntryPath(path), outcome: stat === null ? 'not_found' : 'deleted' });
-    }
-  } finally {
-    await finish(services, purge);
+  } catch (error) {
+    await letGo(services, purge, true);
+    throw error;
   }
-  return { jobId: purge.jobId, entries, isQuick };
+  const entries: DeletedEntry[] = [];
+  const { isWhole, isQuick } = await takeAll(services, volume, purge, { recursive, entries });
+  const isHandedOver = !(await letGo(services, purge, isWhole));
+  return { jobId: purge.jobId, entries, isQuick, isHandedOver };
 }

@@ -1,18 +1,43 @@
-import type { z } from 'zod';
-import { defineRoute, type Route } from '../route.ts';
-import { type DeleteResult, deleteEntries } from './operations.ts';
+import { z } from 'zod';
+import { deleteOutcomes } from '../../domain/delete-outcome.ts';
+import { domainError } from '../../domain/errors.ts';
+import type { JobView } from '../../jobs/job-client.ts';
+import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
+import { defineRoute, type Reply, type Route } from '../route.ts';
+import { type DeletedEntry, deleteEntries } from './operations.ts';
 import { deleteFilesInput } from './schemas.ts';
 
 /** How long the answer waits for small deletes to give their room back, so that the next upload finds it free. */
 const quickPurgeWaitMs = 1_000;
 
-function resultsOf({ entries }: DeleteResult) {
-  const pick = (outcome: 'deleted' | 'not_found') =>
-    entries.filter((entry) => entry.outcome === outcome).map(({ path }) => ({ item: path }));
+const messages = {
+  not_found: 'not found',
+  changed: 'replaced by something else meanwhile',
+  kept: 'in use or locked',
+} as const;
+
+/** What `trash.purge` reports when it had to finish the request. */
+const finishedResult = z.object({
+  entries: z.array(z.object({ path: z.string(), outcome: z.enum(deleteOutcomes) })),
+});
+
+/** @throws entry_conflict when nothing at all could be taken out */
+function resultsOf(entries: readonly DeletedEntry[]) {
+  if (entries.every(({ outcome }) => outcome === 'kept')) {
+    throw domainError('entry_conflict', 'The entry is in use, or its permissions keep the service out.');
+  }
   return {
-    success: pick('deleted'),
-    failed: pick('not_found').map((entry) => ({ ...entry, msg: 'not found' })),
+    success: entries.filter(({ outcome }) => outcome === 'deleted').map(({ path }) => ({ item: path })),
+    failed: entries.flatMap(({ path, outcome }) =>
+      outcome === 'deleted' ? [] : [{ item: path, msg: messages[outcome] }],
+    ),
   };
+}
+
+function finishedReply(job: JobView, known: readonly DeletedEntry[]): Reply {
+  const finished = finishedResult.safeParse(job.result);
+  const entries = finished.success ? finished.data.entries : known;
+  return { status: 200, body: { results: resultsOf(entries), job_id: job.id } };
 }
 
 /** Deleting entries inside a folder. */
@@ -24,20 +49,22 @@ export const deletionRoutes: readonly Route[] = [
     right: 'delete',
     body: 'json',
     input: deleteFilesInput,
-    handle: async ({ services, principal, params, input, preference, signal }) => {
+    handle: async (request) => {
+      const { services, principal, params, input, preference, signal } = request;
       const result = await deleteEntries(services, {
         userId: principal.userId,
         nameOrId: params.name ?? '',
         ...input,
       });
-      const job = `/jobs/${result.jobId}`;
-      if (preference.respondAsync) {
-        const headers = { Location: job, 'Preference-Applied': 'respond-async' };
-        return { status: 202, headers, body: { job_id: result.jobId, results: resultsOf(result) } };
+      const { jobId, entries } = result;
+      if (result.isHandedOver) {
+        return await replyAfterJob(request, jobId, (job) => finishedReply(job, entries));
       }
+      const body = { results: resultsOf(entries), job_id: jobId };
+      if (preference.respondAsync) return acceptedReply(jobId, preference, body);
       // Entries are out of view already; freeing a directory may take long and nobody has to wait for it.
-      if (result.isQuick) await services.jobs.wait(result.jobId, { timeoutMs: quickPurgeWaitMs, signal });
-      return { status: 200, body: { results: resultsOf(result), job_id: result.jobId } };
+      if (result.isQuick) await services.jobs.wait(jobId, { timeoutMs: quickPurgeWaitMs, signal });
+      return { status: 200, body };
     },
   }),
 ];

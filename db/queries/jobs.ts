@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
@@ -118,6 +118,19 @@ export async function releaseJob(
     .update(jobs)
     .set({ nextDispatchAt: inMs(job.dispatchInMs) })
     .where(and(eq(jobs.id, job.jobId), eq(jobs.state, 'queued')));
+}
+
+/** Puts off what happens to a held row if nobody releases it. @returns false when a worker has begun it */
+export async function holdJob(
+  db: Executor,
+  job: { readonly jobId: string; readonly dispatchInMs: number },
+): Promise<boolean> {
+  const rows = await db
+    .update(jobs)
+    .set({ nextDispatchAt: inMs(job.dispatchInMs) })
+    .where(and(eq(jobs.id, job.jobId), eq(jobs.state, 'queued'), isNull(jobs.startedAt)))
+    .returning({ id: jobs.id });
+  return rows.length === 1;
 }
 
 /** Reads the rows of `jobIds` that wait for a worker. */

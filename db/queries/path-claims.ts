@@ -2,6 +2,8 @@ import { eq, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { pathClaims } from '../schema/path-claims.ts';
 
+const retiredPrefix = '//';
+
 /** What came of asking for claims. */
 export type ClaimOutcome = 'claimed' | 'busy' | 'folder_gone';
 
@@ -54,27 +56,57 @@ export async function claimPaths(tx: Executor, claim: PathClaim): Promise<ClaimO
   return 'claimed';
 }
 
+/** An entry that a delete takes out of view, and the slot of the trash it goes to. */
+export interface ClaimedEntry {
+  readonly path: string;
+  readonly slot: number;
+  readonly identity: string;
+}
+
+/** Notes on the claims of a job which entries they mean. */
+export async function noteClaimedEntries(
+  tx: Executor,
+  claim: { readonly folderId: string; readonly jobId: string; readonly entries: readonly ClaimedEntry[] },
+): Promise<void> {
+  await tx.execute(sql`
+    UPDATE path_claims SET slot = entry.slot, identity = entry.identity
+    FROM jsonb_to_recordset(${JSON.stringify(claim.entries)}::jsonb) AS entry(path text, slot int, identity text)
+    WHERE folder_id = ${claim.folderId} AND path_claims.path = entry.path AND job_id = ${claim.jobId}`);
+}
+
+/**
+ * What the claims of a job are for; `null` when they are retired or gone, and with them every right to touch a path.
+ * Index `path_claims_job_idx`.
+ */
+export async function findClaimedEntries(db: Executor, jobId: string): Promise<ClaimedEntry[] | null> {
+  const rows = await db
+    .select({ path: pathClaims.path, slot: pathClaims.slot, identity: pathClaims.identity })
+    .from(pathClaims)
+    .where(eq(pathClaims.jobId, jobId));
+  const live = rows.filter(({ path }) => !path.startsWith(retiredPrefix));
+  if (live.length === 0) return null;
+  const entries = live.flatMap(({ path, slot, identity }) =>
+    slot === null || identity === null ? [] : [{ path, slot, identity }],
+  );
+  return entries.toSorted((a, b) => a.slot - b.slot);
+}
+
 /**
  * Trades a job's claims for one that blocks no path but still tells a measurement that the accounting lags behind the
- * tree: the entries are out of `data`, their usage is not yet moved. The marker cannot be a path: it starts with `//`. A
- * job that has accounted for them, or ended, gets no marker: nobody would take it away again.
- * @returns whether the job had not begun. If it had, it may have missed entries; the caller then has the tree counted
+ * tree: the entries are out of `data`, their usage is not yet moved. The marker cannot be a path: it starts with `//`.
+ * @returns false when the job has begun: the claims are its own then, and nothing is changed
  */
 export async function retireClaims(
   tx: Executor,
   claim: { readonly folderId: string; readonly jobId: string },
 ): Promise<boolean> {
-  const { folderId, jobId } = claim;
-  const rows = await tx.execute<{ waiting: boolean; accounting: boolean }>(sql`
-    SELECT started_at IS NULL AS waiting, state IN ('queued', 'running') AND checkpoint IS NULL AS accounting
-    FROM jobs WHERE id = ${jobId} FOR NO KEY UPDATE`);
-  const isWaiting = rows[0]?.waiting === true;
-  // What moved after the job let go of the claims was seen by measurements in half.
-  if (!isWaiting)
-    await tx.execute(sql`UPDATE folders SET mutation_seq = mutation_seq + 1 WHERE id = ${folderId}`);
+  const { jobId } = claim;
+  const rows = await tx.execute(sql`
+    SELECT 1 FROM jobs WHERE id = ${jobId} AND started_at IS NULL FOR NO KEY UPDATE`);
+  if (rows.length === 0) return false;
   await releaseClaims(tx, jobId);
-  if (rows[0]?.accounting === true) await tx.insert(pathClaims).values({ ...claim, path: `//${jobId}` });
-  return isWaiting;
+  await tx.insert(pathClaims).values({ ...claim, path: `${retiredPrefix}${jobId}` });
+  return true;
 }
 
 /** Tells whether a job holds claims, retired ones included. */

@@ -10,8 +10,17 @@ export function kindOf(stat: BigIntStats): EntryKind {
   return stat.isSymbolicLink() ? 'symlink' : 'other';
 }
 
+/**
+ * Inode numbers are used again soon after they come free; the time of birth tells the users of one apart. Where the
+ * file system keeps none, the version stands in for it: then a changed entry counts as another one.
+ */
+function identityOf(stat: BigIntStats, version: string): string {
+  return stat.birthtimeNs > 0n ? `${stat.ino}-${stat.birthtimeNs}` : version;
+}
+
 /** What the contract tells of an entry. */
 export function toEntryStat(stat: BigIntStats): EntryStat {
+  const version = `${stat.ino}-${stat.size}-${stat.mtimeNs}`;
   return {
     kind: kindOf(stat),
     sizeBytes: Number(stat.size),
@@ -19,7 +28,8 @@ export function toEntryStat(stat: BigIntStats): EntryStat {
     mtime: Number(stat.mtimeNs) / nsPerSecond,
     ctime: Number(stat.ctimeNs) / nsPerSecond,
     atime: Number(stat.atimeNs) / nsPerSecond,
-    version: `${stat.ino}-${stat.size}-${stat.mtimeNs}`,
+    version,
+    identity: identityOf(stat, version),
     inode: String(stat.ino),
     links: Number(stat.nlink),
   };

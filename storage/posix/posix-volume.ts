@@ -11,11 +11,12 @@ import { archivesName, foldersName } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
 import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
+import { sealTrash } from './seal-trash.ts';
 import { selfTest } from './self-test.ts';
 import { commitStage, createStage, discardStage, listStages, statStage, syncStage } from './stage.ts';
 import { listShelved } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
-import { createTrash, listTrash, restoreTrash, trashEntry } from './trash.ts';
+import { createTrash, listTrash, restoreTrash, statTrash, trashEntry } from './trash.ts';
 import { walkTree } from './tree-walk.ts';
 
 /** A volume with the descriptors it holds. */
@@ -81,11 +82,23 @@ function entryOperations(
 
 function trashOperations(
   root: VolumeRoot,
-): Pick<Volume, 'createTrash' | 'trashEntry' | 'restoreTrash' | 'listTrash' | 'measureTrash' | 'purgeTrash'> {
+): Pick<
+  Volume,
+  | 'createTrash'
+  | 'trashEntry'
+  | 'sealTrash'
+  | 'statTrash'
+  | 'restoreTrash'
+  | 'listTrash'
+  | 'measureTrash'
+  | 'purgeTrash'
+> {
   return {
     createTrash: (folderId, trashId) => coded(() => createTrash(root, folderId, trashId)),
     trashEntry: (folderId: string, path: EntryPath, trashId: string, slot: number) =>
       coded(() => trashEntry(root, folderId, path, { trashId, slot })),
+    sealTrash: (folderId, trashId) => coded(() => sealTrash(root, folderId, trashId)),
+    statTrash: (folderId, trashId, slot) => coded(() => statTrash(root, folderId, { trashId, slot })),
     restoreTrash: (folderId: string, trashId: string, slot: number, path: EntryPath) =>
       coded(() => restoreTrash(root, folderId, { trashId, slot }, path)),
     listTrash: (folderId) => coded(() => listTrash(root, folderId)),

@@ -65,6 +65,27 @@ export async function trashEntry(
   );
 }
 
+/** `Volume.statTrash`. */
+export async function statTrash(
+  root: VolumeRoot,
+  folderId: string,
+  target: { readonly trashId: string; readonly slot: number },
+): Promise<EntryStat | null> {
+  const trashName = idName(target.trashId);
+  const slot = slotName(target.slot);
+  try {
+    const stat = await withDirectory(openArea(root, folderId, 'trash'), (trash) =>
+      withDirectory(descend(trash, [trashName], 'entry_not_found'), (directory) =>
+        statChild(directory, slot),
+      ),
+    );
+    return stat === null ? null : toEntryStat(stat);
+  } catch (error) {
+    if (isDomainError(error, 'entry_not_found')) return null;
+    throw error;
+  }
+}
+
 /** `Volume.restoreTrash`. */
 export async function restoreTrash(
   root: VolumeRoot,

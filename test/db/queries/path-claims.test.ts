@@ -1,7 +1,13 @@
 import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { claimPaths, releaseClaims, retireClaims } from '../../../db/queries/path-claims.ts';
+import {
+  claimPaths,
+  findClaimedEntries,
+  noteClaimedEntries,
+  releaseClaims,
+  retireClaims,
+} from '../../../db/queries/path-claims.ts';
 import { settleMeasure, startMeasure } from '../../../db/queries/usage.ts';
 import { jobs } from '../../../db/schema/jobs.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
@@ -89,20 +95,30 @@ describe('measuring beside claims', () => {
     expect(await claim(await newJob(), 'a')).toBe('claimed');
   });
 
-  it.each([
-    ['has accounted for the entries', { state: 'running', startedAt: new Date(), checkpoint: {} }],
-    ['has ended', { state: 'succeeded', startedAt: new Date(), finishedAt: new Date() }],
-  ] as const)('is left no mark by a request that comes back when its job %s', async (_what, row) => {
+  it('leaves the claims to a job that has begun, with the entries they are for', async () => {
+    const job = await newJob();
+    await claim(job, 'a', 'b');
+    const entries = [
+      { path: 'b', slot: 0, identity: '7-1' },
+      { path: 'a', slot: 1, identity: '8-1' },
+    ];
+    await noteClaimedEntries(database.db, { folderId, jobId: job, entries });
+    await database.db.update(jobs).set({ startedAt: new Date() }).where(eq(jobs.id, job));
+    expect(await retireClaims(database.db, { folderId, jobId: job })).toBe(false);
+    expect(await findClaimedEntries(database.db, job)).toEqual(entries);
+    expect(await claim(await newJob(), 'a')).toBe('busy');
+  });
+
+  it('forgets the entries of retired claims', async () => {
     const job = await newJob();
     await claim(job, 'a');
-    await releaseClaims(database.db, job);
-    await database.db.update(jobs).set(row).where(eq(jobs.id, job));
-    const start = await startMeasure(database.db, folderId);
-    if (start === 'busy' || start === 'gone') throw new Error('The folder rests.');
-    expect(await retireClaims(database.db, { folderId, jobId: job })).toBe(false);
-    const again = await startMeasure(database.db, folderId);
-    // The measurement that was under way saw the tree while entries were still being taken out.
-    expect(again).toMatchObject({ mutationSeq: start.mutationSeq + 1 });
+    await noteClaimedEntries(database.db, {
+      folderId,
+      jobId: job,
+      entries: [{ path: 'a', slot: 0, identity: '7-1' }],
+    });
+    expect(await retireClaims(database.db, { folderId, jobId: job })).toBe(true);
+    expect(await findClaimedEntries(database.db, job)).toBeNull();
   });
 
   it('does not write when a claim came and went since the start', async () => {

@@ -68,6 +68,54 @@ export function describeTrash(test: () => TestVolume): void {
     expect(await volume.measureTrash(folderId, trashId)).toMatchObject({ bytes: 1, files: 1 });
   });
 
+  it('tells what lies in a slot, by an identity that taking it out does not change', async () => {
+    const { volume, folderId } = test();
+    await putFile(test(), 'file', '123');
+    const before = await volume.stat(folderId, at('file'));
+    const trashId = await trash(test(), 'file');
+    expect((await volume.statTrash(folderId, trashId, 0))?.identity).toBe(before?.identity);
+    expect(await volume.statTrash(folderId, trashId, 1)).toBeNull();
+    expect(await volume.statTrash(folderId, randomUUID(), 0)).toBeNull();
+    await putFile(test(), 'file', '123');
+    expect((await volume.stat(folderId, at('file')))?.identity).not.toBe(before?.identity);
+  });
+
+  it('keeps what lies in a sealed trash, and takes no entry for those who began before', async () => {
+    const { volume, folderId, dataPath } = test();
+    await volume.sealTrash(folderId, randomUUID());
+    for (const name of ['a', 'b', 'd/c', 'late']) await putFile(test(), name, name);
+    const trashId = randomUUID();
+    await volume.createTrash(folderId, trashId);
+    for (const [slot, name] of ['a', 'b', 'd'].entries()) {
+      await volume.trashEntry(folderId, at(name), trashId, slot);
+    }
+    const inodes = async () =>
+      Promise.all([0, 1, 2].map(async (slot) => (await volume.statTrash(folderId, trashId, slot))?.inode));
+    const before = await inodes();
+    await Promise.all([1, 2, 3].map(() => volume.sealTrash(folderId, trashId)));
+    expect(await inodes()).toEqual(before);
+    await volume.trashEntry(folderId, at('late'), trashId, 3);
+    expect(await volume.restoreTrash(folderId, trashId, 2, at('d'))).toBe(true);
+    expect((await readdir(dataPath)).toSorted()).toEqual(['d']);
+    expect(await volume.measureTrash(folderId, trashId)).toMatchObject({ bytes: 6, files: 3 });
+  });
+
+  it('loses no entry when it is sealed while others put entries into it', async () => {
+    const { volume, folderId, dataPath } = test();
+    const names = Array.from({ length: 60 }, (_, index) => `f${index}`);
+    for (const name of names) await putFile(test(), name, 'x');
+    const trashId = randomUUID();
+    await volume.createTrash(folderId, trashId);
+    const taking = names.map((name, slot) => codeOf(volume.trashEntry(folderId, at(name), trashId, slot)));
+    for (let round = 0; round < 5; round += 1) await volume.sealTrash(folderId, trashId);
+    const taken = (await Promise.all(taking)).filter((code) => code === 'resolved');
+    await volume.sealTrash(folderId, trashId);
+    const { files } = await volume.measureTrash(folderId, trashId);
+    expect(files).toBeGreaterThanOrEqual(taken.length);
+    expect(files + (await readdir(dataPath)).length).toBe(names.length);
+    expect((await volume.listTrash(folderId)).map(({ id }) => id)).toEqual(expect.arrayContaining([trashId]));
+  });
+
   it('measures what purging frees: an inode counts when all of its names are inside', async () => {
     const { volume, folderId, dataPath } = test();
     await putFile(test(), 'dir/inside', '12345');

@@ -18,6 +18,7 @@ function entry(values: Partial<ListedEntry> & { readonly name: string }): Listed
     ctime: 0,
     atime: 0,
     version: '',
+    identity: '',
     inode: '1',
     links: 1,
     isAddressable: true,

@@ -1,0 +1,2 @@
+ALTER TABLE "path_claims" ADD COLUMN "slot" integer;--> statement-breakpoint
+ALTER TABLE "path_claims" ADD COLUMN "identity" text;
