@@ -136,19 +136,19 @@ async function admit(
   readBody: () => Promise<Buffer>,
 ): Promise<Principal> {
   if (route.access === 'public') {
-    await dispatcher.rateLimit.countAddress(exchange);
+    dispatcher.rateLimit.countAddress(exchange);
     return anonymous;
   }
   let principal: Principal;
   try {
     principal = await dispatcher.authenticate(exchange, readBody);
   } catch (error) {
-    await dispatcher.rateLimit.countAddress(exchange);
+    dispatcher.rateLimit.countAddress(exchange);
     throw error;
   }
   exchange.note.userId = principal.userId;
   exchange.note.accessKey = principal.accessKey;
-  await dispatcher.rateLimit.countKey(exchange, principal.accessKey);
+  dispatcher.rateLimit.countKey(exchange, principal.accessKey);
   if (route.access === 'admin' && principal.role !== 'admin') {
     throw domainError('admin_required', 'Only an administrator may do this.');
   }
@@ -259,7 +259,7 @@ export async function dispatchNowhere(
   allowed: ReadonlySet<string>,
 ): Promise<void> {
   try {
-    await dispatcher.rateLimit.countAddress(exchange);
+    dispatcher.rateLimit.countAddress(exchange);
     if (allowed.size === 0) throw domainError('not_found', 'No such route.');
     exchange.outgoing.setHeader('Allow', [...allowed].sort().join(', '));
     throw domainError('method_not_allowed', `Use one of: ${[...allowed].sort().join(', ')}.`);
@@ -271,7 +271,7 @@ export async function dispatchNowhere(
 /** Refuses a request whose head is not sound; counted by address like everything without credentials. Never rejects. */
 export async function refuseHead(dispatcher: Dispatcher, exchange: Exchange, reason: unknown): Promise<void> {
   try {
-    await dispatcher.rateLimit.countAddress(exchange);
+    dispatcher.rateLimit.countAddress(exchange);
     throw reason;
   } catch (error) {
     refuse(dispatcher, exchange, error);

@@ -4,6 +4,7 @@ import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
 import { claimSetting } from '../db/queries/settings.ts';
 import { openSecretBox, type SecretBox } from '../db/secret-box.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
+import { openRateCounts, type SharedRateCounts } from '../jobs/rate-counts.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
 import { loadEncryptionKey, requireSameKey } from '../runtime/encryption-key.ts';
@@ -46,16 +47,18 @@ async function listen(server: ApiServer, { port, host }: Config): Promise<number
 interface Parts {
   readonly server: ApiServer;
   readonly jobs: OpenJobClient;
+  readonly rateCounts: SharedRateCounts;
   readonly volumes: ReadonlyMap<string, PosixVolume>;
   readonly database: OpenedDatabase;
 }
 
 // From the outside in: first no new requests, last the database that everything else writes to.
 function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
-  const { server, jobs, volumes, database } = parts;
+  const { server, jobs, rateCounts, volumes, database } = parts;
   return [
     { name: 'http.close', deadlineMs: shutdownMs + 1_000, run: () => server.close(shutdownMs) },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
+    { name: 'rate.close', deadlineMs: closeMs, run: () => rateCounts.close() },
     {
       name: 'volumes.close',
       deadlineMs: closeMs,
@@ -72,6 +75,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const { db, url: databaseUrl } = database;
   const { redisUrl, defaultVolume } = config;
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
+  const rateCounts = openRateCounts({ db, redisUrl, logger });
   const server = createServer({
     services: { db, jobs, volumes, defaultVolume, secrets, version },
     routes,
@@ -79,9 +83,10 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     allowPlainSecrets: config.allowsPlainSecrets,
     trustedProxies: config.trustedProxies,
     requestsPerWindowMax: config.rateLimit,
+    rateCounts,
     concurrency: config.concurrencyPerKey,
   });
-  return { server, jobs, volumes, database };
+  return { server, jobs, rateCounts, volumes, database };
 }
 
 async function main(): Promise<void> {

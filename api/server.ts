@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { domainError } from '../domain/errors.ts';
+import type { SharedRateCounts } from '../jobs/rate-counts.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
 import { type Dispatcher, dispatch, dispatchNowhere, openExchange, refuseHead } from './dispatch.ts';
 import type { Exchange } from './http/exchange.ts';
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly trustedProxies?: readonly string[];
   /** Requests per keypair, and per address without one, in 15 minutes. Default: 1,000,000. */
   readonly requestsPerWindowMax?: number;
+  /** Where all processes add up their requests. Default: each process counts for itself. */
+  readonly rateCounts?: SharedRateCounts;
   /** Requests of one keypair at the same time, each process for itself. Default: 2,048, of which 512 transfers. */
   readonly concurrency?: ConcurrencyLimits;
   /** Milliseconds since 1970, for the age of signatures. Default: the system's clock. */
@@ -136,12 +139,17 @@ function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Liste
  */
 export function createServer(options: ServerOptions): ApiServer {
   const { services, routes, logger, allowPlainSecrets = false, now = Date.now } = options;
+  const rateLimit = createRateLimit({
+    requestsMax: options.requestsPerWindowMax ?? requestsPerWindowMaxDefault,
+    shared: options.rateCounts,
+    now,
+  });
   const listener = createListener(
     {
       services,
       logger,
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
-      rateLimit: createRateLimit(options.requestsPerWindowMax ?? requestsPerWindowMaxDefault),
+      rateLimit,
       concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
       readPeer: createPeerReader(options.trustedProxies ?? []),
     },
@@ -163,7 +171,10 @@ export function createServer(options: ServerOptions): ApiServer {
   server.on('checkExpectation', (incoming, outgoing) => listener(incoming, outgoing, false));
   return {
     listen: (address) => listen(server, address),
-    close: (deadlineMs) => close(server, deadlineMs),
+    close: async (deadlineMs) => {
+      await close(server, deadlineMs);
+      await rateLimit.close();
+    },
   };
 }
 

@@ -89,7 +89,7 @@ export const jobContracts = {
     timeoutMs: 5 * minute,
     everyMs: minute,
   },
-  /** Removes archives past their expiry and job history past its age. */
+  /** Removes archives past their expiry, job history past its age, and what requests left behind. */
   'archives.expire': {
     ...usual,
     queue: 'archive',

@@ -7,6 +7,7 @@ import {
 import { deleteFinishedJobs } from '../db/queries/jobs.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
+import { forgetPast } from './forget-past.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
@@ -60,6 +61,7 @@ export function expireArchives(services: WorkerServices): JobHandler<'archives.e
       const volume = volumeOf(services, context.job.volume);
       const expired = await removeExpired(services, context, volume);
       const leftovers = await removeLeftovers(services, context, volume);
+      await forgetPast(services);
       const query = { olderThanDays: historyDays, limit: historyBatch };
       return { result: { expired, leftovers, forgotten: await deleteFinishedJobs(services.db, query) } };
     },

@@ -1,34 +1,51 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { domainError } from '../../domain/errors.ts';
+import { rateSpanOf, rateUsed, rateWaitSeconds, rateWindowSeconds } from '../../domain/rate-window.ts';
+import type { SharedRateCounts } from '../../jobs/rate-counts.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { rateKeyOf } from '../http/peer.ts';
-
-/** Length of the window that requests are counted in. */
-export const rateWindowSeconds = 900;
+import { createRateTally } from './rate-tally.ts';
 
 /** Counts requests, tells the caller in headers how many are left, and refuses when none are. */
 export interface RateLimit {
   /** Counts a request of a keypair. @throws rate_limited */
-  countKey(exchange: Exchange, accessKey: string): Promise<void>;
+  countKey(exchange: Exchange, accessKey: string): void;
   /** Counts a request without proven credentials, by address. @throws rate_limited */
-  countAddress(exchange: Exchange): Promise<void>;
+  countAddress(exchange: Exchange): void;
+  /** Hands over what is counted but not shared yet, and stops. */
+  close(): Promise<void>;
+}
+
+/** What a limit is made of. */
+export interface RateLimitOptions {
+  /** Requests in any 900 s, for each keypair and, apart from that, for each address (an IPv6 /64 is one). */
+  readonly requestsMax: number;
+  /** Without it counts live in this process, and each process allows the full number. */
+  readonly shared: SharedRateCounts | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /**
- * Makes a limit of `requestsMax` per window for each keypair and, apart from that, for each address (an IPv6 /64 is one).
- * Counts live in this process: with several API processes each allows the full number.
+ * Makes a limit over a rolling window, shared by all processes. No request waits for the store: each process adds what
+ * it counted once a second and learns the totals, so that together they may admit what comes in within that second, and
+ * the store's answer, too many. While the store is away each process counts for itself. Refused requests do not count.
  */
-export function createRateLimit(requestsMax: number): RateLimit {
-  const limiter = new RateLimiterMemory({ points: requestsMax, duration: rateWindowSeconds });
-  async function count(exchange: Exchange, key: string): Promise<void> {
-    // `penalty` counts and answers; `consume` would throw something that is not an error.
-    const { consumedPoints, msBeforeNext } = await limiter.penalty(key);
+export function createRateLimit({ requestsMax, shared, now }: RateLimitOptions): RateLimit {
+  const tally = createRateTally({ shared, now });
+  function count(exchange: Exchange, key: string): void {
     const { outgoing } = exchange;
+    // A client whose answer went out already (its connection broke) cannot be told anything.
+    if (outgoing.headersSent) return;
+    const nowMs = now();
+    const counts = tally.read(key, rateSpanOf(nowMs));
+    const used = rateUsed(counts, nowMs);
+    const isRefused = used >= requestsMax;
+    if (!isRefused) tally.count(key, rateSpanOf(nowMs));
     outgoing.setHeader('X-RateLimit-Limit', requestsMax);
-    outgoing.setHeader('X-RateLimit-Remaining', Math.max(0, requestsMax - consumedPoints));
+    outgoing.setHeader('X-RateLimit-Remaining', Math.max(0, requestsMax - used - 1));
     outgoing.setHeader('X-RateLimit-Window', rateWindowSeconds);
-    if (consumedPoints <= requestsMax) return;
-    outgoing.setHeader('Retry-After', Math.max(1, Math.ceil(msBeforeNext / 1000)));
+    if (!isRefused) return;
+    outgoing.setHeader('Retry-After', rateWaitSeconds(counts, requestsMax, nowMs));
     throw domainError(
       'rate_limited',
       `At most ${requestsMax} requests are allowed in ${rateWindowSeconds} s.`,
@@ -37,5 +54,6 @@ export function createRateLimit(requestsMax: number): RateLimit {
   return {
     countKey: (exchange, accessKey) => count(exchange, `key:${accessKey}`),
     countAddress: (exchange) => count(exchange, `address:${rateKeyOf(exchange.peer.address)}`),
+    close: () => tally.close(),
   };
 }

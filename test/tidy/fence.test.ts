@@ -20,7 +20,6 @@ const owners: Record<string, Room> = {
   hono: 'api',
   '@hono/node-server': 'api',
   '@fastify/busboy': 'api',
-  'rate-limiter-flexible': 'api',
   bullmq: 'jobs',
   ioredis: 'jobs',
   pg: 'jobs',

@@ -1,10 +1,27 @@
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineRoute } from '../../../api/route.ts';
+import { rateCounts } from '../../../db/schema/rate-counts.ts';
+import { openRateCounts } from '../../../jobs/rate-counts.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { basic, makeKeypair, makeSecretBox, startCoreServer, type TestKeypair } from '../core-server.ts';
+import { eventually } from '../../support/eventually.ts';
+import {
+  basic,
+  type CoreServer,
+  makeKeypair,
+  makeSecretBox,
+  startCoreServer,
+  type TestKeypair,
+} from '../core-server.ts';
 
 const secrets = makeSecretBox();
+const silent = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  debug: () => undefined,
+};
 const routes = [
   defineRoute({
     method: 'POST',
@@ -54,6 +71,83 @@ describe('rate limits', () => {
       expect((await limited.send({ path: '/nowhere' })).status).toBe(429);
     } finally {
       await limited.close();
+    }
+  });
+
+  it('hold for all processes together, but for what comes in before they tell each other', async () => {
+    const known = await makeKeypair(database, secrets);
+    const shared = () => openRateCounts({ db: database.db, redisUrl: undefined, logger: silent });
+    const options = { secrets, routes, requestsPerWindowMax: 10 };
+    const first = await startCoreServer(database, { ...options, rateCounts: shared() });
+    const second = await startCoreServer(database, { ...options, rateCounts: shared() });
+    const call = (server: CoreServer) =>
+      server.send({ method: 'POST', path: '/private', headers: basic(known) });
+    try {
+      for (let round = 0; round < 7; round += 1) expect((await call(first)).status).toBe(200);
+      expect((await call(second)).headers['x-ratelimit-remaining']).toBe('9');
+      await eventually(async () => {
+        const [row] = await database.db
+          .select()
+          .from(rateCounts)
+          .where(eq(rateCounts.key, `key:${known.accessKey}`));
+        expect(row?.count).toBe(8);
+      });
+      // The eighth made the second process hear of the seven.
+      await eventually(async () => expect((await call(second)).status).toBe(429));
+      const [row] = await database.db
+        .select()
+        .from(rateCounts)
+        .where(eq(rateCounts.key, `key:${known.accessKey}`));
+      expect(row?.count).toBeLessThanOrEqual(10);
+    } finally {
+      await first.close();
+      await second.close();
+    }
+  });
+
+  it('are kept by each process for itself while the shared counts are away', async () => {
+    const known = await makeKeypair(database, secrets);
+    const away = { add: () => Promise.reject(new Error('away')), close: async () => undefined };
+    const alone = await startCoreServer(database, {
+      secrets,
+      routes,
+      requestsPerWindowMax: 2,
+      rateCounts: away,
+    });
+    try {
+      const statuses = [];
+      for (let round = 0; round < 3; round += 1) {
+        statuses.push((await alone.send({ method: 'POST', path: '/private', headers: basic(known) })).status);
+      }
+      expect(statuses).toEqual([200, 200, 429]);
+    } finally {
+      await alone.close();
+    }
+  });
+
+  it('roll: half a window later half of a full one is free again, and not more', async () => {
+    const known = await makeKeypair(database, secrets);
+    let nowMs = 1_000 * 900_000 + 899_000;
+    const rolling = await startCoreServer(database, {
+      secrets,
+      routes,
+      requestsPerWindowMax: 10,
+      now: () => nowMs,
+    });
+    const free = async () => {
+      let count = 0;
+      while ((await rolling.send({ method: 'POST', path: '/private', headers: basic(known) })).status === 200)
+        count += 1;
+      return count;
+    };
+    try {
+      expect(await free()).toBe(10);
+      nowMs += 1_001;
+      expect(await free()).toBe(1);
+      nowMs += 450_000;
+      expect(await free()).toBe(5);
+    } finally {
+      await rolling.close();
     }
   });
 });
