@@ -105,13 +105,13 @@ export const jobContracts = {
     timeoutMs: 6 * 60 * minute,
     everyMs: 60 * minute,
   },
-  /** Asks for a measurement of the folders measured longest ago. */
+  /** Asks for the measurements that are due. */
   'usage.schedule': {
     ...usual,
     queue: 'quota',
     payload: empty,
     timeoutMs: 5 * minute,
-    everyMs: 15 * minute,
+    everyMs: 5 * minute,
   },
 } as const satisfies Record<JobKind, JobContract>;
 

@@ -7,7 +7,7 @@ import { type Dispatcher, makeDispatcher } from './dispatcher.ts';
 import type { JobClient } from './job-client.ts';
 import type { JobLogger } from './logger.ts';
 import { cancelWord } from './notification-words.ts';
-import { insertOutboxJob } from './outbox.ts';
+import { insertOutboxJob, insertOutboxJobs } from './outbox.ts';
 import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
 import { throttledWarning } from './throttled-warning.ts';
@@ -69,6 +69,11 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
       const row = await insertOutboxJob(tx, job, timings.graceMs);
       dispatcher.remember(row);
       return row.id;
+    },
+    enqueueAll: async (tx, jobs) => {
+      const rows = await insertOutboxJobs(tx, jobs, timings.graceMs);
+      for (const row of rows) dispatcher.remember(row);
+      return rows.map((row) => row.id);
     },
     dispatch: dispatcher.dispatch,
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),

@@ -1,9 +1,24 @@
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../db/client.ts';
-import { type DispatchRow, insertJob } from '../db/queries/jobs.ts';
+import { type DispatchRow, type InsertJob, insertJob, insertJobs } from '../db/queries/jobs.ts';
 import type { JobKind } from '../domain/job.ts';
 import { jobContracts } from './contracts.ts';
 import type { NewJob } from './job-client.ts';
+
+function toRow<K extends JobKind>(job: NewJob<K>, graceMs: number): InsertJob {
+  const contract = jobContracts[job.kind];
+  return {
+    id: job.id ?? uuidv7(),
+    kind: job.kind,
+    payload: contract.payload.parse(job.payload),
+    volume: job.volume,
+    folderId: job.folderId,
+    actorId: job.actorId,
+    attemptsMax: contract.attemptsMax,
+    dedupeKey: job.dedupeKey ?? null,
+    dispatchInMs: job.holdMs ?? graceMs,
+  };
+}
 
 /**
  * Inserts a job in the caller's transaction, or finds the unfinished one with its dedupe key. The reconciler has the
@@ -15,16 +30,17 @@ export async function insertOutboxJob<K extends JobKind>(
   job: NewJob<K>,
   graceMs: number,
 ): Promise<DispatchRow> {
-  const contract = jobContracts[job.kind];
-  return await insertJob(tx, {
-    id: job.id ?? uuidv7(),
-    kind: job.kind,
-    payload: contract.payload.parse(job.payload),
-    volume: job.volume,
-    folderId: job.folderId,
-    actorId: job.actorId,
-    attemptsMax: contract.attemptsMax,
-    dedupeKey: job.dedupeKey ?? null,
-    dispatchInMs: job.holdMs ?? graceMs,
-  });
+  return await insertJob(tx, toRow(job, graceMs));
+}
+
+/** Inserts work of the service itself in bulk; what is under way already is left out. @throws as {@link insertOutboxJob} */
+export async function insertOutboxJobs<K extends JobKind>(
+  tx: Executor,
+  jobs: readonly NewJob<K>[],
+  graceMs: number,
+): Promise<DispatchRow[]> {
+  return await insertJobs(
+    tx,
+    jobs.map((job) => toRow(job, graceMs)),
+  );
 }

@@ -1,24 +1,35 @@
-import { listStaleUsage } from '../db/queries/usage.ts';
+import { countOpenMeasures, takeDueMeasures } from '../db/queries/measure.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { WorkerServices } from './services.ts';
+import { volumeOf } from './volume-of.ts';
 
-/** Every folder is counted about once a day; containers change mounted folders behind the service's back. */
-const olderThanHours = 24;
-const foldersPerRun = 200;
+/** Open measurements of a volume are topped up to here: what workers do in one interval, and no backlog beyond it. */
+const openMax = 5_000;
+const batchSize = 500;
 
-/** Asks for a measurement of the folders that were measured longest ago. */
+/**
+ * Asks for the measurements that are due: every folder about once a day, because containers change mounted folders behind
+ * the service's back. Takes the folders first; those it dies with are due again an hour later.
+ */
 export function scheduleUsage(services: WorkerServices): JobHandler<'usage.schedule'> {
   return {
     run: async (context) => {
-      const { volume } = context.job;
-      const stale = await listStaleUsage(services.db, { volume, olderThanHours, limit: foldersPerRun });
-      const jobIds: string[] = [];
-      for (const folderId of stale) {
-        jobIds.push(await services.jobs.enqueue(services.db, measureRequest(folderId, volume, null)));
+      const { name: volume } = volumeOf(services, context.job.volume);
+      let room = openMax - (await countOpenMeasures(services.db, { volume, limit: openMax }));
+      let requested = 0;
+      while (room > 0) {
+        context.signal.throwIfAborted();
+        const limit = Math.min(room, batchSize);
+        const due = await takeDueMeasures(services.db, { volume, limit });
+        const requests = due.map((folderId) => measureRequest(folderId, volume, null));
+        const jobIds = await services.jobs.enqueueAll(services.db, requests);
+        services.jobs.dispatch(jobIds);
+        requested += jobIds.length;
+        room -= due.length;
+        if (due.length < limit) break;
       }
-      services.jobs.dispatch(jobIds);
-      return { result: { requested: jobIds.length } };
+      return { result: { requested } };
     },
   };
 }

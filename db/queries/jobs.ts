@@ -83,6 +83,25 @@ export async function insertJob(db: Executor, job: InsertJob): Promise<DispatchR
   throw new Error(`The job with the key ${job.dedupeKey} comes and goes faster than it can be found.`);
 }
 
+/**
+ * Inserts jobs that the service gives itself in bulk, in one statement, after everyone else's work; those whose dedupe
+ * key an unfinished job has are left out. Not beside a folder's lock: it may wait for a worker that wants that.
+ */
+export async function insertJobs(db: Executor, rows: readonly InsertJob[]): Promise<DispatchRow[]> {
+  if (rows.length === 0) return [];
+  return await db
+    .insert(jobs)
+    .values(
+      rows.map(({ dispatchInMs, ...values }) => ({
+        ...values,
+        priority: priorityMax,
+        nextDispatchAt: inMs(dispatchInMs),
+      })),
+    )
+    .onConflictDoNothing({ target: jobs.dedupeKey, where: isOpen })
+    .returning(dispatchColumns);
+}
+
 async function findDuplicate(db: Executor, job: InsertJob): Promise<DispatchRow | null> {
   if (job.dedupeKey === null) return null;
   const rows = await db

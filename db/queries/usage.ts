@@ -54,7 +54,8 @@ export async function moveUsageToTrash(tx: Executor, folderId: string, usage: Us
 export async function addTrashUsage(tx: Executor, folderId: string, usage: Usage): Promise<void> {
   await tx.execute(sql`
     UPDATE folders
-    SET trash_bytes = trash_bytes + ${usage.bytes}::bigint, trash_files = trash_files + ${usage.files}::bigint
+    SET trash_bytes = trash_bytes + ${usage.bytes}::bigint, trash_files = trash_files + ${usage.files}::bigint,
+      mutation_seq = mutation_seq + 1
     WHERE id = ${folderId} AND state = 'active'`);
 }
 
@@ -63,60 +64,9 @@ export async function freeTrashUsage(tx: Executor, folderId: string, usage: Usag
   await tx.execute(sql`
     UPDATE folders
     SET trash_bytes = greatest(0, trash_bytes - ${usage.bytes}::bigint),
-      trash_files = greatest(0, trash_files - ${usage.files}::bigint)
+      trash_files = greatest(0, trash_files - ${usage.files}::bigint),
+      mutation_seq = mutation_seq + 1
     WHERE id = ${folderId} AND state = 'active'`);
-}
-
-/** A moment at which a measurement may start. */
-export interface MeasureStart {
-  readonly mutationSeq: number;
-  readonly before: Usage;
-}
-
-/**
- * Where a measurement starts; `busy` while a job is changing the tree (it holds claims), `gone` for a deleted folder.
- * Claiming and settling both raise `mutation_seq`, so a walk between two equal readings saw a tree at rest.
- */
-export async function startMeasure(db: Executor, folderId: string): Promise<MeasureStart | 'busy' | 'gone'> {
-  const rows = await db.execute<{ seq: string; bytes: string; files: string; busy: boolean }>(sql`
-    SELECT mutation_seq AS seq, used_bytes AS bytes, used_files AS files,
-      EXISTS (SELECT 1 FROM path_claims WHERE folder_id = folders.id) AS busy
-    FROM folders WHERE id = ${folderId} AND state = 'active'`);
-  const row = rows[0];
-  if (row === undefined) return 'gone';
-  if (row.busy) return 'busy';
-  return {
-    mutationSeq: Number(row.seq),
-    before: { bytes: Number(row.bytes), files: Number(row.files) },
-  };
-}
-
-/** Writes a measurement if nothing changed since its start. @returns whether it was written */
-export async function settleMeasure(
-  tx: Executor,
-  measured: { folderId: string; mutationSeq: number; usage: Usage },
-): Promise<boolean> {
-  const rows = await tx
-    .update(folders)
-    .set({ usedBytes: measured.usage.bytes, usedFiles: measured.usage.files, usageAsOf: sql`now()` })
-    .where(
-      sql`${folders.id} = ${measured.folderId} AND state = 'active' AND mutation_seq = ${measured.mutationSeq}`,
-    )
-    .returning({ id: folders.id });
-  return rows.length === 1;
-}
-
-/** Active folders of a volume whose usage was measured longest ago, at least `olderThanHours` ago. */
-export async function listStaleUsage(
-  db: Executor,
-  options: { volume: string; olderThanHours: number; limit: number },
-): Promise<string[]> {
-  const rows = await db.execute<{ id: string }>(sql`
-    SELECT id FROM folders
-    WHERE volume = ${options.volume} AND state = 'active'
-      AND usage_as_of < now() - make_interval(hours => ${options.olderThanHours})
-    ORDER BY usage_as_of LIMIT ${options.limit}`);
-  return rows.map((row) => row.id);
 }
 
 /** Ends a deleted folder whose bytes are gone: counters to zero, claims dropped. */

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { bigint, boolean, check, index, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, check, index, integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { usageModes, usualOptions } from '../../domain/folder-options.ts';
 import { permissions } from '../../domain/permission.ts';
 import { users } from './users.ts';
@@ -37,12 +37,19 @@ export const folders = pgTable(
     /** Grows with every change of the tree or of the claims on it; a recount writes only if it stood still. */
     mutationSeq: counter('mutation_seq'),
     usageAsOf: timestamp('usage_as_of', { withTimezone: true }).notNull().defaultNow(),
+    /** When the service counts the tree by itself, for containers change it behind its back. */
+    usageDueAt: timestamp('usage_due_at', { withTimezone: true })
+      .notNull()
+      .default(sql`now() + interval '1 day'`),
+    /** Measurements in a row that could not be written because the tree never stood still. */
+    usageConflicts: integer('usage_conflicts').notNull().default(0),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
     deletedAt: timestamp('deleted_at', { withTimezone: true }),
   },
   (table) => [
     index('folders_owner_idx').on(table.ownerId).where(sql`state = 'active'`),
     index('folders_state_idx').on(table.state, table.id),
+    index('folders_usage_due_idx').on(table.volume, table.usageDueAt).where(sql`state = 'active'`),
     check(
       'folders_counters_check',
       sql`used_bytes >= 0 AND used_files >= 0 AND trash_bytes >= 0 AND trash_files >= 0

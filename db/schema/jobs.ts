@@ -60,6 +60,9 @@ export const jobs = pgTable(
     index('jobs_actor_open_idx').on(table.actorId).where(sql`state IN ('queued', 'running')`),
     index('jobs_folder_open_idx').on(table.folderId).where(sql`state IN ('queued', 'running')`),
     index('jobs_folder_purge_idx').on(table.folderId, table.createdAt).where(sql`kind = 'folder.purge'`),
+    index('jobs_measure_open_idx')
+      .on(table.volume)
+      .where(sql`kind = 'usage.measure' AND state IN ('queued', 'running')`),
     index('jobs_finished_idx').on(table.finishedAt).where(sql`finished_at IS NOT NULL`),
     uniqueIndex('jobs_dedupe_key').on(table.dedupeKey).where(sql`state IN ('queued', 'running')`),
     check('jobs_attempt_check', sql`attempt >= 0 AND attempts_max >= 1`),

@@ -83,7 +83,14 @@ export async function startCoreServer(
   };
   const services: Services = {
     db: database.db,
-    jobs: { enqueue: absent, dispatch: absent, release: absent, wait: absent, cancel: absent },
+    jobs: {
+      enqueue: absent,
+      enqueueAll: absent,
+      dispatch: absent,
+      release: absent,
+      wait: absent,
+      cancel: absent,
+    },
     volumes: new Map(),
     defaultVolume: 'local',
     secrets,

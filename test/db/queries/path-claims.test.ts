@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { settleMeasure, startMeasure } from '../../../db/queries/measure.ts';
 import {
   claimPaths,
   findClaimedEntries,
@@ -8,7 +9,6 @@ import {
   releaseClaims,
   retireClaims,
 } from '../../../db/queries/path-claims.ts';
-import { settleMeasure, startMeasure } from '../../../db/queries/usage.ts';
 import { jobs } from '../../../db/schema/jobs.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { insertTestFolder, insertTestUser } from '../../support/factories.ts';
@@ -86,12 +86,18 @@ describe('claiming paths', () => {
 });
 
 describe('measuring beside claims', () => {
+  async function startAtRest() {
+    const start = await startMeasure(database.db, folderId);
+    if (start === null || start.isBusy) throw new Error('The folder rests.');
+    return start;
+  }
+
   it('does not start while a job holds a path, nor while its accounting is retired but open', async () => {
     const job = await newJob();
     await claim(job, 'a');
-    expect(await startMeasure(database.db, folderId)).toBe('busy');
+    expect(await startMeasure(database.db, folderId)).toMatchObject({ isBusy: true });
     expect(await retireClaims(database.db, { folderId, jobId: job })).toBe(true);
-    expect(await startMeasure(database.db, folderId)).toBe('busy');
+    expect(await startMeasure(database.db, folderId)).toMatchObject({ isBusy: true });
     expect(await claim(await newJob(), 'a')).toBe('claimed');
   });
 
@@ -122,16 +128,14 @@ describe('measuring beside claims', () => {
   });
 
   it('does not write when a claim came and went since the start', async () => {
-    const start = await startMeasure(database.db, folderId);
-    if (start === 'busy' || start === 'gone') throw new Error('The folder rests.');
+    const start = await startAtRest();
     const job = await newJob();
     await claim(job, 'a');
     await releaseClaims(database.db, job);
-    const usage = { bytes: 7, files: 1 };
+    const usage = { live: { bytes: 7, files: 1 }, trash: { bytes: 0, files: 0 } };
     const { mutationSeq } = start;
     expect(await settleMeasure(database.db, { folderId, mutationSeq, usage })).toBe(false);
-    const again = await startMeasure(database.db, folderId);
-    if (again === 'busy' || again === 'gone') throw new Error('The folder rests.');
+    const again = await startAtRest();
     expect(await settleMeasure(database.db, { folderId, mutationSeq: again.mutationSeq, usage })).toBe(true);
   });
 });
