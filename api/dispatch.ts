@@ -11,7 +11,6 @@ import {
   requireIdentityEncoding,
   requireJson,
 } from './http/body.ts';
-import { requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
 import { givenRequestId, methodOf } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
@@ -93,7 +92,6 @@ export function openExchange(
     target: undefined,
     profile: documented,
     location: undefined,
-    contentSha256: undefined,
     signal: gone.signal,
     note: {},
     continueBody: () => {
@@ -170,12 +168,6 @@ function bodyReader(route: Route, exchange: Exchange): () => Promise<Buffer> {
   };
 }
 
-async function readVerified(exchange: Exchange, readBody: () => Promise<Buffer>): Promise<Buffer> {
-  const bytes = await readBody();
-  requireDigest(bytes, exchange.contentSha256);
-  return bytes;
-}
-
 async function readInput(
   route: Route,
   exchange: Exchange,
@@ -185,9 +177,9 @@ async function readInput(
   const query = readQuery(exchange.target?.query ?? '');
   if (route.body === 'stream') requireIdentityEncoding(headers);
   else requireJson(headers);
-  const body = route.body === 'stream' ? {} : parseJsonObject(await readVerified(exchange, readBody));
+  const body = route.body === 'stream' ? {} : parseJsonObject(await readBody());
   if (exchange.profile.name === 'documented') return validateInput(route.input, body, query);
-  const given = clientParameters({ body, query }, route.client?.aliases);
+  const given = clientParameters({ body, query }, route.client);
   return validateInput(route.input, given.body, given.query);
 }
 
@@ -221,8 +213,6 @@ async function handle(
     incoming,
     outgoing,
     acceptBody: () => exchange.continueBody(),
-    verifyBody:
-      route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
     signal,
   });
   if (reply !== 'sent') send(exchange, toTextReply(reply));

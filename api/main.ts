@@ -73,11 +73,11 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const secrets = await openSecrets(config, database);
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
-  const { redisUrl, defaultVolume } = config;
+  const { redisUrl, defaultVolume, apiVersion } = config;
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
   const server = createServer({
-    services: { db, jobs, volumes, defaultVolume, secrets, version },
+    services: { db, jobs, volumes, defaultVolume, secrets, version, apiVersion },
     routes,
     logger,
     allowPlainSecrets: config.allowsPlainSecrets,

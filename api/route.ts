@@ -37,11 +37,6 @@ export interface ApiRequest<Input> {
   readonly outgoing: ServerResponse;
   /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; for routes that `holdsContinue`. */
   readonly acceptBody: () => void;
-  /**
-   * For routes whose body is `stream`: reads the body to its end and compares it with the digest that was signed, if one
-   * was. Nothing may be published before it resolves. @throws digest_mismatch, upload_aborted
-   */
-  readonly verifyBody: () => Promise<void>;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
 }
@@ -60,6 +55,8 @@ export type Reply<Body = unknown> = JsonReply<Body> | 'sent';
 export interface ClientEdge<Input, Body> {
   /** Names of parameters that clients use, each with the name that the route's schema has. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** Parameters that clients write in another way, each with what turns it into what the schema takes. */
+  readonly readings?: Readonly<Record<string, (given: unknown) => unknown>>;
   /**
    * Answers a client. `documented` runs the route and gives what everybody else would be answered; a problem it
    * throws becomes the client's refusal.

@@ -1,11 +1,13 @@
 import { adminRoutes } from './admin/routes.ts';
 import { archiveRoutes } from './archives/routes.ts';
+import { clientRoutes } from './clients/routes.ts';
 import { deletionRoutes } from './deletions/routes.ts';
 import { downloadRoutes } from './downloads/routes.ts';
 import { entryRoutes } from './entries/routes.ts';
 import { folderFileRoutes } from './folders/files/routes.ts';
 import { memberRoutes } from './folders/members/routes.ts';
 import { folderRoutes } from './folders/routes.ts';
+import { hostRoutes } from './hosts/routes.ts';
 import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import type { Route } from './route.ts';
@@ -28,4 +30,6 @@ export const routes: readonly Route[] = [
   ...archiveRoutes,
   ...deletionRoutes,
   ...usageRoutes,
+  ...hostRoutes,
+  ...clientRoutes,
 ];

@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts';
 import type { SecretBox } from '../db/secret-box.ts';
+import type { ApiVersion } from '../domain/api-version.ts';
 import type { JobClient } from '../jobs/job-client.ts';
 import type { Volume } from '../storage/volume.ts';
 
@@ -13,4 +14,6 @@ export interface Services {
   readonly defaultVolume: string;
   readonly secrets: SecretBox;
   readonly version: string;
+  /** What clients negotiate with. */
+  readonly apiVersion: ApiVersion;
 }

@@ -38,6 +38,8 @@ export interface Config {
   readonly allowsPlainSecrets: boolean;
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
+  /** Told to clients that negotiate. */
+  readonly apiVersion: Settings['VFOLDER_API_VERSION'];
   readonly logLevel: Settings['LOG_LEVEL'];
   readonly nodeEnv: string;
 }
@@ -125,6 +127,7 @@ function toConfig(settings: Settings): Config {
     },
     allowsPlainSecrets: settings.VFOLDER_ALLOW_PLAIN_SECRETS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
+    apiVersion: settings.VFOLDER_API_VERSION,
     logLevel: settings.LOG_LEVEL,
     nodeEnv: settings.NODE_ENV,
   };

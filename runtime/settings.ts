@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
+import { apiVersionDefault, apiVersions } from '../domain/api-version.ts';
 
 /** Names of the queues that `VFOLDER_QUEUES` may choose from; a test holds them equal to those of jobs/contracts.ts. */
 const queueNames = ['upload', 'delete', 'archive', 'quota'] as const;
@@ -124,6 +125,7 @@ export const settingsSchema = z.object({
   VFOLDER_RATE_LIMIT: whole(1, 1_000_000_000).default(1_000_000),
   VFOLDER_KEY_REQUESTS: whole(1, 100_000).default(2_048),
   VFOLDER_KEY_TRANSFERS: whole(1, 100_000).default(512),
+  VFOLDER_API_VERSION: oneOf(apiVersions).default(apiVersionDefault),
   VFOLDER_ALLOW_PLAIN_SECRETS: yesOrNo.default(false),
   VFOLDER_TRUST_PROXY: list(
     'addresses or ranges joined by commas, such as 10.0.0.1,10.1.0.0/16',

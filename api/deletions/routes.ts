@@ -3,6 +3,7 @@ import { deleteOutcomes } from '../../domain/delete-outcome.ts';
 import { domainError } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
+import { withMessage } from '../profiles/folders.ts';
 import { defineRoute, type Reply, type Route } from '../route.ts';
 import { type DeletedEntry, deleteEntries } from './operations.ts';
 import { deleteFilesInput } from './schemas.ts';
@@ -66,5 +67,6 @@ export const deletionRoutes: readonly Route[] = [
       if (result.isQuick) await services.jobs.wait(jobId, { timeoutMs: quickPurgeWaitMs, signal });
       return { status: 200, body };
     },
+    client: withMessage,
   }),
 ];

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JobView } from '../../jobs/job-client.ts';
 import { replyAfterJob } from '../http/job-reply.ts';
+import { withMessage } from '../profiles/folders.ts';
 import { defineRoute, type Reply, type Route } from '../route.ts';
 import { moveEntry, renameEntry } from './operations.ts';
 import { moveInput, renameFileInput } from './schemas.ts';
@@ -8,7 +9,7 @@ import { moveInput, renameFileInput } from './schemas.ts';
 /** What `entry.move` reports. */
 const placedResult = z.object({ path: z.string() });
 
-function placed(job: JobView): Reply {
+function placed(job: JobView): Reply<z.infer<typeof placedResult>> {
   return { status: 200, body: placedResult.parse(job.result) };
 }
 
@@ -24,6 +25,7 @@ const move = defineRoute({
     const entry = { userId: principal.userId, nameOrId: params.name ?? '', from: input.src, to: input.dst };
     return replyAfterJob(request, await moveEntry(services, entry), placed);
   },
+  client: withMessage,
 });
 
 const renameFile = defineRoute({
@@ -39,6 +41,7 @@ const renameFile = defineRoute({
     const entry = { userId: principal.userId, nameOrId: params.name ?? '', path, newName };
     return replyAfterJob(request, await renameEntry(services, entry), placed);
   },
+  client: withMessage,
 });
 
 /** Moving entries inside a folder. */

@@ -2,7 +2,13 @@ import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
 import { acceptedReply } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
-import { bareFolder, bareFolderList, createdFolder } from '../profiles/folders.ts';
+import {
+  bareFolder,
+  bareFolderList,
+  changedOptions,
+  createdFolder,
+  withMessage,
+} from '../profiles/folders.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
 import { changeOptions, createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
 import {
@@ -83,6 +89,7 @@ const updateOptions = defineRoute({
     const request = { userId: principal.userId, nameOrId: folderNamed(params), ...input };
     return { status: 200, body: presentOptions(await changeOptions(services, request)) };
   },
+  client: changedOptions,
 });
 
 const rename = defineRoute({
@@ -97,6 +104,7 @@ const rename = defineRoute({
     const id = await renameFolder(services, request);
     return { status: 200, body: { id: toHexId(id), name: input.new_name } };
   },
+  client: withMessage,
 });
 
 async function handleDelete(request: ApiRequest<object>): Promise<Reply> {

@@ -11,7 +11,6 @@ const singleHeaders = new Set([
   'x-backendai-date',
   'x-backendai-version',
   'x-method-override',
-  'x-vfolder-content-sha256',
   'x-sorna-date',
   'x-sorna-version',
 ]);

@@ -83,6 +83,7 @@ const listSentRoute = defineRoute({
   handle: async ({ services, principal }) => {
     return { status: 200, body: presentInvitations(await listSent(services, principal.userId)) };
   },
+  client: clientInvitations,
 });
 
 const change = defineRoute({
@@ -97,6 +98,7 @@ const change = defineRoute({
     await changeSent(services, { ...invitation, permission: input.perm });
     return { status: 200, body: { msg: 'The invitation is changed.' } };
   },
+  client: { aliases: offerAliases },
 });
 
 const cancel = defineRoute({

@@ -13,7 +13,7 @@ interface Move {
   readonly to: { readonly method?: string; readonly path: string };
 }
 
-/** Spellings of published clients and the routes they mean. `$1` is the folder. */
+/** Spellings of published clients and the routes they mean. `$1` is the folder or the invitation. */
 const moves: readonly Move[] = [
   { from: /^\/folders\/$/, to: { path: '/folders' } },
   {
@@ -23,6 +23,7 @@ const moves: readonly Move[] = [
   },
   { from: /^\/folders\/([^/]+)\/delete-files$/, to: { path: '/folders/$1/delete_files' } },
   { from: /^\/folders\/([^/]+)\/rename_file$/, to: { path: '/folders/$1/rename-file' } },
+  { from: /^\/folders\/([^/]+)\/move-file$/, to: { path: '/folders/$1/move' } },
   {
     from: /^\/folders\/([^/]+)\/unshare$/,
     method: 'POST',
@@ -32,6 +33,11 @@ const moves: readonly Move[] = [
     from: /^\/folders\/invitations\/delete$/,
     method: 'POST',
     to: { method: 'DELETE', path: '/folders/invitations/delete' },
+  },
+  {
+    from: /^\/folders\/invitations\/update\/([^/]+)$/,
+    method: 'POST',
+    to: { method: 'PATCH', path: '/folders/invitations/sent/$1' },
   },
   { from: /^\/folders\/invitations\/list_sent$/, to: { path: '/folders/invitations/list-sent' } },
   { from: /^\/folders\/_\/all_hosts$/, to: { path: '/folders/_/all-hosts' } },

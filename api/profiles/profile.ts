@@ -24,9 +24,8 @@ export type Profile = DocumentedProfile | ClientProfile;
 export const documented: DocumentedProfile = { name: 'documented' };
 
 const versionForm = /^v(\d{1,3})\.(\d{8})$/;
-/** From this version on clients take parts as they are, but for the first release that sent it. */
+/** From this version on clients take parts as they are, and would save compressed ones as files; before, they unpack. */
 const identityPartsSince: readonly [number, number] = [4, 20_190_615];
-const gzipPartsRelease = /^Backend\.AI Client for Python 19\.0?9\.0(?![\d.])/;
 /** Until this version paths carried the major version. */
 const unprefixedSince: readonly [number, number] = [4, 20_181_215];
 
@@ -52,11 +51,10 @@ export function readProfile(headers: IncomingHttpHeaders): Profile {
     throw domainError('request_malformed', 'X-BackendAI-Version must be v<major>.<yyyymmdd>.');
   }
   const dated = [Number(major), Number(day)] as const;
-  const isGzip = isBelow(dated, identityPartsSince) || gzipPartsRelease.test(headers['user-agent'] ?? '');
   return {
     name: 'client',
     version,
-    partEncoding: isGzip ? 'gzip' : 'identity',
+    partEncoding: isBelow(dated, identityPartsSince) ? 'gzip' : 'identity',
     hasPathPrefix: isBelow(dated, unprefixedSince),
   };
 }

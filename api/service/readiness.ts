@@ -1,9 +1,8 @@
-import timers from 'node:timers/promises';
+import type { Database } from '../../db/client.ts';
 import { pingDatabase } from '../../db/queries/ping.ts';
+import type { Volume } from '../../storage/volume.ts';
 import type { Services } from '../services.ts';
-
-/** A part has to answer within this long to count as usable. */
-export const checkMsMax = 2_000;
+import { questionTo } from './ask-part.ts';
 
 /** State of a part: usable or not. Why not is for the log of whoever runs it. */
 export type PartState = 'ok' | 'unavailable';
@@ -15,31 +14,13 @@ export interface Readiness {
   readonly volumes: Readonly<Record<string, PartState>>;
 }
 
-async function stateOf(check: Promise<unknown>): Promise<PartState> {
-  const late = new AbortController();
-  const isLate = timers
-    .setTimeout(checkMsMax, 'late', { signal: late.signal, ref: false })
-    .catch(() => 'late');
-  const outcome = await Promise.race([
-    check.then(
-      () => 'ok',
-      () => 'failed',
-    ),
-    isLate,
-  ]);
-  late.abort();
-  return outcome === 'ok' ? 'ok' : 'unavailable';
-}
+const askDatabase = questionTo((db: Database) => pingDatabase(db).then(() => true));
 
-// Hung storage keeps its check for ever; asking again meanwhile would pile such checks up.
-const pending = new WeakMap<object, Promise<unknown>>();
+/** Bytes and inodes of a volume, free and in total; `undefined` when it does not answer within 2 s. */
+export const askCapacity = questionTo((volume: Volume) => volume.capacity());
 
-function once(part: object, check: () => Promise<unknown>): Promise<unknown> {
-  const running = pending.get(part);
-  if (running !== undefined) return running;
-  const started = check().finally(() => pending.delete(part));
-  pending.set(part, started);
-  return started;
+function stateOf(answer: unknown): PartState {
+  return answer === undefined ? 'unavailable' : 'ok';
 }
 
 /**
@@ -48,11 +29,12 @@ function once(part: object, check: () => Promise<unknown>): Promise<unknown> {
  */
 export async function checkReadiness(services: Pick<Services, 'db' | 'volumes'>): Promise<Readiness> {
   const volumes = [...services.volumes];
-  const [database, ...states] = await Promise.all([
-    stateOf(once(services.db, () => pingDatabase(services.db))),
-    ...volumes.map(([, volume]) => stateOf(once(volume, () => volume.capacity()))),
+  const [database, ...capacities] = await Promise.all([
+    askDatabase(services.db),
+    ...volumes.map(([, volume]) => askCapacity(volume)),
   ]);
+  const states = capacities.map(stateOf);
   const byName = Object.fromEntries(volumes.map(([name], index) => [name, states[index] ?? 'unavailable']));
-  const isReady = database === 'ok' && states.some((state) => state === 'ok');
-  return { status: isReady ? 'ok' : 'unavailable', database: database ?? 'unavailable', volumes: byName };
+  const isReady = stateOf(database) === 'ok' && states.includes('ok');
+  return { status: isReady ? 'ok' : 'unavailable', database: stateOf(database), volumes: byName };
 }

@@ -2,9 +2,6 @@ import { z } from 'zod';
 import { defineRoute, type Route } from '../route.ts';
 import { checkReadiness } from './readiness.ts';
 
-/** Version of the published API whose operations are the documented ones; clients negotiate with it. */
-export const apiVersion = 'v4.20190615';
-
 const nothing = z.object({});
 
 /** What runs here: API version and version of this service. Clients ask it before they sign anything. */
@@ -17,7 +14,7 @@ export const getVersion = defineRoute({
   input: nothing,
   handle: async ({ services }) => ({
     status: 200,
-    body: { version: apiVersion, manager: services.version },
+    body: { version: services.apiVersion, manager: services.version },
   }),
 });
 

@@ -21,8 +21,6 @@ export interface IncomingUpload {
   readonly incoming: IncomingMessage;
   /** Tells a client that waits for it to send the body. */
   readonly acceptBody: () => void;
-  /** Reads the body to its end and compares it with what was signed. @throws digest_mismatch */
-  readonly verifyBody: () => Promise<void>;
   /** The caller may be told that the upload is safe before it is committed. */
   readonly isAckedEarly: boolean;
 }
@@ -88,19 +86,16 @@ async function commitLater(services: Services, upload: StagedUpload): Promise<st
   return jobId;
 }
 
-async function receive(run: StageRun, upload: IncomingUpload): Promise<StageResult> {
-  const { incoming } = upload;
+async function receive(run: StageRun, { incoming, acceptBody }: IncomingUpload): Promise<StageResult> {
   const boundary = multipartBoundary(incoming.headers['content-type']);
-  upload.acceptBody();
+  acceptBody();
   const stopGuard = guardRate({
     bytesMoved: () => incoming.socket.bytesRead,
     isPeerDue: () => !incoming.isPaused() && !incoming.complete,
     onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
   });
   try {
-    const staged = await stageFiles(run, readFileParts(incoming, boundary));
-    await upload.verifyBody();
-    return staged;
+    return await stageFiles(run, readFileParts(incoming, boundary));
   } catch (error) {
     // The folder's directories go away under an upload when the folder is deleted meanwhile.
     if (isDomainError(error, 'entry_not_found')) throw folderNotFound();

@@ -8,6 +8,7 @@ import { createServer, type ServerOptions } from '../../api/server.ts';
 import type { Services } from '../../api/services.ts';
 import { insertKeypair } from '../../db/queries/keypairs.ts';
 import { openSecretBox, type SecretBox } from '../../db/secret-box.ts';
+import { apiVersionDefault } from '../../domain/api-version.ts';
 import { emptyBodyHash, type SignedRequest, signRequest } from '../../domain/signature.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { insertTestUser } from '../support/factories.ts';
@@ -95,6 +96,7 @@ export async function startCoreServer(
     defaultVolume: 'local',
     secrets,
     version: '1.2.3',
+    apiVersion: apiVersionDefault,
     ...given,
   };
   const server = createServer({ services, routes, logger, ...rest });

@@ -20,6 +20,7 @@ const owners: Record<string, Room> = {
   hono: 'api',
   '@hono/node-server': 'api',
   '@fastify/busboy': 'api',
+  graphql: 'api',
   bullmq: 'jobs',
   ioredis: 'jobs',
   pg: 'jobs',

@@ -8,6 +8,7 @@ import { jobRoutes } from '../../../api/jobs/routes.ts';
 import { createServer } from '../../../api/server.ts';
 import { insertKeypair } from '../../../db/queries/keypairs.ts';
 import { openSecretBox } from '../../../db/secret-box.ts';
+import { apiVersionDefault } from '../../../domain/api-version.ts';
 import { openConsumer } from '../../../jobs/consumer.ts';
 import { type OpenJobClient, openJobClient } from '../../../jobs/open-job-client.ts';
 import { prepareQueues } from '../../../jobs/prepare.ts';
@@ -131,7 +132,15 @@ export async function startDownloadService(): Promise<DownloadService> {
     queues: ['archive'],
   });
   const secrets = openSecretBox(randomBytes(32));
-  const services = { db: database.db, jobs, volumes, defaultVolume: 'local', secrets, version: 'test' };
+  const services = {
+    db: database.db,
+    jobs,
+    volumes,
+    defaultVolume: 'local',
+    secrets,
+    version: 'test',
+    apiVersion: apiVersionDefault,
+  };
   const routes = [...downloadRoutes, ...archiveRoutes, ...jobRoutes];
   const server = createServer({ services, routes, logger });
   const port = await server.listen({ port: 0, host: '127.0.0.1' });

@@ -13,6 +13,7 @@ import { insertKeypair } from '../../../db/queries/keypairs.ts';
 import { policies } from '../../../db/schema/policies.ts';
 import { users } from '../../../db/schema/users.ts';
 import { openSecretBox } from '../../../db/secret-box.ts';
+import { apiVersionDefault } from '../../../domain/api-version.ts';
 import { openJobClient } from '../../../jobs/open-job-client.ts';
 import { openPosixVolume } from '../../../storage/posix/posix-volume.ts';
 import type { Volume } from '../../../storage/volume.ts';
@@ -93,6 +94,7 @@ export async function startTestService(): Promise<TestService> {
     defaultVolume: 'local',
     secrets: openSecretBox(randomBytes(32)),
     version: 'test',
+    apiVersion: apiVersionDefault,
   };
   const routes = [...folderRoutes, ...folderFileRoutes, ...memberRoutes, ...invitationRoutes];
   const server = createServer({ services, routes, logger: silent });

@@ -1,0 +1,24 @@
+import { deleteEntries } from '../deletions/operations.ts';
+import { deleteFilesInput } from '../deletions/schemas.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+/** As `delete_files`, but nobody waits for the room it frees; the job can be looked at under `/jobs`. */
+const deleteLater = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/delete-files-async',
+  access: 'user',
+  right: 'delete',
+  body: 'json',
+  input: deleteFilesInput,
+  handle: async ({ services, principal, params, input }) => {
+    const { jobId } = await deleteEntries(services, {
+      userId: principal.userId,
+      nameOrId: params.name ?? '',
+      ...input,
+    });
+    return { status: 202, headers: { Location: `/jobs/${jobId}` }, body: { bgtask_id: jobId } };
+  },
+});
+
+/** What only clients ask about the files of a folder. */
+export const fileClientRoutes: readonly Route[] = [deleteLater];

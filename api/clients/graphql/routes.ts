@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { domainError } from '../../../domain/errors.ts';
+import { type ApiRequest, defineRoute, type Route } from '../../route.ts';
+import { type GraphqlResult, runGraphql } from './execute.ts';
+
+const graphqlInput = z.object({
+  query: z.string(),
+  variables: z.record(z.string(), z.unknown()).nullish(),
+  operationName: z.string().nullish(),
+  operation_name: z.string().nullish(),
+});
+
+function run({
+  services,
+  principal,
+  input,
+}: ApiRequest<z.infer<typeof graphqlInput>>): Promise<GraphqlResult> {
+  return runGraphql(services, principal.userId, {
+    query: input.query,
+    variables: input.variables ?? {},
+    operationName: input.operationName ?? input.operation_name ?? undefined,
+  });
+}
+
+/** The form since `v6.20210815`: errors come with the data. */
+const query = defineRoute({
+  method: 'POST',
+  path: '/admin/gql',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: graphqlInput,
+  handle: async (request) => {
+    const { data, errors } = await run(request);
+    return { status: 200, body: errors.length === 0 ? { data } : { data, errors } };
+  },
+});
+
+/** The form before: the bare data, or a refusal. */
+const legacyQuery = defineRoute({
+  method: 'POST',
+  path: '/admin/graphql',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: graphqlInput,
+  handle: async (request) => {
+    const { data, errors } = await run(request);
+    const [first] = errors;
+    if (first === undefined) return { status: 200, body: data };
+    throw domainError('request_malformed', first.message, {
+      errors: errors.map(({ message, path = [] }) => ({
+        pointer: path.map((step) => `/${step}`).join(''),
+        detail: message,
+      })),
+    });
+  },
+});
+
+/** The part of the published GraphQL schema that is about folders. */
+export const graphqlRoutes: readonly Route[] = [query, legacyQuery];
