@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { EntryPath } from '../domain/entry-path.ts';
 import type { Usage } from '../domain/quota.ts';
+import type { Packer } from './archive/packer.ts';
 
 /** What an entry is. Only files and directories are ever opened; the rest is listed and deleted, never followed. */
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'other';
@@ -72,8 +73,20 @@ export interface OpenFile {
   readonly stat: EntryStat;
   /** A stream over `[start, end]` inclusive, both optional. Closing the stream does not close the file. */
   stream(range?: { readonly start?: number; readonly end?: number }): Readable;
+  /** Lends the descriptor to a thread of this process until the promise settles. The number must not be kept. */
+  lend<T>(use: (fd: number) => Promise<T>): Promise<T>;
   /** Idempotent. Must be called once the last stream has ended. */
   close(): Promise<void>;
+}
+
+/** Where a thread of this process finds a file: one name in an open directory, and the only inode that is meant. */
+export interface LentName {
+  /** Descriptor of the directory; must not be kept. */
+  readonly directory: number;
+  readonly name: Buffer;
+  readonly inode: bigint;
+  /** `st_dev` of the volume; a file on another device is none of it. */
+  readonly device: bigint;
 }
 
 /** One entry met by `walk`; `open` refuses anything but a regular file. `path` is relative to the folder's root. */
@@ -82,6 +95,8 @@ export interface WalkedEntry {
   readonly stat: EntryStat;
   /** Opens exactly the inode that was walked, by directory handle. @throws entry_not_found, entry_not_regular */
   open(): Promise<OpenFile>;
+  /** Lends where the entry lies until the promise settles, for many small files at little cost. @throws entry_not_found */
+  lend<T>(use: (lent: LentName) => Promise<T>): Promise<T>;
 }
 
 /** An entry that a walk could not hand out, and why (`symlink`, `other`, `name_not_utf8`, `unreadable`, `too_deep`). */
@@ -118,6 +133,8 @@ export interface StoredName {
  */
 export interface Volume {
   readonly name: string;
+  /** The threads that read and deflate for archives of this volume. */
+  readonly packer: Packer;
 
   /** Proves that the walk is safe here and that rename works from stage and trash to data. @throws volume_unavailable */
   selfTest(): Promise<void>;

@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises';
 import { upsertArchive } from '../db/queries/archives.ts';
 import { findMemberFolder } from '../db/queries/members.ts';
 import { type EntryPath, parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
+import type { JobProgress } from '../domain/job.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import type { ArchiveSummary } from '../storage/archive/archive-order.ts';
 import { measureSelection, selectEntries } from '../storage/archive/select-entries.ts';
@@ -12,6 +14,8 @@ import { folderIdOf, volumeOf } from './volume-of.ts';
 
 /** How long a finished archive can be downloaded. */
 const archiveHours = 24;
+/** A build that is done by then needs no total to compare its progress with. */
+const measureAfterMs = 1_000;
 
 type Context = JobContext<'archive.build'>;
 
@@ -28,6 +32,28 @@ async function requireReader(services: WorkerServices, { job }: Context): Promis
   return userId;
 }
 
+/** What the build will meet, by a walk of its own beside it; `total` is `null` until that has ended. */
+function measureBeside(context: Context, volume: Volume, paths: readonly EntryPath[]) {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  let total: JobProgress['of'] = null;
+  const measure = async (): Promise<void> => {
+    await setTimeout(measureAfterMs, undefined, { signal, ref: false });
+    total = await measureSelection(volume, folderIdOf(context.job), { paths, signal });
+  };
+  // It only decorates the progress: what breaks it breaks the build, too, or does not matter.
+  const measured = measure().catch(() => undefined);
+  return {
+    get total() {
+      return total;
+    },
+    async end(): Promise<void> {
+      stop.abort();
+      await measured;
+    },
+  };
+}
+
 /** Builds and publishes the file under the job's id; nothing of it stays when that fails. */
 async function build(
   context: Context,
@@ -36,10 +62,10 @@ async function build(
 ): Promise<{ summary: ArchiveSummary; content: StagedContent }> {
   const { job, signal } = context;
   const folderId = folderIdOf(job);
-  const of = await measureSelection(volume, folderId, { paths, signal });
   // What an earlier run left, whole or partial, is never added to.
   await volume.removeArchive(job.id);
   const target = await volume.createArchive(job.id);
+  const measure = measureBeside(context, volume, paths);
   try {
     const summary = await writeArchive({
       volume,
@@ -48,13 +74,17 @@ async function build(
       format: job.payload.format,
       sink: target.sink,
       signal,
-      onProgress: (done) => context.report({ ...done, of }),
+      onProgress: (done) => context.report({ ...done, of: measure.total }),
     });
     signal.throwIfAborted();
+    const { entries, bytes } = summary;
+    context.report({ entries, bytes, of: { entries, bytes } });
     return { summary, content: await target.finish() };
   } catch (error) {
     await target.abort();
     throw error;
+  } finally {
+    await measure.end();
   }
 }
 

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Archiver } from 'archiver';
-import { isDomainError } from '../../domain/errors.ts';
 import type { OpenFile, WalkedEntry } from '../volume.ts';
 import type { ArchiveProgress } from './archive-order.ts';
-import { type ArchiveFormat, type EntryFields, entryFields } from './entry-fields.ts';
+import { type EntryFields, entryFields } from './entry-fields.ts';
 import { type ContentHooks, exactBuffer, exactContent } from './exact-content.ts';
 import type { Omissions } from './omissions.ts';
+import { openOrOmit } from './open-or-omit.ts';
 
 /** Entries handed to the library and not yet written: bounds memory and open files. */
 const entriesInFlightMax = 16;
@@ -28,7 +28,6 @@ export interface Appender {
 /** What an {@link Appender} works on. */
 export interface AppenderOptions {
   readonly archive: Archiver;
-  readonly format: ArchiveFormat;
   readonly omissions: Omissions;
   readonly signal: AbortSignal;
   /** Told of read errors, which must end the whole archive. */
@@ -59,25 +58,6 @@ function openWindow(archive: Archiver, signal: AbortSignal) {
   };
 }
 
-/** Why an entry that was there a moment ago cannot be opened, or `undefined` when that is a failure of the volume. */
-function omissionReason(error: unknown): string | undefined {
-  if (isDomainError(error, 'entry_not_found')) return 'vanished';
-  if (isDomainError(error, 'entry_not_regular')) return 'changed';
-  if (isDomainError(error, 'entry_conflict')) return 'unreadable';
-  return undefined;
-}
-
-async function openOrOmit(entry: WalkedEntry, omissions: Omissions): Promise<OpenFile | undefined> {
-  try {
-    return await entry.open();
-  } catch (error) {
-    const reason = omissionReason(error);
-    if (reason === undefined) throw error;
-    omissions.add({ path: entry.path.join('/'), reason });
-    return undefined;
-  }
-}
-
 /** Streams of entries that the library has not finished, each with the file that must outlive its last read. */
 function trackSources({ archive, fail }: AppenderOptions) {
   const open = new Set<OpenSource>();
@@ -105,13 +85,13 @@ function trackSources({ archive, fail }: AppenderOptions) {
 }
 
 async function appendFile(
-  { archive, format }: AppenderOptions,
+  { archive }: AppenderOptions,
   entry: WalkedEntry,
   { file, hooks, sources }: { file: OpenFile; hooks: ContentHooks; sources: ReturnType<typeof trackSources> },
 ): Promise<void> {
   // The size that counts is that of the opened file; the walk's is older.
   const { sizeBytes } = file.stat;
-  const fields = entryFields(format, { path: entry.path, stat: file.stat, sizeBytes });
+  const fields = entryFields({ path: entry.path, stat: file.stat, sizeBytes });
   if (sizeBytes > bufferedBytesMax) {
     sources.append(file, exactContent(file, sizeBytes, hooks), fields);
     return;
@@ -125,7 +105,7 @@ async function appendFile(
 
 /** An appender for one archive. Its `close` must be awaited at the end, whatever the end is. */
 export function createAppender(options: AppenderOptions): Appender {
-  const { archive, format, omissions } = options;
+  const { archive, omissions } = options;
   const window = openWindow(archive, options.signal);
   const sources = trackSources(options);
   const done = { entries: 0, bytes: 0 };
@@ -148,7 +128,7 @@ export function createAppender(options: AppenderOptions): Appender {
       await window.waitBelow(entriesInFlightMax);
       if (entry.stat.kind === 'directory') {
         take();
-        archive.append('', entryFields(format, { path: entry.path, stat: entry.stat, sizeBytes: 0 }));
+        archive.append('', entryFields({ path: entry.path, stat: entry.stat, sizeBytes: 0 }));
         return;
       }
       const file = await openOrOmit(entry, omissions);

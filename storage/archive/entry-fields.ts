@@ -22,15 +22,6 @@ const ustarSecondsMax = 2 ** 31 - 1;
 /** The library takes everything before the first colon for a drive letter and cuts it off, unless this precedes it. */
 const noDriveLetter = './';
 
-/**
- * The name as a zip holds it. A backslash is no separator on our side but is one for zip readers on Windows, and the
- * library would turn it into `/`, so it is shown as its full-width twin (U+FF3C).
- */
-function zipName(name: string): string {
-  const visible = name.replaceAll('\\', '＼');
-  return /^\w+:/.test(visible) ? noDriveLetter + visible : visible;
-}
-
 /** The name for the fixed tar header, in a form that the library leaves alone. */
 function ustarName(name: string): string {
   const plain = name.replaceAll('\\', '_');
@@ -52,30 +43,24 @@ function tarFields(name: string, mtime: number): Pick<EntryFields, 'name' | 'dat
   return pax === undefined ? { name: ustar, date } : { name: ustar, date, pax };
 }
 
-/** The library itself clamps to the years that a zip has room for; it only must get a valid date. */
-function zipFields(name: string, mtime: number): Pick<EntryFields, 'name' | 'date'> {
-  return { name: zipName(name), date: new Date(Math.min(Math.max(mtime, 0), 2 ** 32) * 1000) };
-}
-
 /** The library wants the size of a streamed tar entry in this shape and reads nothing else of it. */
 function statsOfSize(sizeBytes: number): Stats {
   return Object.assign(Object.create(Stats.prototype), { size: sizeBytes });
 }
 
 /**
- * The header of one entry: relative name (`path` joined by `/`), permission bits without set-id and sticky bits,
+ * The tar header of one entry: relative name (`path` joined by `/`), permission bits without set-id and sticky bits,
  * modification time, and for a file exactly `sizeBytes` of content to come.
  */
-export function entryFields(
-  format: ArchiveFormat,
-  entry: { readonly path: readonly string[]; readonly stat: EntryStat; readonly sizeBytes: number },
-): EntryFields {
+export function entryFields(entry: {
+  readonly path: readonly string[];
+  readonly stat: EntryStat;
+  readonly sizeBytes: number;
+}): EntryFields {
   const { stat } = entry;
   const isDirectory = stat.kind === 'directory';
-  const name = entry.path.join('/') + (isDirectory ? '/' : '');
-  const naming = format === 'zip' ? zipFields(name, stat.mtime) : tarFields(name, stat.mtime);
   const fields: EntryFields = {
-    ...naming,
+    ...tarFields(entry.path.join('/') + (isDirectory ? '/' : ''), stat.mtime),
     type: isDirectory ? 'directory' : 'file',
     mode: stat.mode & 0o777,
   };

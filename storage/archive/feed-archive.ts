@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Archiver } from 'archiver';
 import type { EntryPath } from '../../domain/entry-path.ts';
 import { type Appender, createAppender } from './append-entries.ts';
 import type { ArchiveOrder, ArchiveProgress } from './archive-order.ts';
 import { entryNameBytesMax } from './entry-fields.ts';
-import { formatManifest, manifestName, type Omissions } from './omissions.ts';
+import { chooseManifestName, formatManifest, manifestName, type Omissions } from './omissions.ts';
 
 /** An order with the archive to feed. `signal` also ends the feed when the other end of the archive fails. */
 export interface Feed extends Omit<ArchiveOrder, 'sink'> {
@@ -59,7 +58,7 @@ export async function feedArchive(feed: Feed): Promise<ArchiveProgress> {
     // Only then is it known which files turned out short.
     await appender.drained();
     if (omissions.count > 0) {
-      const name = isManifestNameTaken ? `VFOLDER-SKIPPED-${randomUUID()}.txt` : manifestName;
+      const name = chooseManifestName(isManifestNameTaken);
       archive.append(formatManifest(omissions), { name, mode: 0o644, date: new Date() });
     }
     await finishArchive(archive, signal);

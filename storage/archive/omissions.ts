@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { SkippedEntry } from '../volume.ts';
 
 /** How many omissions are kept by name; the rest is only counted. */
@@ -46,6 +47,11 @@ export function gatherOmissions(onSkip?: (entry: SkippedEntry) => void): Omissio
       onSkip?.(entry);
     },
   };
+}
+
+/** What the manifest is called, so that it hides nothing of the folder's. */
+export function chooseManifestName(isTaken: boolean): string {
+  return isTaken ? `VFOLDER-SKIPPED-${randomUUID()}.txt` : manifestName;
 }
 
 /** The text of the manifest: one line per omission, names quoted as JSON so that a line break in a name is harmless. */

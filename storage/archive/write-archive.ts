@@ -3,18 +3,18 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
 import type { Archiver } from 'archiver';
 import type { ArchiveOrder, ArchiveSummary } from './archive-order.ts';
-import type { ArchiveFormat } from './entry-fields.ts';
 import { feedArchive } from './feed-archive.ts';
 import { gatherOmissions } from './omissions.ts';
+import { writeZip } from './write-zip.ts';
 
 // LAN links outrun deflate at its default level; level 1 is the one that keeps up.
 const relayBytes = 256 * 1024;
 const compression = { level: constants.Z_BEST_SPEED };
 
-/** Loaded with the first archive, because it takes longer to load than most of the rest of a process. */
-async function openArchiver(format: ArchiveFormat): Promise<Archiver> {
-  const { TarArchive, ZipArchive } = await import('archiver');
-  return format === 'zip' ? new ZipArchive({ zlib: compression }) : new TarArchive();
+/** Loaded with the first tar, because it takes longer to load than most of the rest of a process. */
+async function openTar(): Promise<Archiver> {
+  const { TarArchive } = await import('archiver');
+  return new TarArchive();
 }
 
 /**
@@ -35,14 +35,8 @@ function relayOf(archive: Archiver, onError: (error: unknown) => void) {
   };
 }
 
-/**
- * Writes an archive of regular files and directories into `sink`, in memory that does not grow with their sizes (a zip
- * keeps its directory of entries until the end). Headers are true whatever happens to the files meanwhile: growth is
- * cut, shrinkage filled with zeros. Omissions are said in a last entry, `VFOLDER-SKIPPED.txt`.
- * When it settles, every file it opened is closed. On failure `sink` is destroyed, so a reader notices.
- * @throws entry_not_found when a chosen path is gone; volume_unavailable on a read error; `signal.reason` when aborted
- */
-export async function writeArchive(order: ArchiveOrder): Promise<ArchiveSummary> {
+/** Writes a tar by way of the library. */
+async function writeTar(order: ArchiveOrder): Promise<ArchiveSummary> {
   const stop = new AbortController();
   const signal = order.signal === undefined ? stop.signal : AbortSignal.any([order.signal, stop.signal]);
   const failures: unknown[] = [];
@@ -52,7 +46,7 @@ export async function writeArchive(order: ArchiveOrder): Promise<ArchiveSummary>
   };
   // Until the pipeline listens.
   order.sink.once('error', fail);
-  const archive = await openArchiver(order.format);
+  const archive = await openTar();
   const { relay, unhook } = relayOf(archive, fail);
   signal.addEventListener('abort', unhook, { once: true });
   if (signal.aborted) unhook();
@@ -67,4 +61,15 @@ export async function writeArchive(order: ArchiveOrder): Promise<ArchiveSummary>
     throw failures[0];
   }
   return { ...done, skipped: omissions.listed, skippedCount: omissions.count };
+}
+
+/**
+ * Writes an archive of regular files and directories into `sink`, in memory that does not grow with their sizes (a zip
+ * keeps its directory of entries until the end). Headers are true whatever happens to the files meanwhile: growth is
+ * cut, shrinkage filled with zeros. Omissions are said in a last entry, `VFOLDER-SKIPPED.txt`.
+ * When it settles, every file it opened is closed. On failure `sink` is destroyed, so a reader notices.
+ * @throws entry_not_found when a chosen path is gone; volume_unavailable on a read error; `signal.reason` when aborted
+ */
+export function writeArchive(order: ArchiveOrder): Promise<ArchiveSummary> {
+  return order.format === 'zip' ? writeZip(order) : writeTar(order);
 }

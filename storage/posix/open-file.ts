@@ -58,6 +58,7 @@ function ownFile(fd: number, stat: EntryStat): OpenFile {
   const file = ownDescriptor(fd, (number) => syscalls.close(number));
   return {
     stat,
+    lend: (use) => file.using(use),
     stream: ({ start = 0, end = Number.MAX_SAFE_INTEGER } = {}) => streamOf(file, start, end),
     close: () => file.close(),
   };

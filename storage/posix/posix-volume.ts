@@ -1,4 +1,5 @@
 import type { EntryPath } from '../../domain/entry-path.ts';
+import { createPacker, type Packer } from '../archive/packer.ts';
 import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
 import { makeChild, ownDirectory, syncDirectory } from './directory.ts';
@@ -21,7 +22,10 @@ import { walkTree } from './tree-walk.ts';
 
 /** A volume with the descriptors it holds. */
 export interface PosixVolume extends Volume {
-  /** Closes the root, the folders kept open and the readers of unfinished listings. Only when nothing runs on it. */
+  /**
+   * Ends the threads, closes the root, the folders kept open and the readers of unfinished listings. Only when nothing
+   * runs on it.
+   */
   close(): Promise<void>;
 }
 
@@ -124,14 +128,17 @@ async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
  * folders and archives, when they are missing. Every access goes component by component through directory handles
  * under `/proc/self/fd`, so it needs Linux with /proc. Modes of what it makes are subject to the process's umask.
  * @param root absolute path of the mounted storage
+ * @param packer threads to share with others, who close them; else the volume has its own
  * @throws volume_unavailable when it cannot be opened or made
  */
 export async function openPosixVolume({
   name,
   root: path,
+  packer,
 }: {
   readonly name: string;
   readonly root: string;
+  readonly packer?: Packer;
 }): Promise<PosixVolume> {
   let root: VolumeRoot | undefined;
   try {
@@ -141,13 +148,15 @@ export async function openPosixVolume({
     await root?.close();
     throw errnoOf(error) === 0 ? error : volumeUnavailable(error);
   }
-  return volumeOn(root, name);
+  return volumeOn(root, name, packer);
 }
 
-function volumeOn(root: VolumeRoot, name: string): PosixVolume {
+function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixVolume {
   const readers = createReaderCache();
+  const packer = sharedPacker ?? createPacker();
   return {
     name,
+    packer,
     selfTest: () => selfTest(root),
     capacity: () => coded(() => capacityOf(root)),
     ...folderOperations(root),
@@ -159,6 +168,7 @@ function volumeOn(root: VolumeRoot, name: string): PosixVolume {
     removeArchive: (archiveId) => coded(() => removeArchive(root, archiveId)),
     listArchives: () => listArchives(root),
     async close() {
+      if (sharedPacker === undefined) await packer.close();
       readers.close();
       root.folders.close();
       await root.close();

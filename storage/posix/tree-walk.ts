@@ -1,10 +1,11 @@
+import type { BigIntStats } from 'node:fs';
 import type { EntryPath } from '../../domain/entry-path.ts';
 import type { SkippedEntry, WalkedEntry } from '../volume.ts';
 import { descend } from './descend.ts';
 import { type Directory, withDirectory } from './directory.ts';
 import { openChildSync, statSync } from './directory-sync.ts';
 import { decodeName, type EntryName, nameFromBytes } from './entry-name.ts';
-import { toEntryStat } from './entry-stat.ts';
+import { kindOf, toEntryStat } from './entry-stat.ts';
 import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { createLevelStack, type LevelStack } from './level-stack.ts';
@@ -42,25 +43,43 @@ function skip(walk: Walk, path: readonly string[], reason: string): void {
 }
 
 /**
- * Opens what was walked, however late: by the directory's handle while the walk keeps it, else by walking down again.
- * Either way only the inode that was met is opened.
+ * Lends the directory of what was walked, however late: while the walk keeps it, its handle, at once; else one from
+ * walking down again.
  */
-function openMet(walk: Walk, met: Met, inode: bigint): WalkedEntry['open'] {
-  return async () => {
-    try {
-      if (met.directory.isOpen) {
-        return await withDirectory(Promise.resolve(met.directory.share()), (directory) =>
-          openRegularFile(directory, met.name, inode),
-        );
+async function withMetDirectory<T>(
+  walk: Walk,
+  met: Met,
+  work: (directory: Directory) => Promise<T>,
+): Promise<T> {
+  try {
+    if (met.directory.isOpen) {
+      const directory = met.directory.share();
+      try {
+        return await work(directory);
+      } finally {
+        await directory.close();
       }
-      return await withDirectory(openArea(walk.root, walk.folderId, 'data'), (data) =>
-        withDirectory(descend(data, met.parents, 'entry_not_found'), (directory) =>
-          openRegularFile(directory, met.name, inode),
-        ),
-      );
-    } catch (error) {
-      throw toStorageError(error);
     }
+    return await withDirectory(openArea(walk.root, walk.folderId, 'data'), (data) =>
+      withDirectory(descend(data, met.parents, 'entry_not_found'), work),
+    );
+  } catch (error) {
+    throw toStorageError(error);
+  }
+}
+
+/** What the contract says of an entry that was met; only the inode that was met counts. */
+function handOut(walk: Walk, met: Met, path: readonly string[], found: BigIntStats): WalkedEntry {
+  const { ino: inode } = found;
+  return {
+    path,
+    stat: toEntryStat(found),
+    open: () => withMetDirectory(walk, met, (directory) => openRegularFile(directory, met.name, inode)),
+    lend: (use) =>
+      withMetDirectory(walk, met, (directory) => {
+        const { device } = directory;
+        return directory.using((fd) => use({ directory: fd, name: Buffer.from(met.name), inode, device }));
+      }),
   };
 }
 
@@ -70,12 +89,12 @@ function look(walk: Walk, met: Met): WalkedEntry | null {
   const path = [...met.parents, text];
   const found = statSync(met.directory, met.name);
   if (found === null) return null;
-  const stat = toEntryStat(found);
+  const kind = kindOf(found);
   if (!isAddressable) skip(walk, path, 'name_not_utf8');
-  else if (stat.kind === 'symlink' || stat.kind === 'other') skip(walk, path, stat.kind);
+  else if (kind === 'symlink' || kind === 'other') skip(walk, path, kind);
   // A mount point: whatever is behind it is none of the folder's.
   else if (found.dev !== met.directory.device) skip(walk, path, 'other');
-  else return { path, stat, open: openMet(walk, met, found.ino) };
+  else return handOut(walk, met, path, found);
   return null;
 }
 

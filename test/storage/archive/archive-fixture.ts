@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { parseEntryPath } from '../../../domain/entry-path.ts';
 import type { ArchiveSummary } from '../../../storage/archive/archive-order.ts';
 import type { ArchiveFormat } from '../../../storage/archive/entry-fields.ts';
+import type { Packer } from '../../../storage/archive/packer.ts';
 import { writeArchive } from '../../../storage/archive/write-archive.ts';
 import { folderComponents } from '../../../storage/posix/layout.ts';
 import { openPosixVolume, type PosixVolume } from '../../../storage/posix/posix-volume.ts';
@@ -24,10 +25,11 @@ export interface ArchiveFixture {
   close(): Promise<void>;
 }
 
-/** Makes a volume in a temporary directory; `close` removes it. */
-export async function createArchiveFixture(): Promise<ArchiveFixture> {
+/** Makes a volume in a temporary directory, with threads of its own or given ones; `close` removes it. */
+export async function createArchiveFixture(packer?: Packer): Promise<ArchiveFixture> {
   const dir = await createTempDir();
-  const volume = await openPosixVolume({ name: 'local', root: dir.path });
+  const threads = packer === undefined ? {} : { packer };
+  const volume = await openPosixVolume({ name: 'local', root: dir.path, ...threads });
   const folderId = randomUUID();
   await volume.createFolder(folderId);
   const data = join(dir.path, 'f', ...folderComponents(folderId), 'data');

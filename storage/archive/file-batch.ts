@@ -1,0 +1,91 @@
+import type { LentName, WalkedEntry } from '../volume.ts';
+import { entryNumbers, type FilesTask } from './pack-tasks.ts';
+import type { ZipEntry } from './zip-format.ts';
+
+/** Bounds of one batch: enough to make a message cheap, few enough to keep every thread busy. */
+const batchEntriesMax = 64;
+const batchBytesMax = 512 * 1024;
+/** Each costs a descriptor while the batch is under way. */
+const batchDirectoriesMax = 16;
+
+/** An entry of a batch, as its writer needs it again. */
+export interface Batched {
+  readonly entry: ZipEntry;
+  readonly path: readonly string[];
+}
+
+/** Directories and small files that are packed together. */
+export interface FileBatch {
+  readonly entries: readonly Batched[];
+  /** Content expected, in bytes. */
+  readonly sizeBytes: number;
+  readonly isFull: boolean;
+  add(entry: ZipEntry, walked: WalkedEntry): Promise<void>;
+  /** What to give to a thread. */
+  toTask(): Omit<FilesTask, 'kind'>;
+  /** Gives back what was lent. Must be called when no thread works on the batch any more. */
+  release(): void;
+}
+
+/** Lends where a file lies until `until` settles. @throws as `WalkedEntry.open` */
+function borrow(walked: WalkedEntry, until: Promise<void>): Promise<LentName> {
+  return new Promise((resolve, reject) => {
+    walked
+      .lend((lent) => {
+        resolve(lent);
+        return until;
+      })
+      .catch(reject);
+  });
+}
+
+/** An empty batch. */
+export function createFileBatch(): FileBatch {
+  const entries: (Batched & { readonly lent: LentName | null })[] = [];
+  const directories = new Set<number>();
+  let sizeBytes = 0;
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return {
+    entries,
+    get sizeBytes() {
+      return sizeBytes;
+    },
+    get isFull() {
+      return (
+        entries.length >= batchEntriesMax ||
+        sizeBytes >= batchBytesMax ||
+        directories.size >= batchDirectoriesMax
+      );
+    },
+    async add(entry, walked) {
+      const isFile = walked.stat.kind === 'file';
+      const lent = isFile ? await borrow(walked, released) : null;
+      entries.push({ entry, path: walked.path, lent });
+      if (lent !== null) directories.add(lent.directory);
+      if (isFile) sizeBytes += walked.stat.sizeBytes;
+    },
+    toTask: () => toTask(entries),
+    release: () => release(),
+  };
+}
+
+function toTask(entries: readonly (Batched & { readonly lent: LentName | null })[]): Omit<FilesTask, 'kind'> {
+  const text = Buffer.concat(
+    entries.flatMap(({ entry, lent }) => (lent === null ? [entry.name] : [entry.name, lent.name])),
+  );
+  const numbers = new Float64Array(entries.length * entryNumbers.count);
+  for (const [index, { entry, lent }] of entries.entries()) {
+    const fields = [entry.name.length, lent?.name.length ?? 0, lent?.directory ?? -1, entry.mode, entry.time];
+    numbers.set(fields, index * entryNumbers.count);
+  }
+  return {
+    device: entries.find(({ lent }) => lent !== null)?.lent?.device ?? 0n,
+    // A copy, because what comes from Buffer's pool cannot be given away.
+    text: new Uint8Array(text),
+    numbers,
+    inodes: BigUint64Array.from(entries, ({ lent }) => lent?.inode ?? 0n),
+  };
+}

@@ -1,0 +1,53 @@
+/** Work that runs ahead of being written: bounds what waits. */
+export interface StepLimits {
+  readonly stepsMax: number;
+  readonly bytesMax: number;
+}
+
+/** A queue of results that are written in the order in which their work was started. Not for concurrent use. */
+export interface OrderedSteps {
+  /**
+   * Takes work that has started, and what to do with its result; then writes until no more than the limits wait.
+   * @param weightBytes memory that the result may take
+   * @throws what any work or write fails with; the queue must only be settled then
+   */
+  push<T>(weightBytes: number, work: Promise<T>, write: (result: T) => Promise<void>): Promise<void>;
+  /** Writes everything. */
+  drain(): Promise<void>;
+  /** Waits until no work is running any more, however it ends. */
+  settle(): Promise<void>;
+}
+
+interface Step {
+  readonly weightBytes: number;
+  readonly work: Promise<unknown>;
+  write(): Promise<void>;
+}
+
+/** An empty queue. */
+export function createOrderedSteps({ stepsMax, bytesMax }: StepLimits): OrderedSteps {
+  const steps: Step[] = [];
+  let bytes = 0;
+  const writeNext = async (): Promise<void> => {
+    const [step] = steps;
+    if (step === undefined) return;
+    await step.write();
+    steps.shift();
+    bytes -= step.weightBytes;
+  };
+  return {
+    async push(weightBytes, work, write) {
+      // Its turn comes later; until then a failure must not count as unhandled.
+      work.catch(() => undefined);
+      steps.push({ weightBytes, work, write: async () => write(await work) });
+      bytes += weightBytes;
+      while (steps.length > stepsMax || (bytes > bytesMax && steps.length > 1)) await writeNext();
+    },
+    async drain() {
+      while (steps.length > 0) await writeNext();
+    },
+    async settle() {
+      await Promise.allSettled(steps.map(({ work }) => work));
+    },
+  };
+}

@@ -1,0 +1,232 @@
+import type { EntryStat } from '../volume.ts';
+
+// Field by field as in PKWARE's APPNOTE 6.3.10; section numbers below are of that document.
+
+/** How content is kept (4.4.5). */
+export const zipMethods = { stored: 0, deflated: 8 } as const;
+
+/** One entry as its headers describe it. `time` is seconds since 1970; `mode` has type and permission bits. */
+export interface ZipEntry {
+  readonly name: Uint8Array;
+  readonly mode: number;
+  readonly time: number;
+}
+
+/** What is known of content once it is packed. */
+export interface ZipContent {
+  readonly method: number;
+  readonly crc32: number;
+  readonly packedBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** Values up to here fit the 32-bit fields; the last one means "see the zip64 field" (4.4.8). */
+const field32Max = 0xffff_fffe;
+const field16Max = 0xfffe;
+const is64 = 0xffff_ffff;
+
+const localSignature = 0x0403_4b50;
+const centralSignature = 0x0201_4b50;
+const descriptorSignature = 0x0807_4b50;
+const endSignature = 0x0605_4b50;
+const end64Signature = 0x0606_4b50;
+const locator64Signature = 0x0706_4b50;
+
+const version = 20;
+const version64 = 45;
+/** Made on Unix (4.4.2), so that the upper half of the attributes is a mode. */
+const madeBy = (3 << 8) | version64;
+const flagDescriptor = 0x08;
+/** Names are UTF-8 (4.4.4, bit 11). */
+const flagUtf8 = 0x800;
+const directoryAttribute = 0x10;
+
+const localBytes = 30;
+const centralBytes = 46;
+/** Extended timestamp (4.6.1): the exact second in UTC, which the DOS fields cannot say. */
+const timeTag = 0x5455;
+const timeFieldBytes = 9;
+const zip64Tag = 0x0001;
+
+/** Bytes of a local header; `is64` when its sizes may need 64 bits. */
+export function localHeaderBytes(nameBytes: number, options: { readonly is64: boolean }): number {
+  return localBytes + nameBytes + timeFieldBytes + (options.is64 ? 20 : 0);
+}
+
+/** Tells whether content of this size needs zip64; deflate may make it a little larger, so the line is drawn early. */
+export function needsZip64(sizeBytes: number): boolean {
+  return sizeBytes > field32Max - 4 * 1024 * 1024;
+}
+
+/** DOS time and date (4.4.6): a local time of nowhere, so UTC; clamped to the years that it has. */
+function dosTime(seconds: number): number {
+  const date = new Date(Math.min(Math.max(seconds, 0), 2 ** 32) * 1000);
+  const year = date.getUTCFullYear();
+  if (year < 1980) return 0x0021_0000;
+  const day = ((year - 1980) << 9) | ((date.getUTCMonth() + 1) << 5) | date.getUTCDate();
+  const time = (date.getUTCHours() << 11) | (date.getUTCMinutes() << 5) | (date.getUTCSeconds() >> 1);
+  return ((day << 16) | time) >>> 0;
+}
+
+/** Times that 32 bits cannot say are clamped, as in the DOS fields. */
+function writeTimeField(target: Buffer, at: number, seconds: number): number {
+  target.writeUInt16LE(timeTag, at);
+  target.writeUInt16LE(timeFieldBytes - 4, at + 2);
+  target[at + 4] = 1;
+  target.writeInt32LE(Math.min(Math.max(Math.floor(seconds), -(2 ** 31)), 2 ** 31 - 1), at + 5);
+  return at + timeFieldBytes;
+}
+
+/**
+ * Writes a local header at `at` and answers where it ends. Without `content` the header announces a descriptor behind
+ * the content; `is64` then says of which kind.
+ */
+export function writeLocalHeader(
+  target: Buffer,
+  at: number,
+  entry: ZipEntry,
+  content: ZipContent | { readonly is64: boolean },
+): number {
+  const known = 'crc32' in content ? content : undefined;
+  const has64 = 'is64' in content && content.is64;
+  const { name } = entry;
+  target.writeUInt32LE(localSignature, at);
+  target.writeUInt16LE(has64 ? version64 : version, at + 4);
+  target.writeUInt16LE(flagUtf8 | (known === undefined ? flagDescriptor : 0), at + 6);
+  target.writeUInt16LE(known?.method ?? zipMethods.deflated, at + 8);
+  target.writeUInt32LE(dosTime(entry.time), at + 10);
+  target.writeUInt32LE(known?.crc32 ?? 0, at + 14);
+  target.writeUInt32LE(known?.packedBytes ?? (has64 ? is64 : 0), at + 18);
+  target.writeUInt32LE(known?.sizeBytes ?? (has64 ? is64 : 0), at + 22);
+  target.writeUInt16LE(name.length, at + 26);
+  target.writeUInt16LE(timeFieldBytes + (has64 ? 20 : 0), at + 28);
+  target.set(name, at + localBytes);
+  const end = writeTimeField(target, at + localBytes + name.length, entry.time);
+  if (!has64) return end;
+  target.writeUInt16LE(zip64Tag, end);
+  target.writeUInt16LE(16, end + 2);
+  target.fill(0, end + 4, end + 20);
+  return end + 20;
+}
+
+/** A local header by itself. */
+export function localHeader(entry: ZipEntry, content: ZipContent | { readonly is64: boolean }): Buffer {
+  const has64 = 'is64' in content && content.is64;
+  const header = Buffer.alloc(localHeaderBytes(entry.name.length, { is64: has64 }));
+  writeLocalHeader(header, 0, entry, content);
+  return header;
+}
+
+/** What follows content whose header promised a descriptor (4.3.9). */
+export function dataDescriptor(content: ZipContent, options: { readonly is64: boolean }): Buffer {
+  const descriptor = Buffer.alloc(options.is64 ? 24 : 16);
+  descriptor.writeUInt32LE(descriptorSignature, 0);
+  descriptor.writeUInt32LE(content.crc32, 4);
+  if (options.is64) {
+    descriptor.writeBigUInt64LE(BigInt(content.packedBytes), 8);
+    descriptor.writeBigUInt64LE(BigInt(content.sizeBytes), 16);
+  } else {
+    descriptor.writeUInt32LE(content.packedBytes, 8);
+    descriptor.writeUInt32LE(content.sizeBytes, 12);
+  }
+  return descriptor;
+}
+
+function isDirectory(mode: number): boolean {
+  return (mode & 0o170000) === 0o040000;
+}
+
+/** An entry of the central directory (4.3.12); `offset` is where its local header begins. */
+export function centralRecord(
+  entry: ZipEntry,
+  content: ZipContent & { readonly hasDescriptor: boolean },
+  offset: number,
+): Buffer {
+  const { name, mode } = entry;
+  const { packedBytes, sizeBytes } = content;
+  // In the order that 4.5.3 wants; only those that do not fit their own field.
+  const wide = [sizeBytes, packedBytes, offset].filter((value) => value > field32Max);
+  const wideBytes = wide.length === 0 ? 0 : 4 + 8 * wide.length;
+  const record = Buffer.allocUnsafe(centralBytes + name.length + timeFieldBytes + wideBytes);
+  record.writeUInt32LE(centralSignature, 0);
+  record.writeUInt16LE(madeBy, 4);
+  record.writeUInt16LE(wide.length === 0 ? version : version64, 6);
+  record.writeUInt16LE(flagUtf8 | (content.hasDescriptor ? flagDescriptor : 0), 8);
+  record.writeUInt16LE(content.method, 10);
+  record.writeUInt32LE(dosTime(entry.time), 12);
+  record.writeUInt32LE(content.crc32, 16);
+  record.writeUInt32LE(packedBytes > field32Max ? is64 : packedBytes, 20);
+  record.writeUInt32LE(sizeBytes > field32Max ? is64 : sizeBytes, 24);
+  record.writeUInt16LE(name.length, 28);
+  record.writeUInt16LE(timeFieldBytes + wideBytes, 30);
+  // No comment, first disk, no internal attributes.
+  record.fill(0, 32, 38);
+  record.writeUInt32LE(((mode << 16) | (isDirectory(mode) ? directoryAttribute : 0)) >>> 0, 38);
+  record.writeUInt32LE(offset > field32Max ? is64 : offset, 42);
+  record.set(name, centralBytes);
+  const end = writeTimeField(record, centralBytes + name.length, entry.time);
+  if (wide.length === 0) return record;
+  record.writeUInt16LE(zip64Tag, end);
+  record.writeUInt16LE(wideBytes - 4, end + 2);
+  for (const [index, value] of wide.entries()) record.writeBigUInt64LE(BigInt(value), end + 4 + 8 * index);
+  return record;
+}
+
+/** Where the central directory lies and how many entries it has. */
+export interface CentralPlace {
+  readonly entries: number;
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+function end64(place: CentralPlace): Buffer {
+  const record = Buffer.alloc(56 + 20);
+  record.writeUInt32LE(end64Signature, 0);
+  record.writeBigUInt64LE(44n, 4);
+  record.writeUInt16LE(madeBy, 12);
+  record.writeUInt16LE(version64, 14);
+  record.writeBigUInt64LE(BigInt(place.entries), 24);
+  record.writeBigUInt64LE(BigInt(place.entries), 32);
+  record.writeBigUInt64LE(BigInt(place.sizeBytes), 40);
+  record.writeBigUInt64LE(BigInt(place.offset), 48);
+  record.writeUInt32LE(locator64Signature, 56);
+  record.writeBigUInt64LE(BigInt(place.offset + place.sizeBytes), 64);
+  record.writeUInt32LE(1, 72);
+  return record;
+}
+
+/** The records that end a zip (4.3.14 to 4.3.16), with the wide ones when any number needs them. */
+export function endRecords(place: CentralPlace): Buffer {
+  const { entries, offset, sizeBytes } = place;
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(endSignature, 0);
+  end.writeUInt16LE(Math.min(entries, 0xffff), 8);
+  end.writeUInt16LE(Math.min(entries, 0xffff), 10);
+  end.writeUInt32LE(Math.min(sizeBytes, is64), 12);
+  end.writeUInt32LE(Math.min(offset, is64), 16);
+  const isWide = entries > field16Max || sizeBytes > field32Max || offset > field32Max;
+  return isWide ? Buffer.concat([end64(place), end]) : end;
+}
+
+/**
+ * The name as a zip holds it. A backslash is no separator on our side but is one for zip readers on Windows, so it is
+ * shown as its full-width twin (U+FF3C); what would be a drive letter gets a step in front of it.
+ */
+function zipName(name: string): string {
+  const visible = name.replaceAll('\\', '＼');
+  return /^\w+:/.test(visible) ? `./${visible}` : visible;
+}
+
+/** How an entry of a folder is described in a zip: permission bits without set-id and sticky bits. */
+export function zipEntry(
+  path: readonly string[],
+  stat: Pick<EntryStat, 'kind' | 'mode' | 'mtime'>,
+): ZipEntry {
+  const name = zipName(path.join('/'));
+  const type = stat.kind === 'directory' ? 0o040000 : 0o100000;
+  return {
+    name: Buffer.from(stat.kind === 'directory' ? `${name}/` : name),
+    mode: type | (stat.mode & 0o777),
+    time: stat.mtime,
+  };
+}
