@@ -2,6 +2,8 @@
 export const jobKinds = [
   'upload.commit',
   'entry.move',
+  'entries.copy',
+  'folder.clone',
   'trash.purge',
   'folder.purge',
   'archive.build',

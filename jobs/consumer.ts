@@ -16,6 +16,7 @@ export const usualConcurrency: Readonly<Record<QueueName, number>> = {
   delete: 4,
   archive: 1,
   quota: 2,
+  copy: 2,
 };
 
 /** What it takes to run jobs. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { JobKind } from '../domain/job.ts';
 
 /** Queues exist per name and volume, so that a worker only takes work for volumes it has mounted. */
-export const queueNames = ['upload', 'delete', 'archive', 'quota'] as const;
+export const queueNames = ['upload', 'delete', 'archive', 'quota', 'copy'] as const;
 
 /** One of {@link queueNames}. */
 export type QueueName = (typeof queueNames)[number];
@@ -45,6 +45,20 @@ export const jobContracts = {
     queue: 'upload',
     payload: z.strictObject({ from: z.string(), to: z.string(), into: z.boolean() }),
     timeoutMs: 10 * minute,
+  },
+  /** Copies an entry inside its folder: staged under the job's id, then shown by one rename. */
+  'entries.copy': {
+    ...usual,
+    queue: 'copy',
+    payload: z.strictObject({ from: z.string(), to: z.string(), into: z.boolean() }),
+    timeoutMs: 24 * 60 * minute,
+  },
+  /** Fills a new folder, which nobody sees until then, with what another one holds. */
+  'folder.clone': {
+    ...usual,
+    queue: 'copy',
+    payload: z.strictObject({ sourceId: z.uuid() }),
+    timeoutMs: 24 * 60 * minute,
   },
   /** Frees what was moved to `trash/<job id>` and settles its usage. */
   'trash.purge': {

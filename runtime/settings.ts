@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { apiVersionDefault, apiVersions } from '../domain/api-version.ts';
 
 /** Names of the queues that `VFOLDER_QUEUES` may choose from; a test holds them equal to those of jobs/contracts.ts. */
-const queueNames = ['upload', 'delete', 'archive', 'quota'] as const;
+const queueNames = ['upload', 'delete', 'archive', 'quota', 'copy'] as const;
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 

@@ -111,6 +111,21 @@ export interface WorkOptions {
   readonly onProgress?: (done: { readonly entries: number; readonly bytes: number }) => void;
 }
 
+/**
+ * Where a copy of walked entries goes: into the `data` of a folder that nobody sees yet, under the paths they were met
+ * under, or to a staged tree of its own, where `start`, the path that was walked, becomes the staged name itself.
+ */
+export type CopyTarget =
+  | { readonly area: 'data' }
+  | { readonly area: 'stage'; readonly stageId: string; readonly start: EntryPath };
+
+/** Bounds and hooks of a copy. */
+export interface CopyOptions extends WorkOptions {
+  /** Asked before each file for the room it takes; what it throws ends the copy. */
+  readonly admit: (file: Usage) => Promise<void>;
+  readonly onSkip: (entry: SkippedEntry) => void;
+}
+
 /** Usage of a tree; `directories` does not count against any limit. */
 export interface TreeUsage extends Usage {
   readonly directories: number;
@@ -203,6 +218,27 @@ export interface Volume {
    * it left half done is finished. Calling it again after success is a no-op.
    */
   resumeMove(folderId: string, from: EntryPath, to: EntryPath, inode: string): Promise<void>;
+
+  /**
+   * Copies what a walk of this or another volume meets, each file with its permission bits and time of change, never
+   * more bytes than were admitted. Durable when it resolves. A second call continues where a dead one stopped: files of
+   * the same size and time are kept. An inode with several names becomes several files.
+   * @returns what lies at the target then
+   */
+  copyTree(
+    folderId: string,
+    target: CopyTarget,
+    entries: AsyncIterable<WalkedEntry>,
+    options: CopyOptions,
+  ): Promise<TreeUsage>;
+  /**
+   * Makes a staged tree visible at `path` in one step, durably, never replacing anything. `inode` is the staged one's: an
+   * earlier call may have died at any point, and calling it again after success is a no-op.
+   * @throws entry_not_found (the directory that shall hold it, or the tree), entry_conflict
+   */
+  publishTree(folderId: string, stageId: string, path: EntryPath, inode: string): Promise<void>;
+  /** Removes a staged file or tree. Resumable; missing is fine. */
+  discardTree(folderId: string, stageId: string, options?: WorkOptions): Promise<void>;
 
   /** Makes the trash directory `trashId` (uuid, never used twice). */
   createTrash(folderId: string, trashId: string): Promise<void>;

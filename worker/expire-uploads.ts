@@ -9,6 +9,7 @@ import { isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
+import { expireCopies } from './expire-copies.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
@@ -49,7 +50,7 @@ async function expireBatch(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Ends upload sessions whose API process is gone: staged bytes first, then the reservation that covered them. */
+/** Ends upload sessions whose API process is gone, and copies whose job is: staged bytes first, then what covered them. */
 export function expireUploads(services: WorkerServices): JobHandler<'uploads.expire'> {
   return {
     run: async (context) => {
@@ -62,11 +63,12 @@ export function expireUploads(services: WorkerServices): JobHandler<'uploads.exp
         expired += batch.length;
         if (batch.length < batchSize) break;
       }
+      const copies = await expireCopies(services, volume, context.signal);
       const forgotten = await deleteFinishedUploads(services.db, {
         olderThanDays: historyDays,
         limit: historyBatch,
       });
-      return { result: { expired, forgotten } };
+      return { result: { expired, copies, forgotten } };
     },
   };
 }

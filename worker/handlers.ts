@@ -1,6 +1,8 @@
 import type { JobHandlers } from '../jobs/handler.ts';
 import { buildArchive } from './build-archive.ts';
+import { cloneFolder } from './clone-folder.ts';
 import { commitUpload } from './commit-upload.ts';
+import { copyEntries } from './copy-entries.ts';
 import { expireArchives } from './expire-archives.ts';
 import { expireUploads } from './expire-uploads.ts';
 import { measureUsage } from './measure-usage.ts';
@@ -16,6 +18,8 @@ export function makeHandlers(services: WorkerServices): JobHandlers {
   return {
     'upload.commit': commitUpload(services),
     'entry.move': moveEntry(services),
+    'entries.copy': copyEntries(services),
+    'folder.clone': cloneFolder(services),
     'trash.purge': purgeTrash(services),
     'folder.purge': purgeFolder(services),
     'archive.build': buildArchive(services),

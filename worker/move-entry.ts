@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { releaseClaims } from '../db/queries/path-claims.ts';
-import { type EntryPath, entryPathBelow, formatEntryPath, parseEntryPath } from '../domain/entry-path.ts';
+import { formatEntryPath, parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
+import { chooseTarget } from './choose-target.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import type { WorkerServices } from './services.ts';
 import { stopUnlessStopping } from './stop.ts';
@@ -16,19 +17,11 @@ const checkpointSchema = z.object({ to: z.string(), inode: z.string() });
 type Context = JobContext<'entry.move'>;
 type Decision = z.infer<typeof checkpointSchema>;
 
-async function chooseTarget(volume: Volume, folderId: string, job: Context['job']): Promise<EntryPath> {
-  const { from, to, into } = job.payload;
-  const target = parseEntryPath(to, 'read');
-  if (!into) return target;
-  const isBelow = target.length === 0 || (await volume.stat(folderId, target))?.kind === 'directory';
-  return isBelow ? entryPathBelow(target, parseEntryPath(from, 'read')) : target;
-}
-
 /** Claims both names, then notes what is to be moved where, so that a run after a crash can tell done from not begun. */
 async function decide(services: WorkerServices, context: Context, volume: Volume): Promise<Decision> {
   const { job } = context;
   const folderId = folderIdOf(job);
-  const target = await chooseTarget(volume, folderId, job);
+  const target = await chooseTarget(volume, folderId, job.payload);
   const to = formatEntryPath(target);
   const paths = [job.payload.from, to];
   await claimJobPaths(services, context, { folderId, actorId: job.actorId, paths, right: 'write' });

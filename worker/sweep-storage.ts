@@ -1,6 +1,8 @@
 import { findFolderPurge, findFolderStates, findJobStates, requeuePurge } from '../db/queries/sweep.ts';
 import { listOpenUploads } from '../db/queries/uploads.ts';
+import type { FolderState } from '../db/schema/folders.ts';
 import { isDomainError } from '../domain/errors.ts';
+import type { JobState } from '../domain/job.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
@@ -21,7 +23,11 @@ function isOld(stored: StoredName): boolean {
   return Date.now() - stored.modifiedAt.getTime() > graceMs;
 }
 
-/** Removes staged files that no open upload session can own. */
+function isUnfinished(state: JobState | undefined): boolean {
+  return state === 'queued' || state === 'running';
+}
+
+/** Removes staged files and trees that no open upload session and no unfinished copy can own. */
 async function sweepStages(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
   const old = (await volume.listStages(folderId)).filter(isOld);
   if (old.length === 0) return 0;
@@ -31,8 +37,10 @@ async function sweepStages(services: WorkerServices, volume: Volume, folderId: s
       Array.from({ length: upload.ordinalsEnd }, (_, ordinal) => stageIdOf(upload.id, ordinal)),
     ),
   );
-  const litter = old.filter((stored) => !owned.has(stored.id));
-  for (const stored of litter) await volume.discardStage(folderId, stored.id);
+  const unowned = old.filter((stored) => !owned.has(stored.id)).map(({ id }) => id);
+  const jobs = await findJobStates(services.db, unowned);
+  const litter = unowned.filter((id) => !isUnfinished(jobs.get(id)));
+  for (const id of litter) await volume.discardTree(folderId, id);
   return litter.length;
 }
 
@@ -49,8 +57,7 @@ async function sweepTrash(services: WorkerServices, volume: Volume, folderId: st
   );
   let swept = 0;
   for (const { id } of old) {
-    const state = states.get(id);
-    if (state === 'queued' || state === 'running') continue;
+    if (isUnfinished(states.get(id))) continue;
     swept += 1;
     if (await requeuePurge(services.db, id)) {
       services.jobs.dispatch([id]);
@@ -65,7 +72,7 @@ async function sweepTrash(services: WorkerServices, volume: Volume, folderId: st
 /** A deleted folder whose purge is not on its way gets one. */
 async function resumePurge(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
   const purge = await findFolderPurge(services.db, folderId);
-  if (purge?.state === 'queued' || purge?.state === 'running') return 0;
+  if (isUnfinished(purge?.state)) return 0;
   if (purge !== null && (await requeuePurge(services.db, purge.id))) {
     services.jobs.dispatch([purge.id]);
     return 1;
@@ -85,7 +92,7 @@ async function sweepFolder(
   services: WorkerServices,
   volume: Volume,
   folder: StoredName,
-  state: 'active' | 'deleted' | 'purged' | undefined,
+  state: FolderState | undefined,
   swept: Swept,
 ): Promise<void> {
   if (state === 'active') {
@@ -93,6 +100,8 @@ async function sweepFolder(
     swept.trash += await sweepTrash(services, volume, folder.id);
   } else if (state === 'deleted') {
     swept.folders += await resumePurge(services, volume, folder.id);
+  } else if (state === 'cloning') {
+    // It belongs to its job, whose end shows it or has it purged.
   } else if (isOld(folder)) {
     // No row: the request that made the directories died before it could record the folder.
     await volume.purgeFolder(folder.id);

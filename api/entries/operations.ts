@@ -38,7 +38,9 @@ function parseTarget(raw: string): EntryPath {
   return isRoot ? parseEntryPath('', 'read') : parseNamedEntryPath(withoutSlash(raw), 'write');
 }
 
-interface Move {
+/** What to do with one entry, parsed. */
+interface Placing {
+  readonly kind: 'entry.move' | 'entries.copy';
   readonly userId: string;
   readonly nameOrId: string;
   readonly from: EntryPath;
@@ -46,18 +48,18 @@ interface Move {
   readonly into: boolean;
 }
 
-async function startMove(services: EntryServices, move: Move): Promise<string> {
-  const { userId, nameOrId, from, to, into } = move;
+async function startPlacing(services: EntryServices, placing: Placing): Promise<string> {
+  const { kind, userId, nameOrId, from, to, into } = placing;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
   const volume = folderVolume(services, folder);
   if (isWithin(from, to)) {
-    throw domainError('entry_conflict', 'An entry cannot move to itself or into itself.');
+    throw domainError('entry_conflict', 'An entry cannot go to itself or into itself.');
   }
   if ((await volume.stat(folder.id, from)) === null) {
     throw domainError('entry_not_found', `"${formatEntryPath(from)}" does not exist.`);
   }
   const jobId = await services.jobs.enqueue(services.db, {
-    kind: 'entry.move',
+    kind,
     payload: { from: formatEntryPath(from), to: formatEntryPath(to), into },
     volume: folder.volume,
     folderId: folder.id,
@@ -75,7 +77,13 @@ async function startMove(services: EntryServices, move: Move): Promise<string> {
  */
 export async function moveEntry(services: EntryServices, request: MoveRequest): Promise<string> {
   const from = parseNamedEntryPath(withoutSlash(request.from), 'read');
-  return startMove(services, { ...request, from, to: parseTarget(request.to), into: true });
+  return startPlacing(services, {
+    ...request,
+    kind: 'entry.move',
+    from,
+    to: parseTarget(request.to),
+    into: true,
+  });
 }
 
 /**
@@ -89,5 +97,17 @@ export async function renameEntry(services: EntryServices, request: RenameReques
     throw domainError('path_invalid', 'The new name is one name without "/".');
   }
   const to = parseNamedEntryPath([...splitEntryPath(from).parent, name].join('/'), 'read');
-  return startMove(services, { ...request, from, to, into: false });
+  return startPlacing(services, { ...request, kind: 'entry.move', from, to, into: false });
+}
+
+/**
+ * Copies an entry inside its folder, with everything below it: into `to` when that is a directory, else to that very
+ * name, whose directory must exist. Never replaces anything. Needs `write`.
+ * @returns the id of the `entries.copy` job, which reports path, bytes, files and what was left out
+ * @throws as {@link moveEntry}; the job also quota_exceeded, entry_not_regular (a link or the like)
+ */
+export async function copyEntry(services: EntryServices, request: MoveRequest): Promise<string> {
+  const from = parseNamedEntryPath(withoutSlash(request.from), 'read');
+  const to = parseTarget(request.to);
+  return startPlacing(services, { ...request, kind: 'entries.copy', from, to, into: true });
 }

@@ -3,7 +3,7 @@ import type { JobView } from '../../jobs/job-client.ts';
 import { replyAfterJob } from '../http/job-reply.ts';
 import { withMessage } from '../profiles/folders.ts';
 import { defineRoute, type Reply, type Route } from '../route.ts';
-import { moveEntry, renameEntry } from './operations.ts';
+import { copyEntry, moveEntry, renameEntry } from './operations.ts';
 import { moveInput, renameFileInput } from './schemas.ts';
 
 /** What `entry.move` reports. */
@@ -28,6 +28,31 @@ const move = defineRoute({
   client: withMessage,
 });
 
+/** What `entries.copy` reports. */
+const copiedResult = placedResult.extend({
+  bytes: z.number(),
+  files: z.number(),
+  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  skipped_count: z.number(),
+});
+
+const copy = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/copy',
+  access: 'user',
+  right: 'write',
+  body: 'json',
+  input: moveInput,
+  handle: async (request) => {
+    const { services, principal, params, input } = request;
+    const entry = { userId: principal.userId, nameOrId: params.name ?? '', from: input.src, to: input.dst };
+    return replyAfterJob(request, await copyEntry(services, entry), (job) => ({
+      status: 201,
+      body: copiedResult.parse(job.result),
+    }));
+  },
+});
+
 const renameFile = defineRoute({
   method: 'POST',
   path: '/folders/:name/rename-file',
@@ -44,5 +69,5 @@ const renameFile = defineRoute({
   client: withMessage,
 });
 
-/** Moving entries inside a folder. */
-export const entryRoutes: readonly Route[] = [move, renameFile];
+/** Moving and copying entries inside a folder. */
+export const entryRoutes: readonly Route[] = [move, renameFile, copy];

@@ -44,7 +44,8 @@ export interface CreatedFolder {
   readonly volume: string;
 }
 
-type FolderServices = Pick<Services, 'db' | 'volumes' | 'defaultVolume' | 'jobs'>;
+/** What making folders takes. */
+export type FolderServices = Pick<Services, 'db' | 'volumes' | 'defaultVolume' | 'jobs'>;
 
 /** The folders a user owns or was given, by name. A page past the end is empty. */
 export async function listFolders(
@@ -75,8 +76,8 @@ export async function createFolder(
   },
 ): Promise<CreatedFolder> {
   const owner = { userId: request.userId, name: parseFolderName(request.name) };
-  const volume = place(services, request.host);
-  decide(owner, {
+  const volume = placeFolder(services, request.host);
+  decideFolder(owner, {
     isNameTaken: await isFolderNameTaken(services.db, owner),
     allowance: await findFolderAllowance(services.db, owner.userId),
   });
@@ -93,7 +94,11 @@ export async function createFolder(
   return folder;
 }
 
-function place(services: FolderServices, host: string | undefined) {
+/**
+ * The volume for a new folder: `host`, or the default one.
+ * @throws request_malformed (unknown host), volume_unavailable
+ */
+export function placeFolder(services: FolderServices, host: string | undefined) {
   if (host === undefined) return folderVolume(services, { volume: services.defaultVolume });
   const volume = services.volumes.get(host);
   if (volume !== undefined) return volume;
@@ -101,7 +106,8 @@ function place(services: FolderServices, host: string | undefined) {
   throw domainError('request_malformed', detail, { errors: [{ pointer: '/host', detail }] });
 }
 
-function decide(
+/** Decides on a new folder by what was found. @throws folder_name_taken, folder_limit_reached */
+export function decideFolder(
   owner: { readonly name: string },
   found: { readonly isNameTaken: boolean; readonly allowance: FolderAllowance | null },
 ): FolderAllowance {
@@ -120,7 +126,7 @@ async function recordFolder(
   folder: CreatedFolder & { readonly options: FolderOptions },
 ): Promise<void> {
   await services.db.transaction(async (tx) => {
-    const allowance = decide(folder, {
+    const allowance = decideFolder(folder, {
       allowance: await lockFolderAllowance(tx, userId),
       isNameTaken: false,
     });

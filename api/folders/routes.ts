@@ -1,6 +1,6 @@
 import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
-import { acceptedReply } from '../http/job-reply.ts';
+import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
 import {
   bareFolder,
@@ -10,12 +10,15 @@ import {
   withMessage,
 } from '../profiles/folders.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { cloneFolder } from './clone.ts';
 import { changeOptions, createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
 import {
+  cloneFolderInput,
   createFolderInput,
   folderOptionsInput,
   listFoldersInput,
   noInput,
+  presentClone,
   presentCreatedFolder,
   presentFolderDetails,
   presentFolderPage,
@@ -78,6 +81,27 @@ const read = defineRoute({
   client: bareFolder,
 });
 
+const clone = defineRoute({
+  method: 'POST',
+  path: '/folders/:name/clone',
+  access: 'user',
+  right: 'read',
+  body: 'json',
+  input: cloneFolderInput,
+  handle: async (request) => {
+    const { services, principal, params, input } = request;
+    const { usage_mode: usageMode, cloneable, permission } = input;
+    const { folder, jobId } = await cloneFolder(services, {
+      userId: principal.userId,
+      nameOrId: folderNamed(params),
+      targetName: input.target_name,
+      host: input.target_host ?? undefined,
+      options: { usageMode, cloneable, permission },
+    });
+    return replyAfterJob(request, jobId, (job) => ({ status: 201, body: presentClone(folder, job.result) }));
+  },
+});
+
 const updateOptions = defineRoute({
   method: 'POST',
   path: '/folders/:name/update-options',
@@ -132,5 +156,6 @@ export const folderRoutes: readonly Route[] = [
   read,
   rename,
   updateOptions,
+  clone,
   remove,
 ];

@@ -20,6 +20,15 @@ export const createFolderInput = z.object({
   unmanaged_path: z.null('Folders lie where the service puts them.').optional(),
 });
 
+/** Input of `POST /folders/:name/clone`. What is left out is the source's. */
+export const cloneFolderInput = z.object({
+  target_name: z.string(),
+  target_host: z.string().nullish(),
+  usage_mode: z.enum(usageModes).optional(),
+  permission: permissionInput.optional(),
+  cloneable: queryBoolean.optional(),
+});
+
 /** Input of `POST /folders/:name/update-options`. */
 export const folderOptionsInput = z.object({
   cloneable: queryBoolean.optional(),
@@ -82,6 +91,19 @@ export function presentFolderPage({ pages, count, folders }: FolderPage) {
 /** Reply of `POST /folders`. */
 export function presentCreatedFolder({ id, name, volume }: CreatedFolder) {
   return { id: toHexId(id), name, host: volume };
+}
+
+/** What `folder.clone` reports. */
+const clonedResult = z.object({
+  bytes: z.number(),
+  files: z.number(),
+  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  skipped_count: z.number(),
+});
+
+/** Reply of `POST /folders/:name/clone`. */
+export function presentClone(folder: CreatedFolder, result: unknown) {
+  return { ...presentCreatedFolder(folder), ...clonedResult.parse(result) };
 }
 
 /** Reply of `POST /folders/:name/update-options`. */

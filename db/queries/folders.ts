@@ -1,6 +1,7 @@
-import { and, count, eq, exists, sql } from 'drizzle-orm';
+import { and, count, eq, exists, inArray, sql } from 'drizzle-orm';
 import type { FolderOptions, UsageMode } from '../../domain/folder-options.ts';
 import type { Permission } from '../../domain/permission.ts';
+import type { Usage } from '../../domain/quota.ts';
 import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
@@ -12,7 +13,7 @@ export interface FolderAllowance {
   readonly foldersMax: number;
   readonly folderBytesMax: number;
   readonly folderFilesMax: number;
-  /** Live folders owned at the moment. */
+  /** Folders owned at the moment, those being made by a clone included. */
   readonly foldersOwned: number;
 }
 
@@ -26,13 +27,15 @@ export interface NewFolder {
   readonly permission?: Permission;
   readonly quotaBytes: number;
   readonly quotaFiles: number;
+  /** Default `active`. All of the limits of a folder that is `cloning` is reserved for what it is filled with. */
+  readonly state?: 'active' | 'cloning';
 }
 
 async function countOwnedFolders(executor: Executor, ownerId: string): Promise<number> {
   const [row] = await executor
     .select({ owned: count() })
     .from(folders)
-    .where(and(eq(folders.ownerId, ownerId), eq(folders.state, 'active')));
+    .where(and(eq(folders.ownerId, ownerId), inArray(folders.state, ['active', 'cloning'])));
   return row?.owned ?? 0;
 }
 
@@ -65,7 +68,9 @@ export async function lockFolderAllowance(tx: Executor, userId: string): Promise
 
 /** Records a folder. The caller records the owner's membership in the same transaction. */
 export async function insertFolder(tx: Executor, folder: NewFolder): Promise<void> {
-  await tx.insert(folders).values(folder);
+  const isCloning = folder.state === 'cloning';
+  const reserved = isCloning ? { reservedBytes: folder.quotaBytes, reservedFiles: folder.quotaFiles } : {};
+  await tx.insert(folders).values({ ...folder, ...reserved });
 }
 
 /**
@@ -140,4 +145,35 @@ export async function markFolderDeleted(
     .where(and(eq(folders.id, folderId), eq(folders.state, 'active'), exists(ownership)))
     .returning({ volume: folders.volume });
   return row ?? null;
+}
+
+/** Shows a folder that a clone has filled. @returns whether it was waiting for that */
+export async function settleClone(
+  tx: Executor,
+  clone: { readonly folderId: string; readonly usage: Usage },
+): Promise<boolean> {
+  const rows = await tx
+    .update(folders)
+    .set({
+      state: 'active',
+      usedBytes: clone.usage.bytes,
+      usedFiles: clone.usage.files,
+      reservedBytes: 0,
+      reservedFiles: 0,
+      mutationSeq: sql`${folders.mutationSeq} + 1`,
+      usageAsOf: sql`now()`,
+    })
+    .where(and(eq(folders.id, clone.folderId), eq(folders.state, 'cloning')))
+    .returning({ id: folders.id });
+  return rows.length > 0;
+}
+
+/** Gives up a folder that a clone did not fill. The caller ends its memberships and has it purged. @returns whether it was one */
+export async function markCloneDeleted(tx: Executor, folderId: string): Promise<boolean> {
+  const rows = await tx
+    .update(folders)
+    .set({ state: 'deleted', deletedAt: sql`now()` })
+    .where(and(eq(folders.id, folderId), eq(folders.state, 'cloning')))
+    .returning({ id: folders.id });
+  return rows.length > 0;
 }

@@ -129,9 +129,13 @@ export async function isFolderNameTaken(
   return rows.length > 0;
 }
 
-/** How many folders a user sees. Memberships exist for live folders only. */
+/** How many folders a user sees. */
 export async function countMemberFolders(executor: Executor, userId: string): Promise<number> {
-  const [row] = await executor.select({ total: count() }).from(members).where(eq(members.userId, userId));
+  const [row] = await executor
+    .select({ total: count() })
+    .from(members)
+    .innerJoin(folders, and(eq(folders.id, members.folderId), eq(folders.state, 'active')))
+    .where(eq(members.userId, userId));
   return row?.total ?? 0;
 }
 

@@ -1,13 +1,14 @@
 import { sql } from 'drizzle-orm';
 import type { JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
+import type { FolderState } from '../schema/folders.ts';
 
 /** States of the folders with these ids; ids without a row are missing from the answer. */
 export async function findFolderStates(
   db: Executor,
   folderIds: readonly string[],
-): Promise<Map<string, 'active' | 'deleted' | 'purged'>> {
-  const rows = await db.execute<{ id: string; state: 'active' | 'deleted' | 'purged' }>(sql`
+): Promise<Map<string, FolderState>> {
+  const rows = await db.execute<{ id: string; state: FolderState }>(sql`
     SELECT id, state FROM folders
     WHERE id IN (SELECT jsonb_array_elements_text(${JSON.stringify(folderIds)}::jsonb)::uuid)`);
   return new Map(rows.map((row) => [row.id, row.state]));

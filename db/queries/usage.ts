@@ -1,12 +1,12 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Usage } from '../../domain/quota.ts';
 import type { Executor } from '../client.ts';
-import { folders } from '../schema/folders.ts';
+import { type FolderState, folders } from '../schema/folders.ts';
 
 /** The counters of a folder; see the table `folders`. */
 export interface FolderUsage {
   readonly volume: string;
-  readonly state: 'active' | 'deleted' | 'purged';
+  readonly state: FolderState;
   readonly quotaBytes: number;
   readonly quotaFiles: number;
   readonly usedBytes: number;
@@ -72,6 +72,7 @@ export async function freeTrashUsage(tx: Executor, folderId: string, usage: Usag
 /** Ends a deleted folder whose bytes are gone: counters to zero, claims dropped. */
 export async function settleFolderPurge(tx: Executor, folderId: string): Promise<void> {
   await tx.execute(sql`DELETE FROM path_claims WHERE folder_id = ${folderId}`);
+  await tx.execute(sql`DELETE FROM copies WHERE folder_id = ${folderId}`);
   await tx
     .update(folders)
     .set({

@@ -4,10 +4,16 @@ import { usageModes, usualOptions } from '../../domain/folder-options.ts';
 import { permissions } from '../../domain/permission.ts';
 import { users } from './users.ts';
 
+const folderStates = ['active', 'cloning', 'deleted', 'purged'] as const;
+
+/** The life of a folder; see the table. */
+export type FolderState = (typeof folderStates)[number];
+
 const counter = (name: string) => bigint(name, { mode: 'number' }).notNull().default(0);
 
 /**
- * Virtual folders with their limits and counters. `used_*` is what lies in `data`, `trash_*` what is removed but not
+ * Virtual folders with their limits and counters. One that is `cloning` belongs to its owner, name and limit included, but
+ * nobody sees it. `used_*` is what lies in `data`, `trash_*` what is removed but not
  * yet purged, `reserved_*` what open uploads may still add; a reservation is granted only while the three and the
  * new amount fit the quota. There is no CHECK on that sum: lowering a quota or a recount may legitimately exceed it.
  */
@@ -19,9 +25,7 @@ export const folders = pgTable(
       .notNull()
       .references(() => users.id),
     volume: text('volume').notNull(),
-    state: text('state', { enum: ['active', 'deleted', 'purged'] })
-      .notNull()
-      .default('active'),
+    state: text('state', { enum: folderStates }).notNull().default('active'),
     usageMode: text('usage_mode', { enum: usageModes }).notNull().default(usualOptions.usageMode),
     cloneable: boolean('cloneable').notNull().default(usualOptions.cloneable),
     /** What an invitation offers that names no permission. */
@@ -47,7 +51,7 @@ export const folders = pgTable(
     deletedAt: timestamp('deleted_at', { withTimezone: true }),
   },
   (table) => [
-    index('folders_owner_idx').on(table.ownerId).where(sql`state = 'active'`),
+    index('folders_owner_idx').on(table.ownerId).where(sql`state IN ('active', 'cloning')`),
     index('folders_state_idx').on(table.state, table.id),
     index('folders_usage_due_idx').on(table.volume, table.usageDueAt).where(sql`state = 'active'`),
     check(

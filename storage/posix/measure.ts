@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { isDomainError } from '../../domain/errors.ts';
 import type { TreeUsage, WorkOptions } from '../volume.ts';
-import { type Directory, openChild, withDirectory } from './directory.ts';
+import { type Directory, openChild, syncDirectory, withDirectory } from './directory.ts';
 import { byteNames, openChildSync, openUpSync, statSync } from './directory-sync.ts';
 import { type ByteName, nameFromBytes } from './entry-name.ts';
 import { entryNotFound, hasErrno } from './errno.ts';
@@ -67,20 +67,51 @@ function openToCount(directory: Directory, name: ByteName): Directory | null {
   }
 }
 
-/** Counts a whole tree of any depth and width with a bounded number of descriptors. `start` stays open. */
-async function countTree(start: Directory, pace: Pace, countLinked: CountLinked): Promise<void> {
+/**
+ * Counts a whole tree of any depth and width with a bounded number of descriptors. `start` stays open. `visit` gets each
+ * directory once.
+ */
+async function countTree(
+  start: Directory,
+  pace: Pace,
+  countLinked: CountLinked,
+  visit: (directory: Directory) => Promise<void> = async () => undefined,
+): Promise<void> {
   const levels = createLevelStack();
   try {
+    await visit(start);
     levels.push('start', start.share(), await countEvenLocked(start, pace, countLinked));
     for (let next = levels.next(); next !== null; next = levels.next()) {
       if (pace.isOver()) await pace.rest();
       const child = openToCount(next.directory, next.name);
       if (child === null) continue;
-      levels.push(nameFromBytes(next.name), child, await countEvenLocked(child, pace, countLinked));
+      const names = await visitAndCount(child, pace, { countLinked, visit });
+      levels.push(nameFromBytes(next.name), child, names);
     }
   } finally {
     levels.close();
   }
+}
+
+async function visitAndCount(
+  child: Directory,
+  pace: Pace,
+  by: { readonly countLinked: CountLinked; readonly visit: (directory: Directory) => Promise<void> },
+): Promise<ByteName[]> {
+  try {
+    await by.visit(child);
+    return await countEvenLocked(child, pace, by.countLinked);
+  } catch (error) {
+    await child.close();
+    throw error;
+  }
+}
+
+/** Counts a tree that only we can reach and makes the names in each of its directories durable. */
+export async function syncAndCount(start: Directory, options: WorkOptions): Promise<TreeUsage> {
+  const pace = createPace(options);
+  await countTree(start, pace, (stat) => countFile(stat, pace), syncDirectory);
+  return toTreeUsage(pace.tally);
 }
 
 /** `Volume.measure`. */

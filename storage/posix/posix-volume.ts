@@ -2,6 +2,7 @@ import type { EntryPath } from '../../domain/entry-path.ts';
 import { createPacker, type Packer } from '../archive/packer.ts';
 import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
+import { copyTree, discardTree, publishTree } from './copy-tree.ts';
 import { makeChild, ownDirectory, syncDirectory } from './directory.ts';
 import { makeDirectory, moveEntry, openEntry, resumeMove, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
@@ -84,6 +85,17 @@ function entryOperations(
   };
 }
 
+function copyOperations(root: VolumeRoot): Pick<Volume, 'copyTree' | 'publishTree' | 'discardTree'> {
+  return {
+    copyTree: (folderId, target, entries, options) =>
+      coded(() => copyTree(root, folderId, target, { entries, options })),
+    publishTree: (folderId: string, stageId: string, path: EntryPath, inode: string) =>
+      coded(() => publishTree(root, folderId, stageId, { path, inode })),
+    discardTree: (folderId: string, stageId: string, options?: WorkOptions) =>
+      coded(() => discardTree(root, folderId, stageId, options)),
+  };
+}
+
 function trashOperations(
   root: VolumeRoot,
 ): Pick<
@@ -162,6 +174,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     ...folderOperations(root),
     ...stageOperations(root),
     ...entryOperations(root, readers),
+    ...copyOperations(root),
     ...trashOperations(root),
     createArchive: (archiveId) => coded(() => createArchive(root, archiveId)),
     openArchive: (archiveId) => coded(() => openArchive(root, archiveId)),

@@ -192,7 +192,8 @@ async function purgeContents(purgeRoot: Directory, pace: Pace): Promise<void> {
   throw entryConflict('Files are still being created in what is purged.', purge.failures[0]);
 }
 
-async function removeEmptied(parent: Directory, name: EntryName, pace: Pace): Promise<void> {
+/** Empties a directory that nobody else can reach by name, and removes it. @throws as {@link purgeContents}; ENOENT */
+export async function removeEmptied(parent: Directory, name: EntryName, pace: Pace): Promise<void> {
   await withDirectory(openChild(parent, name), (directory) => purgeContents(directory, pace));
   await removeChild(parent, name);
 }

@@ -19,6 +19,11 @@ export const syscalls = {
   chmod: promisify(fs.chmod),
   statfs: promisify(fs.statfs),
   symlink: promisify(fs.symlink),
+  copyFile: promisify(fs.copyFile),
+  write: promisify(fs.write),
+  ftruncate: promisify(fs.ftruncate),
+  fchmod: promisify(fs.fchmod),
+  futimes: promisify(fs.futimes),
 } as const;
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;

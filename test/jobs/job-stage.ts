@@ -53,6 +53,8 @@ export function handlersWith(given: Partial<JobHandlers>): JobHandlers {
   return {
     'upload.commit': idle,
     'entry.move': idle,
+    'entries.copy': idle,
+    'folder.clone': idle,
     'trash.purge': idle,
     'folder.purge': idle,
     'archive.build': idle,

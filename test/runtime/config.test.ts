@@ -131,7 +131,7 @@ describe('readConfig', () => {
     ],
     [
       { VFOLDER_QUEUES: 'upload,mail' },
-      'VFOLDER_QUEUES must be one or more of upload, delete, archive, quota, joined by commas, not "upload,mail".',
+      'VFOLDER_QUEUES must be one or more of upload, delete, archive, quota, copy, joined by commas, not "upload,mail".',
     ],
     [{ VFOLDER_CONCURRENCY: '0' }, 'VFOLDER_CONCURRENCY must be a whole number from 1 to 256, not "0".'],
     [

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import { describeArchives } from './contract/archives.ts';
+import { describeCopying } from './contract/copying.ts';
 import { describeEntries } from './contract/entries.ts';
 import { describeFolders } from './contract/folders.ts';
 import { describeListing } from './contract/listing.ts';
@@ -28,6 +29,7 @@ export function describeVolumeContract(name: string, open: OpenTestVolume): void
     describe('entries', () => describeEntries(test));
     describe('listing', () => describeListing(test));
     describe('walking', () => describeWalking(test));
+    describe('copying', () => describeCopying(test));
     describe('trash', () => describeTrash(test));
     describe('archives', () => describeArchives(test));
   });

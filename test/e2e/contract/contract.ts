@@ -3,6 +3,7 @@ import type { QueueBackend } from '../support/service.ts';
 import { describeAdmin } from './admin.ts';
 import { describeApis } from './apis.ts';
 import { describeAuth } from './auth.ts';
+import { describeCopies } from './copies.ts';
 import { describeDeletions } from './deletions.ts';
 import { describeDownloads } from './downloads.ts';
 import { describeFiles } from './files.ts';
@@ -27,6 +28,7 @@ export function describeContract(backend: QueueBackend): void {
   describe('downloads', () => describeDownloads(stage));
   describe('deletions', () => describeDeletions(stage));
   describe('moves', () => describeMoves(stage));
+  describe('copies', () => describeCopies(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
   describe('ownership', () => describeOwnership(stage));

@@ -22,6 +22,8 @@ const documentedRoutes = [
   'DELETE /folders/:name/delete_files',
   'POST /folders/:name/move',
   'POST /folders/:name/rename-file',
+  'POST /folders/:name/copy',
+  'POST /folders/:name/clone',
   'POST /folders/:name/rename',
   'POST /folders/:name/update-options',
   'POST /folders/:name/transfer',

@@ -74,6 +74,18 @@ const rows: readonly Row[] = [
     ask: (folder) => ['POST', folder.path('move'), { json: { src: 'a', dst: 'a' } }],
   },
   {
+    route: 'POST copy to itself',
+    may: writers,
+    status: 400,
+    ask: (folder) => ['POST', folder.path('copy'), { json: { src: 'a', dst: 'a' } }],
+  },
+  {
+    route: 'POST clone under a bad name',
+    may: owners,
+    status: 400,
+    ask: (folder) => ['POST', folder.path('clone'), { json: { target_name: 'a/b' } }],
+  },
+  {
     route: 'POST rename-file to itself',
     may: writers,
     status: 400,

@@ -140,6 +140,33 @@ describe('while a container swaps a directory with a link to outside', () => {
     await expectNoEscape(counts);
   });
 
+  it('copies only what is in the folder, and shows copies only there', async () => {
+    const options = { admit: async () => undefined, onSkip: () => undefined };
+    const check = async (name: string): Promise<void> => {
+      for await (const { path, stat } of test.volume.walk(test.folderId, at(name), {})) {
+        if (path.includes(canaryName)) throw new Error('escaped: copied the canary');
+        if (stat.kind === 'file' && stat.sizeBytes !== 'inside'.length)
+          throw new Error('escaped: copied a file');
+      }
+    };
+    const counts = await underAttack(async (round) => {
+      const stageId = randomUUID();
+      const start = at('swap');
+      const entries = test.volume.walk(test.folderId, start, {});
+      try {
+        await test.volume.copyTree(test.folderId, { area: 'stage', stageId, start }, entries, options);
+        const inode = (await test.volume.statStage(test.folderId, stageId))?.inode ?? '';
+        const name = round % 2 === 0 ? `copy-${round}` : `swap/copy-${round}`;
+        await test.volume.publishTree(test.folderId, stageId, at(name), inode);
+        if (round % 2 === 1) await test.volume.move(test.folderId, at(name), at(`copy-${round}`));
+        await check(`copy-${round}`);
+      } finally {
+        await test.volume.discardTree(test.folderId, stageId);
+      }
+    });
+    await expectNoEscape(counts);
+  });
+
   it('commits uploads only into the folder', async () => {
     const counts = await underAttack(async (round) => {
       const stageId = randomUUID();

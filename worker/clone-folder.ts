@@ -1,0 +1,100 @@
+import type { Executor } from '../db/client.ts';
+import { markCloneDeleted, settleClone } from '../db/queries/folders.ts';
+import { deleteFolderMembers, findMemberFolder, type MemberFolder } from '../db/queries/members.ts';
+import { findFolderUsage } from '../db/queries/usage.ts';
+import { parseEntryPath } from '../domain/entry-path.ts';
+import { domainError } from '../domain/errors.ts';
+import type { Usage } from '../domain/quota.ts';
+import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import { gatherOmissions } from '../storage/archive/omissions.ts';
+import { noRoom } from './no-room.ts';
+import type { WorkerServices } from './services.ts';
+import { folderIdOf, volumeOf } from './volume-of.ts';
+
+/** Entries left out that a result names; the rest is only counted. */
+const skippedListedMax = 100;
+
+type Job = JobContext<'folder.clone'>['job'];
+
+/** The source, if whoever asked may still make a folder of their own of it. @throws not_found */
+async function requireSource(db: Executor, { actorId: userId, payload }: Job): Promise<MemberFolder> {
+  const reference = { folderId: payload.sourceId, name: '', right: 'read' } as const;
+  const source = userId === null ? null : await findMemberFolder(db, { userId, ...reference });
+  if (source !== null && (source.isOwner || source.cloneable)) return source;
+  throw domainError('not_found', 'The folder to clone is gone, or cloning it is no longer permitted.');
+}
+
+async function requireTarget(services: WorkerServices, folderId: string): Promise<Usage> {
+  const target = await findFolderUsage(services.db, folderId);
+  if (target?.state !== 'cloning') throw domainError('not_found', 'The folder to fill is gone.');
+  return { bytes: target.quotaBytes, files: target.quotaFiles };
+}
+
+/** All of the limit is reserved for the clone, so it is compared with alone. */
+function admitter(services: WorkerServices, folderId: string, limit: Usage) {
+  const admitted = { bytes: 0, files: 0 };
+  return async ({ bytes, files }: Usage): Promise<void> => {
+    admitted.bytes += bytes;
+    admitted.files += files;
+    const fits = admitted.bytes <= limit.bytes && admitted.files <= limit.files;
+    if (!fits) throw await noRoom(services.db, folderId, admitted);
+  };
+}
+
+async function fill(services: WorkerServices, context: JobContext<'folder.clone'>): Promise<JobOutcome> {
+  const { job, signal } = context;
+  const folderId = folderIdOf(job);
+  const source = await requireSource(services.db, job);
+  const limit = await requireTarget(services, folderId);
+  const admit = admitter(services, folderId, limit);
+  const omissions = gatherOmissions();
+  const onSkip = omissions.add;
+  const entries = volumeOf(services, source.volume).walk(source.id, parseEntryPath('', 'read'), {
+    signal,
+    onSkip,
+  });
+  const of = { entries: source.usedFiles, bytes: source.usedBytes };
+  const volume = volumeOf(services, job.volume);
+  const { bytes, files } = await volume.copyTree(folderId, { area: 'data' }, entries, {
+    signal,
+    onSkip,
+    admit,
+    onProgress: (done) => context.report({ ...done, of }),
+  });
+  const usage = { bytes, files };
+  // What an earlier run copied and the source no longer has is part of the tree as well.
+  if (bytes > limit.bytes || files > limit.files) throw await noRoom(services.db, folderId, usage);
+  const skipped = omissions.listed.slice(0, skippedListedMax);
+  return {
+    result: { folder_id: folderId, ...usage, skipped, skipped_count: omissions.count },
+    settle: async (tx) => {
+      await requireSource(tx, job);
+      if (!(await settleClone(tx, { folderId, usage }))) {
+        throw domainError('not_found', 'The folder to fill is gone.');
+      }
+    },
+  };
+}
+
+/**
+ * Fills a folder that nobody sees with what another one holds, on any two volumes that this worker has, and shows it in
+ * the transaction that ends the job. A run after a crash keeps what is whole. The source is read as it is found.
+ */
+export function cloneFolder(services: WorkerServices): JobHandler<'folder.clone'> {
+  return {
+    run: (context) => fill(services, context),
+    abandon: async (tx, job) => {
+      const folderId = job.folderId;
+      if (folderId === null || !(await markCloneDeleted(tx, folderId))) return;
+      await deleteFolderMembers(tx, folderId);
+      const purge = {
+        kind: 'folder.purge',
+        payload: {},
+        volume: job.volume,
+        folderId,
+        actorId: null,
+      } as const;
+      await services.jobs.enqueue(tx, purge);
+    },
+  };
+}

@@ -1,0 +1,189 @@
+import { z } from 'zod';
+import { releaseCopy, reserveCopy, settleCopy } from '../db/queries/copies.ts';
+import { releaseClaims } from '../db/queries/path-claims.ts';
+import { formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
+import { domainError, isDomainError } from '../domain/errors.ts';
+import type { Usage } from '../domain/quota.ts';
+import { JobCancelledError } from '../jobs/abort-reasons.ts';
+import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import { measureRequest } from '../jobs/measure-request.ts';
+import { gatherOmissions } from '../storage/archive/omissions.ts';
+import type { Volume } from '../storage/volume.ts';
+import { chooseTarget } from './choose-target.ts';
+import { claimJobPaths, requireActor } from './claim-job-paths.ts';
+import { noRoom } from './no-room.ts';
+import type { WorkerServices } from './services.ts';
+import { stopUnlessStopping } from './stop.ts';
+import { folderIdOf, volumeOf } from './volume-of.ts';
+
+/** Entries left out that a result names; the rest is only counted. */
+const skippedListedMax = 100;
+
+/** A tree that is staged whole and about to be shown; a run after a crash only finishes that. The claim stands as long. */
+const checkpointSchema = z.object({
+  to: z.string(),
+  inode: z.string(),
+  bytes: z.number(),
+  files: z.number(),
+  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  skippedCount: z.number(),
+});
+
+type Context = JobContext<'entries.copy'>;
+type Staged = z.infer<typeof checkpointSchema>;
+
+interface Work {
+  readonly services: WorkerServices;
+  readonly context: Context;
+  readonly volume: Volume;
+  readonly folderId: string;
+}
+
+/** Refuses early what the end would refuse, before anything is copied. @returns where the copy would go */
+async function check({ services, context, volume, folderId }: Work): Promise<string> {
+  const { payload, actorId } = context.job;
+  await requireActor(services.db, { folderId, actorId, right: 'write' });
+  const source = await volume.stat(folderId, parseEntryPath(payload.from, 'read'));
+  if (source === null) throw domainError('entry_not_found', `"${payload.from}" does not exist.`);
+  if (source.kind !== 'file' && source.kind !== 'directory') {
+    throw domainError('entry_not_regular', `"${payload.from}" is neither a regular file nor a directory.`);
+  }
+  const target = await chooseTarget(volume, folderId, payload);
+  const to = formatEntryPath(target);
+  if ((await volume.stat(folderId, target)) !== null) {
+    throw domainError('entry_conflict', `"${to}" exists; a copy replaces nothing.`);
+  }
+  const parent = await volume.stat(folderId, splitEntryPath(target).parent);
+  if (parent === null)
+    throw domainError('entry_not_found', `The directory that shall hold "${to}" does not exist.`);
+  if (parent.kind !== 'directory')
+    throw domainError('entry_conflict', `What shall hold "${to}" is no directory.`);
+  return to;
+}
+
+async function measureSource({ context, volume, folderId }: Work): Promise<Usage> {
+  const total = { bytes: 0, files: 0 };
+  const { signal, job } = context;
+  for await (const { stat } of volume.walk(folderId, parseEntryPath(job.payload.from, 'read'), { signal })) {
+    if (stat.kind !== 'file') continue;
+    total.bytes += stat.sizeBytes;
+    total.files += 1;
+  }
+  return total;
+}
+
+async function reserve({ services, context, folderId }: Work, amount: Usage): Promise<void> {
+  const copy = { jobId: context.job.id, folderId };
+  const isGranted = await context.fenced((tx) => reserveCopy(tx, copy, amount));
+  if (!isGranted) throw await noRoom(services.db, folderId, amount);
+}
+
+/** Everything is reserved before it is written: what was measured at once, what the tree grew by since file by file. */
+function admitter(work: Work, measured: Usage): (file: Usage) => Promise<void> {
+  let reserved = measured;
+  let admitted: Usage = { bytes: 0, files: 0 };
+  return async (file) => {
+    admitted = { bytes: admitted.bytes + file.bytes, files: admitted.files + file.files };
+    if (admitted.bytes <= reserved.bytes && admitted.files <= reserved.files) return;
+    reserved = {
+      bytes: Math.max(reserved.bytes, admitted.bytes),
+      files: Math.max(reserved.files, admitted.files),
+    };
+    await reserve(work, reserved);
+  };
+}
+
+/** Copies to staging, out of everybody's sight; a later run continues what an earlier one left. */
+async function stageTree(work: Work): Promise<Omit<Staged, 'to'>> {
+  const { context, volume, folderId } = work;
+  const { job, signal } = context;
+  const measured = await measureSource(work);
+  await reserve(work, measured);
+  const omissions = gatherOmissions();
+  const onSkip = omissions.add;
+  const start = parseEntryPath(job.payload.from, 'read');
+  const entries = volume.walk(folderId, start, { signal, onSkip });
+  const target = { area: 'stage', stageId: job.id, start } as const;
+  const { bytes, files } = await volume.copyTree(folderId, target, entries, {
+    signal,
+    onSkip,
+    admit: admitter(work, measured),
+    onProgress: (done) => context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
+  });
+  // What an earlier run copied and the source no longer has is part of the tree as well.
+  await reserve(work, { bytes, files });
+  const staged = await volume.statStage(folderId, job.id);
+  if (staged === null) throw domainError('entry_not_found', `"${job.payload.from}" is gone.`);
+  const skipped = omissions.listed.slice(0, skippedListedMax);
+  return { inode: staged.inode, bytes, files, skipped, skippedCount: omissions.count };
+}
+
+/** Claims the target once the tree is whole, for a claim keeps others waiting. */
+async function decide(work: Work): Promise<Staged> {
+  const { services, context, folderId } = work;
+  const to = await check(work);
+  const tree = await stageTree(work);
+  const { actorId } = context.job;
+  await claimJobPaths(services, context, { folderId, actorId, paths: [to], right: 'write' });
+  const staged = { ...tree, to };
+  await context.fenced(async () => undefined, staged);
+  return staged;
+}
+
+async function copy(work: Work): Promise<JobOutcome> {
+  const { context, volume, folderId } = work;
+  const { job, signal } = context;
+  const saved = checkpointSchema.safeParse(job.checkpoint);
+  const staged = saved.success ? saved.data : await decide(work);
+  stopUnlessStopping(signal);
+  await volume.publishTree(folderId, job.id, parseEntryPath(staged.to, 'read'), staged.inode);
+  const { to: path, bytes, files, skipped, skippedCount } = staged;
+  return {
+    result: { path, bytes, files, skipped, skipped_count: skippedCount },
+    settle: async (tx) => {
+      await settleCopy(tx, job.id, { bytes, files });
+      await releaseClaims(tx, job.id);
+    },
+  };
+}
+
+/** Tells whether no later run can end better, so that what is staged is of no use any more. */
+function isFinal(error: unknown, signal: AbortSignal): boolean {
+  if (signal.aborted) return signal.reason instanceof JobCancelledError;
+  return isDomainError(error) && error.code !== 'volume_unavailable' && error.code !== 'path_busy';
+}
+
+/** Frees what a refused copy held before its caller hears of it. What fails here, `uploads.expire` repeats. */
+async function giveBack({ services, context, volume, folderId }: Work): Promise<void> {
+  const { id, checkpoint, volume: volumeName } = context.job;
+  // Only while the job is ours: whoever took it over goes on with the staged tree.
+  await context.fenced(async () => undefined);
+  await volume.discardTree(folderId, id);
+  await context.fenced(async (tx) => {
+    const isLive = await releaseCopy(tx, id);
+    // An earlier run may have shown the tree; counting tells.
+    if (isLive && checkpoint !== null)
+      await services.jobs.enqueue(tx, measureRequest(folderId, volumeName, null));
+  });
+}
+
+/**
+ * Copies an entry inside its folder: reserves what it takes, stages the copy, shows it by one rename that replaces
+ * nothing. The source is read as it is found, file by file; links and the like are left out and named.
+ */
+export function copyEntries(services: WorkerServices): JobHandler<'entries.copy'> {
+  return {
+    run: async (context) => {
+      const volume = volumeOf(services, context.job.volume);
+      const work = { services, context, volume, folderId: folderIdOf(context.job) };
+      try {
+        return await copy(work);
+      } catch (error) {
+        if (isFinal(error, context.signal)) await giveBack(work).catch(() => undefined);
+        throw error;
+      }
+    },
+    // The reservation stays until the staged tree is gone, which `uploads.expire` sees to.
+    abandon: (tx, job) => releaseClaims(tx, job.id),
+  };
+}
