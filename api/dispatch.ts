@@ -11,6 +11,7 @@ import {
   requireIdentityEncoding,
   requireJson,
 } from './http/body.ts';
+import { requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
 import { givenRequestId, methodOf } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
@@ -92,6 +93,7 @@ export function openExchange(
     target: undefined,
     profile: documented,
     location: undefined,
+    contentSha256: undefined,
     signal: gone.signal,
     note: {},
     continueBody: () => {
@@ -168,6 +170,12 @@ function bodyReader(route: Route, exchange: Exchange): () => Promise<Buffer> {
   };
 }
 
+async function readVerified(exchange: Exchange, readBody: () => Promise<Buffer>): Promise<Buffer> {
+  const bytes = await readBody();
+  requireDigest(bytes, exchange.contentSha256);
+  return bytes;
+}
+
 async function readInput(
   route: Route,
   exchange: Exchange,
@@ -177,7 +185,7 @@ async function readInput(
   const query = readQuery(exchange.target?.query ?? '');
   if (route.body === 'stream') requireIdentityEncoding(headers);
   else requireJson(headers);
-  const body = route.body === 'stream' ? {} : parseJsonObject(await readBody());
+  const body = route.body === 'stream' ? {} : parseJsonObject(await readVerified(exchange, readBody));
   if (exchange.profile.name === 'documented') return validateInput(route.input, body, query);
   const given = clientParameters({ body, query }, route.client);
   return validateInput(route.input, given.body, given.query);
@@ -213,6 +221,8 @@ async function handle(
     incoming,
     outgoing,
     acceptBody: () => exchange.continueBody(),
+    verifyBody:
+      route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
     signal,
   });
   if (reply !== 'sent') send(exchange, toTextReply(reply));

@@ -56,6 +56,7 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
     title: 'Authentication failed',
     fixedDetail: 'The access key or its proof is not accepted.',
   },
+  request_replayed: { status: 409, title: 'The request was received before' },
   admin_required: { status: 403, title: 'An administrator is required' },
   not_found: notFound,
   permission_denied: notFound,

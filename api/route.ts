@@ -37,6 +37,11 @@ export interface ApiRequest<Input> {
   readonly outgoing: ServerResponse;
   /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; for routes that `holdsContinue`. */
   readonly acceptBody: () => void;
+  /**
+   * For routes whose body is `stream`: reads the body to its end and compares it with the digest that was signed, if one
+   * was. Nothing may be published before it resolves. @throws digest_mismatch, upload_aborted
+   */
+  readonly verifyBody: () => Promise<void>;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
 }

@@ -8,6 +8,7 @@ export const errorCodes = [
   'auth_required',
   'auth_invalid',
   'auth_failed',
+  'request_replayed',
   'admin_required',
   'not_found',
   'method_not_allowed',

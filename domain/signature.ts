@@ -24,7 +24,14 @@ export interface SignedRequest {
   readonly version: string;
   /** Hex SHA-256 of the body, or `emptyBodyHash` where `signsBody` says so. */
   readonly bodyHash: string;
+  /** Value of `X-VFolder-Content-SHA256`, verbatim; without that header there is no line for it. */
+  readonly contentSha256?: string | undefined;
 }
+
+/** How far the date of a signature may be from the clock; strictly less is accepted. */
+export const skewMsMax = 15 * 60_000;
+/** The same for a signature that covers the content. */
+export const contentSkewMsMax = 5 * 60_000;
 
 /**
  * Tells whether the hash of the body is signed: below `v4.20181215` (or without a version) it is, except for
@@ -34,7 +41,7 @@ export function signsBody(version: string, mediaType: string): boolean {
   return version < unsignedBodySince && mediaType.toLowerCase() !== 'multipart/form-data';
 }
 
-/** The text that is signed: seven lines without a newline at the end. */
+/** The text that is signed: seven lines without a newline at the end, or eight where the content's digest is sent along. */
 export function stringToSign(request: SignedRequest): string {
   const mediaType = (request.contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
   return [
@@ -45,6 +52,7 @@ export function stringToSign(request: SignedRequest): string {
     `content-type:${mediaType}`,
     `${request.versionHeader}:${request.version}`,
     request.bodyHash,
+    ...(request.contentSha256 === undefined ? [] : [`x-vfolder-content-sha256:${request.contentSha256}`]),
   ].join('\n');
 }
 

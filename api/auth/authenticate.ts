@@ -1,16 +1,21 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Credential, findCredential } from '../../db/queries/keypairs.ts';
+import { noteSignature } from '../../db/queries/seen-signatures.ts';
 import { domainError } from '../../domain/errors.ts';
-import { emptyBodyHash, type SignedRequest, signRequest, signsBody } from '../../domain/signature.ts';
+import {
+  contentSkewMsMax,
+  emptyBodyHash,
+  type SignedRequest,
+  signRequest,
+  signsBody,
+  skewMsMax,
+} from '../../domain/signature.ts';
 import { parseSignedDate } from '../../domain/signed-date.ts';
 import { mediaTypeOf } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 import { type Claim, parseAuthorization } from './authorization.ts';
-
-/** How far a signed date may be from the clock; strictly less is accepted. */
-export const skewMsMax = 15 * 60_000;
 
 /** What authentication depends on besides the request. */
 export interface AuthenticatorOptions {
@@ -23,7 +28,7 @@ export interface AuthenticatorOptions {
 
 /**
  * Finds out who a request acts for; `readBody` is called only when the signature covers the body.
- * @throws auth_required, auth_invalid (malformed, skewed date, plain secret in the open), auth_failed
+ * @throws auth_required, auth_invalid (malformed, skewed date, plain secret in the open), auth_failed, request_replayed
  */
 export type Authenticate = (exchange: Exchange, readBody: () => Promise<Buffer>) => Promise<Principal>;
 
@@ -47,14 +52,28 @@ function headerOf(exchange: Exchange, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function readDate(exchange: Exchange, now: number): { readonly text: string; readonly dayKey: string } {
+/** The digest that the caller says the content has. */
+function readContentDigest(exchange: Exchange): string | undefined {
+  const digest = headerOf(exchange, 'x-vfolder-content-sha256');
+  if (digest !== undefined && !/^[0-9a-f]{64}$/.test(digest)) {
+    invalid('X-VFolder-Content-SHA256 must be 64 hexadecimal digits in lower case.');
+  }
+  return digest;
+}
+
+function readDate(
+  exchange: Exchange,
+  { now, skewMs }: { readonly now: number; readonly skewMs: number },
+): { readonly text: string; readonly dayKey: string } {
   const names = ['date', 'x-backendai-date', 'x-sorna-date'];
   const text = names.map((name) => headerOf(exchange, name)).find((value) => value !== undefined);
   if (text === undefined) invalid('A signed request needs a Date or X-BackendAI-Date header.');
   const date = parseSignedDate(text, new Date(now).getUTCFullYear());
   if (date === undefined) invalid('The date of the request cannot be read.');
-  if (Math.abs(date.epochMs - now) >= skewMsMax) {
-    invalid('The date of the request is 15 minutes or more away from the clock of the service.');
+  if (Math.abs(date.epochMs - now) >= skewMs) {
+    invalid(
+      `The date of the request is ${skewMs / 60_000} minutes or more away from the clock of the service.`,
+    );
   }
   return { text, dayKey: date.dayKey };
 }
@@ -68,20 +87,34 @@ function readVersion(exchange: Exchange): Pick<SignedRequest, 'version' | 'versi
   return { versionHeader: 'x-backendai-version', version: version ?? '' };
 }
 
+interface ProofOptions {
+  readonly now: number;
+  readonly contentSha256: string | undefined;
+  readonly readBody: () => Promise<Buffer>;
+}
+
+// A digest that is sent along stands for the body; it is compared with what arrives before anything takes effect.
+async function readBodyHash(isSigned: boolean, { contentSha256, readBody }: ProofOptions): Promise<string> {
+  if (!isSigned) return emptyBodyHash;
+  if (contentSha256 !== undefined) return contentSha256;
+  return createHash('sha256')
+    .update(await readBody())
+    .digest('hex');
+}
+
 async function signatureProof(
   claim: Claim & { scheme: 'signature' },
   exchange: Exchange,
-  options: { readonly now: number; readonly readBody: () => Promise<Buffer> },
+  options: ProofOptions,
 ): Promise<Proof> {
-  const date = readDate(exchange, options.now);
+  const { now, contentSha256 } = options;
+  const date = readDate(exchange, {
+    now,
+    skewMs: contentSha256 === undefined ? skewMsMax : contentSkewMsMax,
+  });
   const version = readVersion(exchange);
   // Published servers take a request without a type for this one.
   const contentType = mediaTypeOf(exchange.incoming.headers) || 'application/octet-stream';
-  const bodyHash = signsBody(version.version, contentType)
-    ? createHash('sha256')
-        .update(await options.readBody())
-        .digest('hex')
-    : emptyBodyHash;
   const request: SignedRequest = {
     method: exchange.method,
     target: exchange.target?.raw ?? '',
@@ -89,12 +122,26 @@ async function signatureProof(
     host: headerOf(exchange, 'host') ?? '',
     contentType,
     ...version,
-    bodyHash,
+    bodyHash: await readBodyHash(signsBody(version.version, contentType), options),
+    contentSha256,
   };
   return {
     accessKey: claim.accessKey,
     isMadeWith: (secret) => isSame(signRequest(request, { secret, dayKey: date.dayKey }), claim.signature),
   };
+}
+
+/** A signature that covers the content stands for one change, not for as many as somebody sends it again. */
+async function requireUnseen(
+  services: Pick<Services, 'db'>,
+  { method, contentSha256 }: Exchange,
+  claim: Claim,
+): Promise<void> {
+  const isChange = method !== 'GET' && method !== 'HEAD';
+  if (claim.scheme !== 'signature' || contentSha256 === undefined || !isChange) return;
+  const { accessKey, signature } = claim;
+  if (await noteSignature(services.db, { accessKey, signature })) return;
+  throw domainError('request_replayed', 'A request with this signature was received before; sign it anew.');
 }
 
 function basicProof(claim: Claim & { scheme: 'basic' }): Proof {
@@ -122,15 +169,18 @@ export function createAuthenticator({
     if (claim.scheme === 'basic' && !allowPlainSecrets && !exchange.peer.isConfidential) {
       invalid('Basic credentials are only accepted over TLS; sign the request instead.');
     }
+    const contentSha256 = readContentDigest(exchange);
     const proof =
       claim.scheme === 'basic'
         ? basicProof(claim)
-        : await signatureProof(claim, exchange, { now: now(), readBody });
+        : await signatureProof(claim, exchange, { now: now(), contentSha256, readBody });
     const credential = await lookUp(services, proof.accessKey);
     const isProven = proof.isMadeWith(services.secrets.open(credential?.secretSealed ?? decoy));
     if (credential === null || !isProven || !credential.isActive) {
       throw domainError('auth_failed', 'The access key or its proof is not accepted.');
     }
+    exchange.contentSha256 = contentSha256;
+    await requireUnseen(services, exchange, claim);
     const { userId, email, role, accessKey } = credential;
     return { userId, email, role, accessKey };
   };

@@ -11,6 +11,7 @@ const singleHeaders = new Set([
   'x-backendai-date',
   'x-backendai-version',
   'x-method-override',
+  'x-vfolder-content-sha256',
   'x-sorna-date',
   'x-sorna-version',
 ]);

@@ -21,6 +21,8 @@ export interface IncomingUpload {
   readonly incoming: IncomingMessage;
   /** Tells a client that waits for it to send the body. */
   readonly acceptBody: () => void;
+  /** Reads the body to its end and compares it with what was signed. @throws digest_mismatch */
+  readonly verifyBody: () => Promise<void>;
   /** The caller may be told that the upload is safe before it is committed. */
   readonly isAckedEarly: boolean;
 }
@@ -86,16 +88,19 @@ async function commitLater(services: Services, upload: StagedUpload): Promise<st
   return jobId;
 }
 
-async function receive(run: StageRun, { incoming, acceptBody }: IncomingUpload): Promise<StageResult> {
+async function receive(run: StageRun, upload: IncomingUpload): Promise<StageResult> {
+  const { incoming } = upload;
   const boundary = multipartBoundary(incoming.headers['content-type']);
-  acceptBody();
+  upload.acceptBody();
   const stopGuard = guardRate({
     bytesMoved: () => incoming.socket.bytesRead,
     isPeerDue: () => !incoming.isPaused() && !incoming.complete,
     onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
   });
   try {
-    return await stageFiles(run, readFileParts(incoming, boundary));
+    const staged = await stageFiles(run, readFileParts(incoming, boundary));
+    await upload.verifyBody();
+    return staged;
   } catch (error) {
     // The folder's directories go away under an upload when the folder is deleted meanwhile.
     if (isDomainError(error, 'entry_not_found')) throw folderNotFound();

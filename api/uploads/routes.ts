@@ -50,6 +50,7 @@ export const uploadRoutes: readonly Route[] = [
         nameOrId: request.params.name ?? '',
         incoming: request.incoming,
         acceptBody: request.acceptBody,
+        verifyBody: request.verifyBody,
         isAckedEarly: request.preference.respondAsync || request.preference.waitMs !== undefined,
       });
       return replyAfterJob(request, jobId, committed);

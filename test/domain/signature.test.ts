@@ -42,6 +42,19 @@ const vectors: readonly (readonly [string, SignedRequest, string])[] = [
     '1da0e9d0c8a1034a92dccbb4d815fc232d54600ef8ae9ebca99cc4c36b8d2dba',
   ],
   [
+    'content: the example of docs/API.md',
+    {
+      ...base,
+      method: 'POST',
+      target: '/folders',
+      date: '2026-11-23T13:00:00.000Z',
+      contentType: 'application/json',
+      version: 'v4.20190615',
+      contentSha256: 'ec415f97dc7a7dfc7d099515e83236b88b36edd9f50a2fea0dc21c049653390d',
+    },
+    'acbf934efd3aac42540469bf6ca4cd7a08939af09c5326884795e17ee4ef3bc6',
+  ],
+  [
     'D: multipart',
     {
       ...base,

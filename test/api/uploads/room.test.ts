@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { eq } from 'drizzle-orm';
@@ -117,5 +118,21 @@ describe('a form', () => {
     const [row] = await service.services.db.select().from(folders).where(eq(folders.id, folder.id));
     expect(row).toMatchObject({ reservedBytes: 0, reservedFiles: 0, usedBytes: 0 });
     expect(await service.volume.listStages(folder.id)).toEqual([]);
+  });
+
+  it('with another body than its digest says publishes nothing', async () => {
+    const folder = await service.makeFolder({});
+    const body = `--b\r\nContent-Disposition: form-data; name="x"; filename="x"\r\n\r\nhello\r\n--b--\r\n`;
+    const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
+    const wrong = await service.post(folder.name, body, { 'X-VFolder-Content-SHA256': digestOf(`${body} `) });
+    expect([wrong.status, await wrong.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'digest_mismatch' }),
+    ]);
+    const [row] = await service.services.db.select().from(folders).where(eq(folders.id, folder.id));
+    expect(row).toMatchObject({ reservedBytes: 0, reservedFiles: 0 });
+    expect(await service.volume.listStages(folder.id)).toEqual([]);
+    const right = await service.post(folder.name, body, { 'X-VFolder-Content-SHA256': digestOf(body) });
+    expect(right.status).toBe(202);
   });
 });
