@@ -14,12 +14,14 @@ import {
 import { requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
 import { givenRequestId, methodOf } from './http/head.ts';
+import { acceptedReply, replyAfterJob } from './http/job-reply.ts';
 import type { Logger } from './http/logger.ts';
 import type { Peer } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
 import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
+import { changeOnce, fingerprintOf, type NamedChange, readIdempotencyKey } from './idempotency.ts';
 import type { Concurrency } from './middleware/concurrency.ts';
 import type { RateLimit } from './middleware/rate-limit.ts';
 import { toProblem } from './problem.ts';
@@ -197,19 +199,33 @@ function respond(route: Route, request: ApiRequest<unknown>): Promise<Reply> {
   return answer === undefined ? route.handle(request) : answer(request, route.handle);
 }
 
-async function handle(
-  dispatcher: Dispatcher,
-  route: Route,
-  call: Pick<ApiRequest<unknown>, 'principal' | 'params'> & {
-    readonly exchange: Exchange;
-    readonly readBody: () => Promise<Buffer>;
-  },
-): Promise<void> {
+interface Call {
+  readonly exchange: Exchange;
+  readonly principal: Principal;
+  readonly params: Readonly<Record<string, string>>;
+  readonly readBody: () => Promise<Buffer>;
+}
+
+/** The change that its caller named by an `Idempotency-Key`; `undefined` for reads and for callers that do not. */
+async function readChange(route: Route, call: Call): Promise<NamedChange | undefined> {
+  const { exchange, principal, readBody } = call;
+  const { headers } = exchange.incoming;
+  if (route.method === 'GET' || route.method === 'HEAD' || route.access === 'public') return undefined;
+  const key = readIdempotencyKey(headers['idempotency-key']);
+  if (key === undefined) return undefined;
+  const content = route.body === 'stream' ? (headers['content-length'] ?? 'chunked') : await readBody();
+  const { method, profile, target } = exchange;
+  const asked = [method, target?.raw ?? '', profile.name, content, exchange.contentSha256 ?? ''];
+  return { userId: principal.userId, key, fingerprint: fingerprintOf(asked) };
+}
+
+async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise<void> {
   const { exchange, principal, params, readBody } = call;
   const { incoming, outgoing, requestId, profile, signal } = exchange;
   const input = await readInput(route, exchange, readBody);
-  if (route.holdsContinue !== true) exchange.continueBody();
-  const reply = await respond(route, {
+  const change = await readChange(route, call);
+  if (route.holdsContinue !== true && change === undefined) exchange.continueBody();
+  const request: ApiRequest<unknown> = {
     services: dispatcher.services,
     requestId,
     principal,
@@ -224,8 +240,26 @@ async function handle(
     verifyBody:
       route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
     signal,
+  };
+  if (change === undefined) {
+    const reply = await respond(route, request);
+    if (reply !== 'sent') send(exchange, toTextReply(reply));
+    return;
+  }
+  const reply = await changeOnce(dispatcher.services, change, {
+    run: (services) => {
+      if (route.holdsContinue !== true) exchange.continueBody();
+      return respond(route, { ...request, services });
+    },
+    resume: (jobId) =>
+      replyAfterJob(
+        request,
+        jobId,
+        route.finished ?? (() => acceptedReply(jobId, request.preference, { id: jobId })),
+      ),
   });
-  if (reply !== 'sent') send(exchange, toTextReply(reply));
+  if (reply === 'sent') return;
+  send(exchange, 'stored' in reply ? reply.stored : toTextReply(reply));
 }
 
 async function answer(

@@ -63,6 +63,8 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   media_type_unsupported: { status: 415, title: 'The media type is not supported' },
+  idempotency_in_flight: { status: 409, title: 'The same request is running', retryAfterSeconds: 1 },
+  idempotency_key_reused: { status: 422, title: 'The key was used for another request' },
   rate_limited: { status: 429, title: 'Too many requests' },
   requests_busy: { status: 429, title: 'Too many requests at the same time', retryAfterSeconds: 1 },
   folder_name_taken: { status: 400, title: 'The folder name is taken' },

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { Right } from '../domain/permission.ts';
+import type { JobView } from '../jobs/job-client.ts';
 import type { Profile } from './profiles/profile.ts';
 import type { Services } from './services.ts';
 
@@ -89,6 +90,8 @@ export interface Route<Input = unknown, Body = unknown> {
   readonly isTransfer?: true;
   readonly input: z.ZodType<Input>;
   readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
+  /** What the finished job of an earlier request is answered with, when the same `Idempotency-Key` comes again. Default: 202. */
+  readonly finished?: (job: JobView) => Reply<Body>;
   /** What published clients get instead. */
   readonly client?: ClientEdge<NoInfer<Input>, NoInfer<Body>>;
 }

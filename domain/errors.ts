@@ -14,6 +14,8 @@ export const errorCodes = [
   'method_not_allowed',
   'body_too_large',
   'media_type_unsupported',
+  'idempotency_in_flight',
+  'idempotency_key_reused',
   'rate_limited',
   'requests_busy',
   'folder_name_taken',

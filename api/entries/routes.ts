@@ -20,6 +20,7 @@ const move = defineRoute({
   right: 'write',
   body: 'json',
   input: moveInput,
+  finished: placed,
   handle: async (request) => {
     const { services, principal, params, input } = request;
     const entry = { userId: principal.userId, nameOrId: params.name ?? '', from: input.src, to: input.dst };
@@ -60,6 +61,7 @@ const renameFile = defineRoute({
   right: 'write',
   body: 'json',
   input: renameFileInput,
+  finished: placed,
   handle: async (request) => {
     const { services, principal, params, input } = request;
     const { target_path: path, new_name: newName } = input;

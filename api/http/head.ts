@@ -8,6 +8,7 @@ const singleHeaders = new Set([
   'content-type',
   'date',
   'host',
+  'idempotency-key',
   'x-backendai-date',
   'x-backendai-version',
   'x-method-override',

@@ -44,6 +44,7 @@ export const uploadRoutes: readonly Route[] = [
     holdsContinue: true,
     isTransfer: true,
     input: z.object({}),
+    finished: committed,
     handle: async (request) => {
       const jobId = await receiveUpload(request.services, {
         userId: request.principal.userId,

@@ -22,7 +22,11 @@ export interface UploadService {
     readonly name: string;
   }>;
   /** Uploads a body whose boundary is `b`. */
-  post(folder: string, body: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  post(
+    folder: string,
+    body: string | ReadableStream,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Response>;
   close(): Promise<void>;
 }
 
@@ -58,6 +62,7 @@ export async function startUploadService(): Promise<UploadService> {
           ...headers,
         },
         body,
+        ...(typeof body === 'string' ? {} : { duplex: 'half' }),
       }),
     close: async () => {
       await server.close(1_000);
