@@ -3,9 +3,9 @@ import { mkdir, open, readdir, readFile, realpath, symlink, truncate, writeFile 
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { WalkedEntry } from '../../../../storage/volume.ts';
+import { type AttackerCommand, buildAttacker, startAttacker } from '../../../support/attacker.ts';
 import { createTempDir, type TempDir } from '../../../support/temp-dir.ts';
 import { at, codeOf, openTestVolume, putFile, readAll, type TestVolume, trash } from '../../test-volume.ts';
-import { type AttackerCommand, buildAttacker, startAttacker } from './attacker.ts';
 import { type Canary, canaryContent, canaryName, plantCanary } from './canary.ts';
 
 /** How long each verb is under attack; VFOLDER_RACE_SECONDS=30 for the long run. */
