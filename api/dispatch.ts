@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { domainError } from '../domain/errors.ts';
+import { domainError, isDomainError } from '../domain/errors.ts';
 import type { Authenticate } from './auth/authenticate.ts';
 import {
   hasBody,
@@ -234,6 +234,7 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     input,
     preference: parsePrefer(incoming.headers.prefer),
     headers: incoming.headers,
+    isConfidential: exchange.peer.isConfidential,
     incoming,
     outgoing,
     acceptBody: () => exchange.continueBody(),
@@ -292,8 +293,19 @@ export async function dispatch(
   try {
     await answer(dispatcher, route, exchange, params);
   } catch (error) {
-    refuse(dispatcher, exchange, error);
+    if (route.isPage === true && isSignInDue(exchange, error)) sendToSignIn(exchange);
+    else refuse(dispatcher, exchange, error);
   }
+}
+
+function isSignInDue({ method, incoming }: Exchange, error: unknown): boolean {
+  const isPerson = incoming.headers.accept?.includes('text/html') === true;
+  return method === 'GET' && isPerson && isDomainError(error, 'auth_required');
+}
+
+function sendToSignIn(exchange: Exchange): void {
+  const location = `/sign-in?to=${encodeURIComponent(exchange.target?.raw ?? '/')}`;
+  send(exchange, { status: 303, headers: { Location: location }, text: '' });
 }
 
 /** Refuses what no route answers: 405 with `Allow` when the path exists for other methods, else 404. Never rejects. */

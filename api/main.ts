@@ -77,7 +77,16 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
   const server = createServer({
-    services: { db, jobs, volumes, defaultVolume, secrets, version, apiVersion },
+    services: {
+      db,
+      jobs,
+      volumes,
+      defaultVolume,
+      secrets,
+      version,
+      apiVersion,
+      isDashboardReadOnly: config.isDashboardReadOnly,
+    },
     routes,
     logger,
     allowPlainSecrets: config.allowsPlainSecrets,

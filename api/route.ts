@@ -33,6 +33,8 @@ export interface ApiRequest<Input> {
   readonly input: Input;
   readonly preference: Preference;
   readonly headers: IncomingMessage['headers'];
+  /** Nobody between can read the request: TLS, or no network at all. */
+  readonly isConfidential: boolean;
   /** The raw socket sides, for routes whose body is `stream` or that answer `sent`. */
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
@@ -88,6 +90,8 @@ export interface Route<Input = unknown, Body = unknown> {
   readonly holdsContinue?: true;
   /** Carries content of entries: such requests last, and fewer of them are served to one keypair at the same time. */
   readonly isTransfer?: true;
+  /** For people with a browser: whoever is not signed in is sent to the sign-in page. */
+  readonly isPage?: true;
   readonly input: z.ZodType<Input>;
   readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
   /** What the finished job of an earlier request is answered with, when the same `Idempotency-Key` comes again. Default: 202. */

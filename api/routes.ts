@@ -1,6 +1,7 @@
 import { adminRoutes } from './admin/routes.ts';
 import { archiveRoutes } from './archives/routes.ts';
 import { clientRoutes } from './clients/routes.ts';
+import { dashboardRoutes } from './dashboard/routes.ts';
 import { deletionRoutes } from './deletions/routes.ts';
 import { downloadRoutes } from './downloads/routes.ts';
 import { entryRoutes } from './entries/routes.ts';
@@ -12,6 +13,7 @@ import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
+import { sessionRoutes } from './sessions/routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
 
@@ -19,6 +21,8 @@ import { usageRoutes } from './usage/routes.ts';
 export const routes: readonly Route[] = [
   ...serviceRoutes,
   ...adminRoutes,
+  ...sessionRoutes,
+  ...dashboardRoutes,
   ...jobRoutes,
   ...folderRoutes,
   ...folderFileRoutes,

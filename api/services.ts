@@ -13,6 +13,8 @@ export interface Services {
   /** Where new folders go unless the request names a volume. */
   readonly defaultVolume: string;
   readonly secrets: SecretBox;
+  /** The dashboard of the queues shows only. */
+  readonly isDashboardReadOnly: boolean;
   readonly version: string;
   /** What clients negotiate with. */
   readonly apiVersion: ApiVersion;

@@ -22,6 +22,8 @@ export interface JobContract<P extends z.ZodType = z.ZodType> {
   readonly everyMs?: number;
   /** Set for work that must be seen through: its effect is promised or half visible already. */
   readonly isUnstoppable?: true;
+  /** Set when a job that failed or was cancelled has given up nothing that another go would need. */
+  readonly isRetriable?: true;
 }
 
 const empty = z.strictObject({});
@@ -71,6 +73,7 @@ export const jobContracts = {
   /** Frees a deleted folder with everything in it. */
   'folder.purge': {
     ...usual,
+    isRetriable: true,
     isUnstoppable: true,
     queue: 'delete',
     payload: z.strictObject({}),
@@ -79,6 +82,7 @@ export const jobContracts = {
   /** Builds a zip or tar of chosen entries in the archive area. */
   'archive.build': {
     ...usual,
+    isRetriable: true,
     attemptsMax: 3,
     queue: 'archive',
     payload: z.strictObject({
@@ -91,6 +95,7 @@ export const jobContracts = {
   /** Counts the folder's tree and corrects the recorded usage. */
   'usage.measure': {
     ...usual,
+    isRetriable: true,
     queue: 'quota',
     payload: z.strictObject({}),
     timeoutMs: 6 * 60 * minute,

@@ -1,6 +1,7 @@
 import type { Executor } from '../db/client.ts';
 import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
 import type { JobPayload } from './contracts.ts';
+import type { QueueAdmin } from './queue-admin.ts';
 
 /** A job to be inserted in the transaction of the change that needs it. */
 export interface NewJob<K extends JobKind = JobKind> {
@@ -51,4 +52,6 @@ export interface JobClient {
   ): Promise<JobView | null>;
   /** Cancels: a queued job at once, a running one as soon as its handler notices. @throws job_not_cancellable */
   cancel(jobId: string): Promise<JobView>;
+  /** The queues as operators see them. */
+  readonly admin: QueueAdmin;
 }

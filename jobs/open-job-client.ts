@@ -8,6 +8,7 @@ import type { JobClient } from './job-client.ts';
 import type { JobLogger } from './logger.ts';
 import { cancelWord } from './notification-words.ts';
 import { insertOutboxJob, insertOutboxJobs } from './outbox.ts';
+import { openQueueAdmin } from './queue-admin.ts';
 import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
 import { throttledWarning } from './throttled-warning.ts';
@@ -51,7 +52,7 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     onError: throttledWarning(logger, 'job.listen-failed'),
   });
   const dispatcher = makeDispatcher({ db, store, logger, timings });
-  const reconciler = startReconciler({ db, dispatcher, volumes: options.volumes, timings, logger });
+  const reconciler = startReconciler({ db, store, dispatcher, volumes: options.volumes, timings, logger });
   const waiter = makeJobWaiter({ db, notifications, onError: throttledWarning(logger, 'job.wait-failed') });
   let closing: Promise<void> | undefined;
   const close = async () => {
@@ -78,6 +79,7 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     dispatch: dispatcher.dispatch,
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
     wait: waiter.wait,
+    admin: openQueueAdmin({ db, store, dispatcher, timings, volumes: options.volumes }),
     cancel: (jobId) => cancelJob({ db, waiter, dispatcher, timings }, jobId),
     close: () => {
       closing ??= close();

@@ -28,9 +28,18 @@ export interface QueueStore {
   add(queueName: string, rows: readonly DispatchRow[]): Promise<void>;
   /** Takes a waiting id out; nothing happens when it does not wait. */
   remove(queueName: string, jobId: string): Promise<void>;
+  /** Lets a queue hand out ids or not, and to how many deliveries at a time over all workers. @throws when the store is away */
+  regulate(queueName: string, rule: QueueRule): Promise<void>;
   /** Starts taking ids. On Postgres it resolves when the database answers; on Redis at once. */
   work(queueName: string, options: WorkOptions): Promise<QueueWorker>;
   close(): Promise<void>;
+}
+
+/** What holds for a queue in all processes. */
+export interface QueueRule {
+  readonly isPaused: boolean;
+  /** `null`: no limit beside that of each worker. */
+  readonly concurrencyMax: number | null;
 }
 
 /** How to take ids from a queue. */
@@ -134,6 +143,13 @@ function makeStore<B extends IQueueBackend, C>(
     },
     remove: async (name, jobId) => {
       await (await readyQueue(name)).remove(jobId);
+    },
+    regulate: async (name, { isPaused, concurrencyMax }) => {
+      const queue = await readyQueue(name);
+      if ((await queue.isPaused()) !== isPaused) await (isPaused ? queue.pause() : queue.resume());
+      if ((await queue.getGlobalConcurrency()) === concurrencyMax) return;
+      if (concurrencyMax === null) await queue.removeGlobalConcurrency();
+      else await queue.setGlobalConcurrency(concurrencyMax);
     },
     work: async (name, options) => {
       const repeatAt = new Map<string, number>();

@@ -3,6 +3,8 @@ import { putBackDueJobs, takeDueJobs } from '../db/queries/job-lease.ts';
 import { insertScheduledJobs } from '../db/queries/job-schedules.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobLogger } from './logger.ts';
+import { applyQueueSettings } from './queue-admin.ts';
+import type { QueueStore } from './queue-store.ts';
 import { schedulesOf } from './schedules.ts';
 import { throttledWarning } from './throttled-warning.ts';
 import { pause } from './timers.ts';
@@ -18,10 +20,11 @@ const batchesMax = 20;
 
 /**
  * Starts handing over, again and again, what is due: rows whose first dispatch got lost (or whose queue was emptied),
- * retries, runs whose lease ended, and the scheduled work of `volumes`.
+ * retries, runs whose lease ended, and the scheduled work of `volumes`; and telling the queues what operators have set.
  */
 export function startReconciler(options: {
   readonly db: Database;
+  readonly store: QueueStore;
   readonly dispatcher: Dispatcher;
   readonly volumes: readonly string[];
   readonly timings: JobTimings;
@@ -38,6 +41,7 @@ export function startReconciler(options: {
   };
   const loops = [
     repeat(() => redispatch(options), timings.reconcileMs, { signal: stop.signal, warn }),
+    repeat(() => applyQueueSettings(options), timings.scheduleMs, { signal: stop.signal, warn }),
     ...(schedules.length === 0 ? [] : [repeat(schedule, timings.scheduleMs, { signal: stop.signal, warn })]),
   ];
   return {

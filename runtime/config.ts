@@ -34,6 +34,8 @@ export interface Config {
   readonly rateLimit: number;
   /** Requests, and among them uploads and downloads, that one process serves to one keypair at the same time. */
   readonly concurrencyPerKey: { readonly requestsMax: number; readonly transfersMax: number };
+  /** The dashboard of the queues only shows. */
+  readonly isDashboardReadOnly: boolean;
   /** Whether Basic credentials are taken over connections that others may read. */
   readonly allowsPlainSecrets: boolean;
   /** Addresses and CIDR ranges. */
@@ -125,6 +127,7 @@ function toConfig(settings: Settings): Config {
       requestsMax: settings.VFOLDER_KEY_REQUESTS,
       transfersMax: settings.VFOLDER_KEY_TRANSFERS,
     },
+    isDashboardReadOnly: settings.VFOLDER_BULLBOARD_READONLY,
     allowsPlainSecrets: settings.VFOLDER_ALLOW_PLAIN_SECRETS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
     apiVersion: settings.VFOLDER_API_VERSION,

@@ -126,6 +126,7 @@ export const settingsSchema = z.object({
   VFOLDER_KEY_REQUESTS: whole(1, 100_000).default(2_048),
   VFOLDER_KEY_TRANSFERS: whole(1, 100_000).default(512),
   VFOLDER_API_VERSION: oneOf(apiVersions).default(apiVersionDefault),
+  VFOLDER_BULLBOARD_READONLY: yesOrNo.default(false),
   VFOLDER_ALLOW_PLAIN_SECRETS: yesOrNo.default(false),
   VFOLDER_TRUST_PROXY: list(
     'addresses or ranges joined by commas, such as 10.0.0.1,10.1.0.0/16',

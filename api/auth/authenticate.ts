@@ -16,6 +16,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 import { type Claim, parseAuthorization } from './authorization.ts';
+import { findSessionPrincipal } from './session.ts';
 
 /** What authentication depends on besides the request. */
 export interface AuthenticatorOptions {
@@ -28,7 +29,9 @@ export interface AuthenticatorOptions {
 
 /**
  * Finds out who a request acts for; `readBody` is called only when the signature covers the body.
- * @throws auth_required, auth_invalid (malformed, skewed date, plain secret in the open), auth_failed, request_replayed
+ * A browser that signed in is known by its session cookie.
+ * @throws auth_required, auth_invalid (malformed, skewed date, plain secret in the open), auth_failed, request_replayed,
+ *   origin_refused
  */
 export type Authenticate = (exchange: Exchange, readBody: () => Promise<Buffer>) => Promise<Principal>;
 
@@ -158,11 +161,16 @@ async function lookUp(services: Pick<Services, 'db'>, accessKey: string): Promis
  * Makes the one authentication that every transport goes through. The keypair and its user are read for each request;
  * an unknown access key costs the same work as a known one and gets the same answer as a wrong signature.
  */
-export function createAuthenticator({
-  services,
-  allowPlainSecrets,
-  now,
-}: AuthenticatorOptions): Authenticate {
+export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
+  const byHeader = authenticateByHeader(options);
+  return async (exchange, readBody) => {
+    const isHeaderGiven = exchange.incoming.headers.authorization !== undefined;
+    const signedIn = isHeaderGiven ? null : await findSessionPrincipal(options.services, exchange);
+    return signedIn ?? byHeader(exchange, readBody);
+  };
+}
+
+function authenticateByHeader({ services, allowPlainSecrets, now }: AuthenticatorOptions): Authenticate {
   const decoy = services.secrets.seal(randomBytes(30).toString('base64'));
   return async (exchange, readBody) => {
     const claim = parseAuthorization(exchange.incoming.headers.authorization);

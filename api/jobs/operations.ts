@@ -57,6 +57,19 @@ export async function readJob(
 }
 
 /**
+ * Gives a job that failed or was cancelled another go.
+ * @throws not_found; job_not_retriable when it has not, or its kind has given up what another go would need
+ */
+export async function retryJob(
+  services: Pick<Services, 'db' | 'jobs'>,
+  request: JobRequest,
+): Promise<JobView> {
+  const job = await readJob(services, request);
+  await services.jobs.admin.retry(job.id);
+  return readJob(services, request);
+}
+
+/**
  * Cancels a job: a queued one at once, a running one as soon as its worker notices.
  * @throws not_found; job_not_cancellable when it has ended
  */

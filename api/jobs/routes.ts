@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isTerminal } from '../../domain/job.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { cancelJob, readJob, readJobs } from './operations.ts';
+import { cancelJob, readJob, readJobs, retryJob } from './operations.ts';
 import { toJobBody } from './presenter.ts';
 import { jobListInput } from './schemas.ts';
 
@@ -48,5 +48,19 @@ export const deleteJob = defineRoute({
   },
 });
 
+/** Gives a job that did not succeed another go. */
+export const postRetry = defineRoute({
+  method: 'POST',
+  path: '/jobs/:id/retry',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: z.object({}),
+  handle: async ({ services, principal, params }) => {
+    const job = await retryJob(services, { principal, jobId: params.id ?? '' });
+    return { status: 202, body: toJobBody(job), headers: { Location: `/jobs/${job.id}` } };
+  },
+});
+
 /** Routes about background work. */
-export const jobRoutes: readonly Route[] = [getJobs, getJob, deleteJob];
+export const jobRoutes: readonly Route[] = [getJobs, getJob, deleteJob, postRetry];

@@ -63,6 +63,9 @@ export const jobs = pgTable(
     index('jobs_measure_open_idx')
       .on(table.volume)
       .where(sql`kind = 'usage.measure' AND state IN ('queued', 'running')`),
+    index('jobs_failed_idx')
+      .on(table.volume, table.kind, table.id)
+      .where(sql`state IN ('failed', 'cancelled')`),
     index('jobs_finished_idx').on(table.finishedAt).where(sql`finished_at IS NOT NULL`),
     uniqueIndex('jobs_dedupe_key').on(table.dedupeKey).where(sql`state IN ('queued', 'running')`),
     check('jobs_attempt_check', sql`attempt >= 0 AND attempts_max >= 1`),

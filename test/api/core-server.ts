@@ -91,12 +91,22 @@ export async function startCoreServer(
       release: absent,
       wait: absent,
       cancel: absent,
+      admin: {
+        queues: [],
+        counts: absent,
+        jobs: absent,
+        job: absent,
+        setting: absent,
+        change: absent,
+        retry: absent,
+      },
     },
     volumes: new Map(),
     defaultVolume: 'local',
     secrets,
     version: '1.2.3',
     apiVersion: apiVersionDefault,
+    isDashboardReadOnly: false,
     ...given,
   };
   const server = createServer({ services, routes, logger, ...rest });

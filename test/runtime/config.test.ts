@@ -29,6 +29,7 @@ describe('readConfig', () => {
       concurrency: undefined,
       rateLimit: 1_000_000,
       concurrencyPerKey: { requestsMax: 2_048, transfersMax: 512 },
+      isDashboardReadOnly: false,
       allowsPlainSecrets: false,
       trustedProxies: [],
       logLevel: 'info',
@@ -56,6 +57,7 @@ describe('readConfig', () => {
       VFOLDER_RATE_LIMIT: '10',
       VFOLDER_KEY_REQUESTS: '20',
       VFOLDER_KEY_TRANSFERS: '30',
+      VFOLDER_BULLBOARD_READONLY: 'yes',
       VFOLDER_ALLOW_PLAIN_SECRETS: 'yes',
       VFOLDER_TRUST_PROXY: '10.0.0.1,fd00::/8',
     });
@@ -80,6 +82,7 @@ describe('readConfig', () => {
       concurrency: 3,
       rateLimit: 10,
       concurrencyPerKey: { requestsMax: 20, transfersMax: 30 },
+      isDashboardReadOnly: true,
       allowsPlainSecrets: true,
       trustedProxies: ['10.0.0.1', 'fd00::/8'],
     });

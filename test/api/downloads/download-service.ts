@@ -140,6 +140,7 @@ export async function startDownloadService(): Promise<DownloadService> {
     secrets,
     version: 'test',
     apiVersion: apiVersionDefault,
+    isDashboardReadOnly: false,
   };
   const routes = [...downloadRoutes, ...archiveRoutes, ...jobRoutes];
   const server = createServer({ services, routes, logger });

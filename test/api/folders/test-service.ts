@@ -95,6 +95,7 @@ export async function startTestService(): Promise<TestService> {
     secrets: openSecretBox(randomBytes(32)),
     version: 'test',
     apiVersion: apiVersionDefault,
+    isDashboardReadOnly: false,
   };
   const routes = [...folderRoutes, ...folderFileRoutes, ...memberRoutes, ...invitationRoutes];
   const server = createServer({ services, routes, logger: silent });

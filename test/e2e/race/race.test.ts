@@ -50,7 +50,9 @@ beforeAll(async () => {
   ada = (await createUser(service, 'ada')).client;
   outside = join(service.volumeRoot, '..', 'outside');
   await mkdir(join(outside, 'inner', 'deep'), { recursive: true });
-  for (const name of ['marker', ...names]) await writeFile(join(outside, name), outsideContent);
+  for (const name of names) await writeFile(join(outside, name), outsideContent);
+  // More than the folder can hold, however often a walk meets a directory that changes its name.
+  await writeFile(join(outside, 'marker'), outsideContent.repeat(1_000));
   before = await snapshot();
 });
 afterAll(async () => {
@@ -176,7 +178,7 @@ describe('while a container swaps a directory with a link to outside, the servic
   it('measures only the folder', async () => {
     await expectNoEscape(async () => {
       const answer = await ada.call('POST', folder.path('recalculate'));
-      if (answer.status === 200) expect(numberAt(answer.json, 'after', 'files')).toBeLessThanOrEqual(3);
+      if (answer.status === 200) expect(numberAt(answer.json, 'after', 'bytes')).toBeLessThan(1_000);
       return answer;
     });
   });

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { findSession } from '../../db/queries/sessions.ts';
+import { domainError } from '../../domain/errors.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Principal } from '../route.ts';
+import type { Services } from '../services.ts';
+
+/** The cookie of a browser that signed in. */
+export const sessionCookieName = 'vfolder_session';
+
+const tokenForm = /^[A-Za-z0-9_-]{43}$/;
+
+/** What of a session is stored and looked up. */
+export function hashSessionToken(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
+/** The token in the session cookie, `undefined` without a sound one. */
+export function readSessionToken(headers: IncomingMessage['headers']): string | undefined {
+  const cookies = (headers.cookie ?? '').split(';').map((cookie) => cookie.trim());
+  const found = cookies.find((cookie) => cookie.startsWith(`${sessionCookieName}=`));
+  const token = found?.slice(sessionCookieName.length + 1) ?? '';
+  return tokenForm.test(token) ? token : undefined;
+}
+
+/**
+ * Refuses a request that a page of another site made a browser send. Browsers add `Sec-Fetch-Site`, and `Origin` to all but
+ * simple reads; neither can be set by a script (Fetch, "forbidden request-header"). A client that sends a cookie and none
+ * of the two is no browser of today and may not change anything.
+ * @throws origin_refused
+ */
+export function requireSameOrigin(headers: IncomingMessage['headers']): void {
+  const { host } = headers;
+  const site = headers['sec-fetch-site'];
+  // A page that tells nobody where it came from sends "null".
+  const origin = headers.origin === 'null' ? undefined : headers.origin;
+  const isOwnSite = site === undefined ? origin !== undefined : site === 'same-origin';
+  const isOwnOrigin = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+  if (!isOwnSite || !isOwnOrigin) {
+    throw domainError('origin_refused', 'Only pages of this service may ask for this with a session.');
+  }
+}
+
+/**
+ * Who a browser that signed in acts for; `null` when the request has no session, or one that ended.
+ * @throws origin_refused when the request changes something and comes from another site
+ */
+export async function findSessionPrincipal(
+  services: Pick<Services, 'db'>,
+  exchange: Pick<Exchange, 'incoming' | 'method'>,
+): Promise<Principal | null> {
+  const { headers } = exchange.incoming;
+  const token = readSessionToken(headers);
+  if (token === undefined) return null;
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') requireSameOrigin(headers);
+  return findSession(services.db, hashSessionToken(token));
+}

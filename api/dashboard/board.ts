@@ -1,0 +1,67 @@
+import { createBullBoard } from '@bull-board/api';
+import { HonoAdapter } from '@bull-board/hono';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { Hono } from 'hono';
+import { type BoardAccess, JobRowsAdapter } from './board-adapter.ts';
+
+/** Where the dashboard is. */
+export const boardPath = '/admin/queues';
+
+/**
+ * What its pages may load: only what comes from here. The library styles elements in place, and its page asks for fonts of
+ * a foreign host, which it does not get.
+ */
+export const boardPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+
+/** What may be changed through the dashboard; the rest of the library's buttons do to a queue what nobody should. */
+const changes = new Set([
+  '/api/queues/pause',
+  '/api/queues/resume',
+  '/api/queues/:queueName/pause',
+  '/api/queues/:queueName/resume',
+  '/api/queues/:queueName/concurrency',
+  '/api/queues/:queueName/retry/:queueStatus',
+  '/api/queues/:queueName/:jobId/retry',
+  '/api/queues/:queueName/:jobId/clean',
+]);
+
+const foreignLink = /<link[^>]*href="https?:\/\/[^>]*>/g;
+
+/** Answers a request for the dashboard; `url` has the path as it is outside. */
+export type Board = (request: Request) => Promise<Response>;
+
+/** Builds the dashboard over every queue. */
+export function makeBoard(access: BoardAccess): Board {
+  const serverAdapter = new HonoAdapter(serveStatic);
+  serverAdapter.setBasePath(boardPath);
+  createBullBoard({
+    queues: access.admin.queues.map((queue) => new JobRowsAdapter(queue, access)),
+    serverAdapter,
+    options: {
+      uiConfig: {
+        boardTitle: 'VFolder queues',
+        hideDocsLink: true,
+        hideRedisDetails: true,
+        showWorkers: false,
+        showMetrics: false,
+        overview: { groupByDelimiter: false },
+        ...(access.isReadOnly ? { environment: { label: 'read only', color: '#64748b' } } : {}),
+      },
+      handlerHooks: {
+        before: ({ method, route }) => {
+          if (method === 'get' || changes.has(route)) return { allow: true };
+          return { allow: false, status: 405, message: 'The service does this by itself, or not at all.' };
+        },
+      },
+    },
+  });
+  const app = new Hono();
+  app.route(boardPath, serverAdapter.registerPlugin());
+  return async (request) => {
+    const response = await app.fetch(request);
+    if (!(response.headers.get('content-type') ?? '').startsWith('text/html')) return response;
+    const html = (await response.text()).replaceAll(foreignLink, '');
+    return new Response(html, { status: response.status, headers: response.headers });
+  };
+}
