@@ -13,7 +13,7 @@ RUN npm run build \
 FROM node:20-bookworm-slim
 # The thread pool serves file operations; Node sizes it before any code of ours runs.
 ENV NODE_ENV=production \
-    UV_THREADPOOL_SIZE=16 \
+    UV_THREADPOOL_SIZE=64 \
     HOST=0.0.0.0 \
     PORT=8080
 WORKDIR /app

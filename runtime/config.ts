@@ -44,6 +44,8 @@ export interface Config {
   readonly apiVersion: Settings['VFOLDER_API_VERSION'];
   readonly logLevel: Settings['LOG_LEVEL'];
   readonly nodeEnv: string;
+  /** Size of libuv's pool, which file system calls of all volumes share. */
+  readonly threads: number;
 }
 
 /** A set of environment variables. */
@@ -133,6 +135,7 @@ function toConfig(settings: Settings): Config {
     apiVersion: settings.VFOLDER_API_VERSION,
     logLevel: settings.LOG_LEVEL,
     nodeEnv: settings.NODE_ENV,
+    threads: settings.UV_THREADPOOL_SIZE,
   };
 }
 

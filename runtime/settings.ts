@@ -105,6 +105,8 @@ export const settingsSchema = z.object({
   REDIS_URL: url(['redis:', 'rediss:'], 'a url such as redis://host:6379').optional(),
   LOG_LEVEL: oneOf(logLevels).default('info'),
   NODE_ENV: z.string().default('production'),
+  // libuv's own default and bounds.
+  UV_THREADPOOL_SIZE: whole(1, 1024).default(4),
   VFOLDER_DATA_DIR: z.string().default('./data'),
   VFOLDER_ADMIN_EMAIL: matching(/^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address').default(
     'admin@vfolder.local',

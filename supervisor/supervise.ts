@@ -112,11 +112,16 @@ function startChildren(
   }
 }
 
+/** Enough for every volume's calls (boot/open-volumes.ts) and for everything else; 1,024 is libuv's bound. */
+function threadsFor(volumes: number): number {
+  return Math.min(1024, 16 * (volumes + 1));
+}
+
 /** The terminal stays readable: unless asked, the processes only tell what is wrong. */
 function childEnv({ env, config }: SuperviseOptions, port: number): Environment {
   return {
-    UV_THREADPOOL_SIZE: '16',
     ...env,
+    UV_THREADPOOL_SIZE: env.UV_THREADPOOL_SIZE?.trim() || String(threadsFor(config.volumes.size)),
     LOG_LEVEL: env.LOG_LEVEL || 'warn',
     PORT: String(port),
     VFOLDER_DATA_DIR: config.dataDir,

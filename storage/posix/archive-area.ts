@@ -4,15 +4,21 @@ import { finished } from 'node:stream/promises';
 import { isDomainError } from '../../domain/errors.ts';
 import type { OpenFile, StagedContent, StageWriter, StoredName } from '../volume.ts';
 import { descend, descendMaking } from './descend.ts';
-import { type Directory, renameChild, syncDirectory, unlinkChild, withDirectory } from './directory.ts';
+import {
+  type Directory,
+  openNumber,
+  renameChild,
+  syncDirectory,
+  unlinkChild,
+  withDirectory,
+} from './directory.ts';
 import { byteNames } from './directory-sync.ts';
-import { pathAt } from './entry-name.ts';
 import { toStorageError } from './errno.ts';
 import { archiveComponents, archivesName, isId } from './layout.ts';
 import { openRegularFile } from './open-file.ts';
 import { createStageWriter } from './stage-writer.ts';
 import { listShelved } from './stored-names.ts';
-import { modes, openFlags, syscalls } from './syscalls.ts';
+import { modes, openFlags } from './syscalls.ts';
 
 /** Partial archives are `<id>.<random>.part`: a second attempt never writes into, or publishes, the file of the first. */
 const partSuffix = '.part';
@@ -64,10 +70,8 @@ export async function createArchive(root: Directory, archiveId: string): Promise
   const shelf = await descendMaking(root, [archivesName, shelfName], modes.closed);
   let writer: StageWriter;
   try {
-    const fd = await shelf.using((parent) =>
-      syscalls.open(pathAt(parent, partName), openFlags.create, modes.file),
-    );
-    writer = createStageWriter(fd);
+    const fd = await openNumber(shelf, partName, openFlags.create, modes.file);
+    writer = createStageWriter(fd, shelf.bulkhead);
   } catch (error) {
     await shelf.close();
     throw error;

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import type { CopyOptions, EntryStat, OpenFile, WalkedEntry } from '../volume.ts';
-import { type Descriptor, ownDescriptor } from './descriptor.ts';
-import { statChild, unlinkChild } from './directory.ts';
-import { pathAt, pathOf } from './entry-name.ts';
+import { type Descriptor, ownFileDescriptor } from './descriptor.ts';
+import { openNumber, statChild, unlinkChild } from './directory.ts';
+import { pathOf } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno, volumeUnavailable } from './errno.ts';
 import type { Place } from './place.ts';
@@ -30,7 +30,9 @@ function isFinished(existing: EntryStat, source: EntryStat): boolean {
  */
 async function kernelCopy(source: OpenFile, target: Descriptor, mode: number): Promise<boolean> {
   try {
-    await source.lend((from) => target.using((to) => syscalls.copyFile(pathOf(from), pathOf(to), mode)));
+    await source.lend((from) =>
+      target.using((to) => syscalls.copyFile(pathOf(from), pathOf(to), mode), { kind: 'patient' }),
+    );
     return true;
   } catch (error) {
     // Whatever else kept the kernel from it, copying the bytes meets it again or does not.
@@ -75,11 +77,14 @@ async function fill(source: OpenFile, target: Descriptor, size: number, options:
 }
 
 async function finish(target: Descriptor, source: EntryStat): Promise<void> {
-  await target.using(async (fd) => {
-    await syscalls.fchmod(fd, (source.mode & permissionBits) | privateMode);
-    await syscalls.fsync(fd);
-    await syscalls.futimes(fd, source.atime, source.mtime);
-  });
+  await target.using(
+    async (fd) => {
+      await syscalls.fchmod(fd, (source.mode & permissionBits) | privateMode);
+      await syscalls.fsync(fd);
+      await syscalls.futimes(fd, source.atime, source.mtime);
+    },
+    { kind: 'patient' },
+  );
 }
 
 /**
@@ -94,10 +99,8 @@ export async function copyFile(entry: WalkedEntry, to: Place, options: CopyOptio
   const source = await entry.open();
   try {
     if (existing !== null) await unlinkChild(to.directory, to.name);
-    const fd = await to.directory.using((parent) =>
-      syscalls.open(pathAt(parent, to.name), openFlags.create, privateMode),
-    );
-    const target = ownDescriptor(fd, (number) => syscalls.close(number));
+    const fd = await openNumber(to.directory, to.name, openFlags.create, privateMode);
+    const target = ownFileDescriptor(fd, to.directory.bulkhead);
     try {
       await fill(source, target, entry.stat.sizeBytes, options);
       await finish(target, entry.stat);

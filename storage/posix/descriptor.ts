@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { type Bulkhead, type CallOptions, type Loan, noBulkhead } from './bulkhead.ts';
+import { syscalls } from './syscalls.ts';
 
 /**
  * An open file descriptor that outlives every operation on it. Closing a number while a queued operation still names
@@ -8,9 +10,16 @@ import assert from 'node:assert/strict';
 export interface Descriptor {
   /** False once `close` was called; nothing else may be called then. */
   readonly isOpen: boolean;
-  /** Lends the number until the promise settles. The number must not be kept. */
-  using<T>(operation: (fd: number) => Promise<T>): Promise<T>;
-  /** Lends the number for one synchronous call. */
+  /** Through which every operation on it goes, and those on what is opened by it. */
+  readonly bulkhead: Bulkhead;
+  /**
+   * Lends the number until the promise settles. The number must not be kept.
+   * @throws also volume_unavailable, see {@link Bulkhead}; the number is then lent until the operation settles
+   */
+  using<T>(operation: (fd: number) => Promise<T>, options?: CallOptions<T>): Promise<T>;
+  /** As `using` past the bulkhead: inside the operation of another descriptor, or for threads that are not shared. */
+  usingWithin<T>(operation: (fd: number) => Promise<T>): Promise<T>;
+  /** Lends the number for one synchronous call. @throws also volume_unavailable while the volume does not answer */
   usingSync<T>(operation: (fd: number) => T): T;
   /** A second owner of the same number; each closes its own. */
   share(): Descriptor;
@@ -19,7 +28,11 @@ export interface Descriptor {
 }
 
 /** Takes ownership of `fd`. `closeFd` runs exactly once, at once when the last owner closes and nothing borrows it. */
-export function ownDescriptor(fd: number, closeFd: (fd: number) => void | Promise<void>): Descriptor {
+export function ownDescriptor(
+  fd: number,
+  closeFd: (fd: number) => void | Promise<void>,
+  bulkhead: Bulkhead = noBulkhead,
+): Descriptor {
   let owners = 0;
   let borrowers = 0;
   let settle: (result: Promise<void>) => void = () => undefined;
@@ -31,28 +44,43 @@ export function ownDescriptor(fd: number, closeFd: (fd: number) => void | Promis
   const closeWhenIdle = (): void => {
     if (owners > 0 || borrowers > 0) return;
     // An async function runs up to its first await at once, so a synchronous closeFd has closed on return.
-    settle((async () => closeFd(fd))());
+    const closing = (async () => closeFd(fd))();
+    closing.catch(() => undefined);
+    settle(closing);
+  };
+  const loan: Loan = {
+    giveBack() {
+      borrowers -= 1;
+      closeWhenIdle();
+    },
+    lose() {
+      // It is closed when the operation comes back, if ever: nobody may wait for that.
+      settle(Promise.resolve());
+    },
+  };
+  const lend = <T>(
+    through: Bulkhead,
+    operation: (fd: number) => Promise<T>,
+    options?: CallOptions<T>,
+  ): Promise<T> => {
+    borrowers += 1;
+    return through.run(() => operation(fd), options, loan);
   };
   const addOwner = (): Descriptor => {
     let isOpen = true;
     owners += 1;
     const checkOpen = (): void => assert(isOpen, 'A descriptor is used only before it is closed.');
+    const refuse = async (): Promise<never> => assert.fail('A descriptor is used only before it is closed.');
     return {
       get isOpen() {
         return isOpen;
       },
-      async using(operation) {
-        checkOpen();
-        borrowers += 1;
-        try {
-          return await operation(fd);
-        } finally {
-          borrowers -= 1;
-          closeWhenIdle();
-        }
-      },
+      bulkhead,
+      using: (operation, options) => (isOpen ? lend(bulkhead, operation, options) : refuse()),
+      usingWithin: (operation) => (isOpen ? lend(noBulkhead, operation) : refuse()),
       usingSync(operation) {
         checkOpen();
+        bulkhead.requireMoving();
         return operation(fd);
       },
       share() {
@@ -70,4 +98,10 @@ export function ownDescriptor(fd: number, closeFd: (fd: number) => void | Promis
     };
   };
   return addOwner();
+}
+
+/** Takes ownership of the number of a file: closing it may have to wait for the volume, so it needs a thread. */
+export function ownFileDescriptor(fd: number, bulkhead: Bulkhead): Descriptor {
+  const closeFd = (number: number) => bulkhead.run(() => syscalls.close(number), { kind: 'owed' });
+  return ownDescriptor(fd, closeFd, bulkhead);
 }

@@ -32,7 +32,7 @@ export function* byteNames(directory: Directory): Generator<ByteName, void, unde
 /** Opens the directory `name`, never through a symlink. */
 export function openChildSync(directory: Directory, name: EntryName): Directory {
   const fd = directory.usingSync((parent) => fs.openSync(pathAt(parent, name), openFlags.directory));
-  return ownDirectory(fd, directory.device);
+  return ownDirectory(fd, directory.device, directory.bulkhead);
 }
 
 /** `lstat` of a name, or `null` when nothing has it. */

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import type { Bulkhead } from './bulkhead.ts';
 import { type Descriptor, ownDescriptor } from './descriptor.ts';
 import { type EntryName, pathAt, pathOf } from './entry-name.ts';
 import { hasErrno } from './errno.ts';
@@ -23,7 +24,9 @@ function asDirectory(descriptor: Descriptor, device: bigint): Directory {
     get isOpen() {
       return descriptor.isOpen;
     },
+    bulkhead: descriptor.bulkhead,
     using: descriptor.using,
+    usingWithin: descriptor.usingWithin,
     usingSync: descriptor.usingSync,
     share: () => asDirectory(descriptor.share(), device),
     close: descriptor.close,
@@ -31,9 +34,9 @@ function asDirectory(descriptor: Descriptor, device: bigint): Directory {
 }
 
 /** Takes ownership of an O_PATH descriptor. It has no content to flush, so closing it never waits and needs no pool. */
-export function ownDirectory(fd: number, device: bigint): Directory {
+export function ownDirectory(fd: number, device: bigint, bulkhead: Bulkhead): Directory {
   return asDirectory(
-    ownDescriptor(fd, (number) => fs.closeSync(number)),
+    ownDescriptor(fd, (number) => fs.closeSync(number), bulkhead),
     device,
   );
 }
@@ -43,8 +46,23 @@ export function ownDirectory(fd: number, device: bigint): Directory {
  * Not compared with the volume's device; whoever walks does that.
  */
 export async function openChild(directory: Directory, name: EntryName): Promise<Directory> {
-  const fd = await directory.using((parent) => syscalls.open(pathAt(parent, name), openFlags.directory));
-  return ownDirectory(fd, directory.device);
+  const fd = await openNumber(directory, name, openFlags.directory);
+  return ownDirectory(fd, directory.device, directory.bulkhead);
+}
+
+/** Opens a name; the caller owns the number. One that comes too late for its caller is closed. */
+export function openNumber(
+  directory: Descriptor,
+  name: EntryName,
+  flags: number,
+  mode?: number,
+): Promise<number> {
+  return directory.using((parent) => syscalls.open(pathAt(parent, name), flags, mode), { onLate: closeLate });
+}
+
+/** For numbers that nobody waits for any more. */
+export function closeLate(fd: number): void {
+  fs.close(fd, () => undefined);
 }
 
 /** `fstat` of the directory itself. */
@@ -60,6 +78,24 @@ export async function statChild(directory: Directory, name: EntryName): Promise<
     if (hasErrno(error, 'ENOENT')) return null;
     throw error;
   }
+}
+
+/** `lstat` of several names, one after the other in one call; what nothing has is left out. */
+export function statChildren(
+  directory: Directory,
+  names: readonly EntryName[],
+): Promise<{ readonly name: EntryName; readonly stat: fs.BigIntStats }[]> {
+  return directory.using(async (fd) => {
+    const found: { readonly name: EntryName; readonly stat: fs.BigIntStats }[] = [];
+    for (const name of names) {
+      const stat = await syscalls.lstat(pathAt(fd, name), bigint).catch((error: unknown) => {
+        if (hasErrno(error, 'ENOENT')) return null;
+        throw error;
+      });
+      if (stat !== null) found.push({ name, stat });
+    }
+    return found;
+  });
 }
 
 /** Makes a directory; false when the name is taken already, whatever by. */
@@ -85,7 +121,7 @@ export async function renameChild(
   toName: EntryName,
 ): Promise<void> {
   await from.using((fromFd) =>
-    to.using((toFd) => syscalls.rename(pathAt(fromFd, fromName), pathAt(toFd, toName))),
+    to.usingWithin((toFd) => syscalls.rename(pathAt(fromFd, fromName), pathAt(toFd, toName))),
   );
 }
 
@@ -97,7 +133,7 @@ export async function linkChild(
   toName: EntryName,
 ): Promise<void> {
   await from.using((fromFd) =>
-    to.using((toFd) => syscalls.link(pathAt(fromFd, fromName), pathAt(toFd, toName))),
+    to.usingWithin((toFd) => syscalls.link(pathAt(fromFd, fromName), pathAt(toFd, toName))),
   );
 }
 
@@ -125,14 +161,17 @@ export async function removeChild(directory: Directory, name: EntryName): Promis
 
 /** Makes the names in a directory durable. Opens it for reading first because O_PATH cannot be synced. */
 export async function syncDirectory(directory: Directory): Promise<void> {
-  await directory.using(async (fd) => {
-    const readable = await syscalls.open(pathOf(fd), openFlags.sync);
-    try {
-      await syscalls.fsync(readable);
-    } finally {
-      await syscalls.close(readable);
-    }
-  });
+  await directory.using(
+    async (fd) => {
+      const readable = await syscalls.open(pathOf(fd), openFlags.sync);
+      try {
+        await syscalls.fsync(readable);
+      } finally {
+        await syscalls.close(readable);
+      }
+    },
+    { kind: 'patient' },
+  );
 }
 
 /** Lets the owner in: 0700 through the handle, so that no other directory can be meant. */

@@ -5,15 +5,18 @@ import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import type { ListedEntry, ListOptions, ListPage } from '../volume.ts';
 import { descend } from './descend.ts';
-import { type Directory, statChild, statDirectory, withDirectory } from './directory.ts';
-import { type ByteName, decodeName, nameFromBytes, pathOf } from './entry-name.ts';
+import { type Directory, statChildren, statDirectory, withDirectory } from './directory.ts';
+import { type ByteName, decodeName, type EntryName, nameFromBytes, pathOf } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 
 const opendir = promisify(fs.opendir);
 
-/** Entries fetched per system call and looked at together. */
+/** Entries fetched per system call. */
 const batchEntries = 256;
+/** Entries that one call looks at, one after the other, and how many such calls there are at once. */
+const groupEntries = 16;
+const groupsMax = 8;
 /** Readers kept open between pages, and for how long. */
 const readersMax = 64;
 const readerIdleMs = 60_000;
@@ -23,6 +26,8 @@ interface Reader {
   /** Device and inode of the directory, with the folder: a cursor of another directory must not reach this reader. */
   readonly owner: string;
   next(): Promise<ByteName | null>;
+  /** Up to `wanted` names; fewer only at the end. */
+  nextOnes(wanted: number): Promise<ByteName[]>;
   /** Tells, by reading one name ahead, whether `next` will answer `null`. */
   isAtEnd(): Promise<boolean>;
   close(): void;
@@ -50,12 +55,14 @@ function parseCursor(text: string): Cursor {
 }
 
 async function openReader(directory: Directory, owner: string): Promise<Reader> {
-  const reader = await directory.using((fd) =>
-    opendir(pathOf(fd), { encoding: 'latin1', bufferSize: batchEntries }),
+  const reader = await directory.using(
+    (fd) => opendir(pathOf(fd), { encoding: 'latin1', bufferSize: batchEntries }),
+    { onLate: (late) => void late.close().catch(() => undefined) },
   );
   let isOpen = true;
   let ahead: ByteName | null = null;
-  const read = async (): Promise<ByteName | null> => (await reader.read())?.name ?? null;
+  const { bulkhead } = directory;
+  const read = async (): Promise<ByteName | null> => (await bulkhead.run(() => reader.read()))?.name ?? null;
   return {
     owner,
     async next() {
@@ -63,6 +70,18 @@ async function openReader(directory: Directory, owner: string): Promise<Reader> 
       ahead = null;
       return name;
     },
+    // One call for all of them: nearly every name is in memory already.
+    nextOnes: (wanted) =>
+      bulkhead.run(async () => {
+        const names: ByteName[] = ahead === null ? [] : [ahead];
+        ahead = null;
+        while (names.length < wanted) {
+          const entry = await reader.read();
+          if (entry === null) break;
+          names.push(entry.name);
+        }
+        return names;
+      }),
     async isAtEnd() {
       ahead ??= await read();
       return ahead === null;
@@ -70,7 +89,7 @@ async function openReader(directory: Directory, owner: string): Promise<Reader> 
     close() {
       if (!isOpen) return;
       isOpen = false;
-      void reader.close().catch(() => undefined);
+      bulkhead.run(() => reader.close(), { kind: 'owed' }).catch(() => undefined);
     },
   };
 }
@@ -130,22 +149,19 @@ async function readAgain(directory: Directory, owner: string, cursor: Cursor): P
   return second;
 }
 
-async function toListed(directory: Directory, bytes: ByteName): Promise<ListedEntry | null> {
-  const name = nameFromBytes(bytes);
-  const stat = await statChild(directory, name);
-  if (stat === null) return null;
+function toListed(stat: fs.BigIntStats, name: EntryName): ListedEntry {
   const { text, isAddressable } = decodeName(name);
   return { ...toEntryStat(stat), name: text, isAddressable };
 }
 
-async function readNames(reader: Reader, wanted: number): Promise<ByteName[]> {
-  const names: ByteName[] = [];
-  while (names.length < wanted) {
-    const name = await reader.next();
-    if (name === null) break;
-    names.push(name);
+/** What is there of these names, in their order; each group in one call, which keeps one thread. */
+async function lookAt(directory: Directory, names: readonly ByteName[]): Promise<ListedEntry[]> {
+  const groups: (readonly ByteName[])[] = [];
+  for (let start = 0; start < names.length; start += groupEntries) {
+    groups.push(names.slice(start, start + groupEntries));
   }
-  return names;
+  const found = await Promise.all(groups.map((group) => statChildren(directory, group.map(nameFromBytes))));
+  return found.flat().map(({ name, stat }) => toListed(stat, name));
 }
 
 interface ReadPage {
@@ -161,10 +177,9 @@ async function readPage(directory: Directory, reader: Reader, limit: number): Pr
   let count = 0;
   let last: ByteName | null = null;
   while (entries.length < limit) {
-    const names = await readNames(reader, Math.min(batchEntries, limit - entries.length));
+    const names = await reader.nextOnes(Math.min(groupEntries * groupsMax, limit - entries.length));
     if (names.length === 0) break;
-    const found = await Promise.all(names.map((name) => toListed(directory, name)));
-    entries.push(...found.filter((entry) => entry !== null));
+    entries.push(...(await lookAt(directory, names)));
     count += names.length;
     last = names.at(-1) ?? last;
   }

@@ -3,9 +3,10 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import type { EntryStat, OpenFile } from '../volume.ts';
-import { type Descriptor, ownDescriptor } from './descriptor.ts';
-import type { Directory } from './directory.ts';
-import { type EntryName, pathAt, pathOf } from './entry-name.ts';
+import type { Bulkhead } from './bulkhead.ts';
+import { type Descriptor, ownDescriptor, ownFileDescriptor } from './descriptor.ts';
+import { closeLate, type Directory, openNumber } from './directory.ts';
+import { type EntryName, pathOf } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { openFlags, syscalls } from './syscalls.ts';
@@ -18,9 +19,10 @@ export function notRegular(): DomainError {
   return domainError('entry_not_regular', 'The entry is not a regular file.');
 }
 
-async function lookAt(directory: Directory, name: EntryName): Promise<number> {
+async function lookAt(directory: Directory, name: EntryName): Promise<Descriptor> {
   try {
-    return await directory.using((fd) => syscalls.open(pathAt(fd, name), openFlags.anything));
+    const fd = await openNumber(directory, name, openFlags.anything);
+    return ownDescriptor(fd, (number) => fs.closeSync(number), directory.bulkhead);
   } catch (error) {
     throw hasErrno(error, 'ENOENT') ? entryNotFound(error) : toStorageError(error);
   }
@@ -54,11 +56,11 @@ function streamOf(file: Descriptor, start: number, end: number): Readable {
   });
 }
 
-function ownFile(fd: number, stat: EntryStat): OpenFile {
-  const file = ownDescriptor(fd, (number) => syscalls.close(number));
+function ownFile(fd: number, stat: EntryStat, bulkhead: Bulkhead): OpenFile {
+  const file = ownFileDescriptor(fd, bulkhead);
   return {
     stat,
-    lend: (use) => file.using(use),
+    lend: (use) => file.usingWithin(use),
     stream: ({ start = 0, end = Number.MAX_SAFE_INTEGER } = {}) => streamOf(file, start, end),
     close: () => file.close(),
   };
@@ -77,14 +79,16 @@ export async function openRegularFile(
 ): Promise<OpenFile> {
   const handle = await lookAt(directory, name);
   try {
-    const stat = await syscalls.fstat(handle, { bigint: true });
+    const stat = await handle.using((fd) => syscalls.fstat(fd, { bigint: true }));
     if (inode !== undefined && stat.ino !== inode) throw entryNotFound();
     if (!stat.isFile() || stat.dev !== directory.device) throw notRegular();
-    const fd = await syscalls.open(pathOf(handle), openFlags.read);
-    return ownFile(fd, toEntryStat(stat));
+    const fd = await handle.using((path) => syscalls.open(pathOf(path), openFlags.read), {
+      onLate: closeLate,
+    });
+    return ownFile(fd, toEntryStat(stat), directory.bulkhead);
   } catch (error) {
     throw toStorageError(error);
   } finally {
-    fs.closeSync(handle);
+    await handle.close();
   }
 }

@@ -4,6 +4,7 @@ import {
   linkChild,
   makeChild,
   openChild,
+  openNumber,
   openUpDirectory,
   removeChild,
   renameChild,
@@ -12,7 +13,7 @@ import {
   unlinkChild,
   withDirectory,
 } from './directory.ts';
-import { type EntryName, pathAt } from './entry-name.ts';
+import type { EntryName } from './entry-name.ts';
 import { entryConflict, entryNotFound, hasErrno } from './errno.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 
@@ -49,10 +50,8 @@ export async function renameEvenLocked(from: Place, to: Place): Promise<void> {
  */
 async function placeOverPlaceholder(from: Place, to: Place): Promise<void> {
   try {
-    const fd = await to.directory.using((parent) =>
-      syscalls.open(pathAt(parent, to.name), openFlags.create, modes.file),
-    );
-    await syscalls.close(fd);
+    const fd = await openNumber(to.directory, to.name, openFlags.create, modes.file);
+    await to.directory.bulkhead.run(() => syscalls.close(fd), { kind: 'owed' });
   } catch (error) {
     throw hasErrno(error, 'EEXIST', 'ELOOP') ? taken(error) : error;
   }

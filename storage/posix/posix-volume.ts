@@ -2,8 +2,9 @@ import type { EntryPath } from '../../domain/entry-path.ts';
 import { createPacker, type Packer } from '../archive/packer.ts';
 import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
+import { type Bulkhead, noBulkhead } from './bulkhead.ts';
 import { copyTree, discardTree, publishTree } from './copy-tree.ts';
-import { makeChild, ownDirectory, syncDirectory } from './directory.ts';
+import { closeLate, makeChild, ownDirectory, syncDirectory } from './directory.ts';
 import { makeDirectory, moveEntry, openEntry, resumeMove, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
@@ -30,12 +31,14 @@ export interface PosixVolume extends Volume {
   close(): Promise<void>;
 }
 
-async function openRoot(path: string): Promise<VolumeRoot> {
-  await syscalls.mkdir(path, { recursive: true, mode: modes.upper });
+async function openRoot(path: string, bulkhead: Bulkhead): Promise<VolumeRoot> {
+  await bulkhead.run(async () => {
+    await syscalls.mkdir(path, { recursive: true, mode: modes.upper });
+  });
   // The operator's own path, so links in it are followed; everything below goes through this handle.
-  const fd = await syscalls.open(path, openFlags.root);
-  const { dev } = await syscalls.fstat(fd, { bigint: true });
-  return Object.assign(ownDirectory(fd, dev), { folders: createFolderCache() });
+  const fd = await bulkhead.run(() => syscalls.open(path, openFlags.root), { onLate: closeLate });
+  const { dev } = await bulkhead.run(() => syscalls.fstat(fd, { bigint: true }));
+  return Object.assign(ownDirectory(fd, dev, bulkhead), { folders: createFolderCache() });
 }
 
 async function makeAreas(root: VolumeRoot): Promise<void> {
@@ -141,20 +144,23 @@ async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
  * under `/proc/self/fd`, so it needs Linux with /proc. Modes of what it makes are subject to the process's umask.
  * @param root absolute path of the mounted storage
  * @param packer threads to share with others, who close them; else the volume has its own
+ * @param bulkhead what every call that uses a thread goes through; needed wherever there are other volumes
  * @throws volume_unavailable when it cannot be opened or made
  */
 export async function openPosixVolume({
   name,
   root: path,
   packer,
+  bulkhead = noBulkhead,
 }: {
   readonly name: string;
   readonly root: string;
   readonly packer?: Packer;
+  readonly bulkhead?: Bulkhead;
 }): Promise<PosixVolume> {
   let root: VolumeRoot | undefined;
   try {
-    root = await openRoot(path);
+    root = await openRoot(path, bulkhead);
     await makeAreas(root);
   } catch (error) {
     await root?.close();

@@ -3,6 +3,7 @@ import {
   type Directory,
   makeChild,
   openChild,
+  openNumber,
   removeChild,
   renameChild,
   statDirectory,
@@ -38,8 +39,8 @@ async function checkLinksAreRefused(data: Directory): Promise<void> {
 /** An upload becomes visible, and a delete disappears, by one rename: both need one device and one quota realm. */
 async function checkRename(from: Directory, to: Directory): Promise<void> {
   const name = 'probe';
-  const fd = await from.using((parent) => syscalls.open(pathAt(parent, name), openFlags.create, modes.file));
-  await syscalls.fsync(fd).finally(() => syscalls.close(fd));
+  const fd = await openNumber(from, name, openFlags.create, modes.file);
+  await from.bulkhead.run(() => syscalls.fsync(fd).finally(() => syscalls.close(fd)), { kind: 'patient' });
   await renameChild(from, name, to, name);
   await syncDirectory(to);
   await unlinkChild(to, name);

@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { StagedContent, StageWriter } from '../volume.ts';
-import { type Descriptor, ownDescriptor } from './descriptor.ts';
+import type { Bulkhead } from './bulkhead.ts';
+import { type Descriptor, ownFileDescriptor } from './descriptor.ts';
 import { toStorageError, volumeUnavailable } from './errno.ts';
 import { syscalls } from './syscalls.ts';
 
@@ -48,8 +49,8 @@ async function writeAll(file: Descriptor, chunks: readonly Uint8Array[], positio
  * two batches are in memory). The first failed write or sync poisons the writer: after a failed fsync the kernel may
  * report success and have dropped the data, so nothing is ever retried.
  */
-export function createStageWriter(fd: number): StageWriter {
-  const file = ownDescriptor(fd, (number) => syscalls.close(number));
+export function createStageWriter(fd: number, bulkhead: Bulkhead): StageWriter {
+  const file = ownFileDescriptor(fd, bulkhead);
   const sha256 = createHash('sha256');
   let crc = 0;
   let acceptedBytes = 0;
@@ -77,10 +78,13 @@ export function createStageWriter(fd: number): StageWriter {
   const finishFile = async (): Promise<StagedContent> => {
     await handOver();
     await writing;
-    const stat = await file.using(async (number) => {
-      await syscalls.fsync(number);
-      return syscalls.fstat(number, { bigint: true });
-    });
+    const stat = await file.using(
+      async (number) => {
+        await syscalls.fsync(number);
+        return syscalls.fstat(number, { bigint: true });
+      },
+      { kind: 'patient' },
+    );
     if (stat.size !== BigInt(acceptedBytes)) {
       throw volumeUnavailable(new Error(`file has ${stat.size} of ${acceptedBytes} bytes`));
     }

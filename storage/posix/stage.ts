@@ -4,20 +4,20 @@ import type { EntryStat, StageWriter, StoredName } from '../volume.ts';
 import { descend, descendMaking, syncName } from './descend.ts';
 import {
   type Directory,
+  openNumber,
   renameChild,
   statChild,
   syncDirectory,
   unlinkChild,
   withDirectory,
 } from './directory.ts';
-import { pathAt } from './entry-name.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
 import { idName } from './layout.ts';
 import { createStageWriter } from './stage-writer.ts';
 import { listStoredNames } from './stored-names.ts';
-import { modes, openFlags, syscalls } from './syscalls.ts';
+import { modes, openFlags } from './syscalls.ts';
 
 /** How often a commit makes the parents again after a container removed them under it. */
 const commitAttemptsMax = 3;
@@ -26,10 +26,8 @@ const commitAttemptsMax = 3;
 export async function createStage(root: VolumeRoot, folderId: string, stageId: string): Promise<StageWriter> {
   const name = idName(stageId);
   return withDirectory(openArea(root, folderId, 'stage'), async (stage) => {
-    const fd = await stage.using((parent) =>
-      syscalls.open(pathAt(parent, name), openFlags.create, modes.file),
-    );
-    return createStageWriter(fd);
+    const fd = await openNumber(stage, name, openFlags.create, modes.file);
+    return createStageWriter(fd, stage.bulkhead);
   });
 }
 

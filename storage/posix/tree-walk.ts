@@ -78,7 +78,9 @@ function handOut(walk: Walk, met: Met, path: readonly string[], found: BigIntSta
     lend: (use) =>
       withMetDirectory(walk, met, (directory) => {
         const { device } = directory;
-        return directory.using((fd) => use({ directory: fd, name: Buffer.from(met.name), inode, device }));
+        return directory.usingWithin((fd) =>
+          use({ directory: fd, name: Buffer.from(met.name), inode, device }),
+        );
       }),
   };
 }

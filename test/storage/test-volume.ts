@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type EntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
+import type { Bulkhead } from '../../storage/posix/bulkhead.ts';
 import { openPosixVolume } from '../../storage/posix/posix-volume.ts';
 import type { OpenFile, StagedContent, Volume, WalkedEntry } from '../../storage/volume.ts';
 import { createTempDir } from '../support/temp-dir.ts';
@@ -28,10 +29,10 @@ export function folderPathOf(rootPath: string, folderId: string): string {
 }
 
 /** A posix volume in a temporary directory of its own; `close` removes it. */
-export async function openTestVolume(): Promise<TestVolume> {
+export async function openTestVolume(options: { readonly bulkhead?: Bulkhead } = {}): Promise<TestVolume> {
   const dir = await createTempDir();
   const rootPath = join(dir.path, 'volume');
-  const volume = await openPosixVolume({ name: 'test', root: rootPath });
+  const volume = await openPosixVolume({ name: 'test', root: rootPath, ...options });
   const folderId = randomUUID();
   await volume.createFolder(folderId);
   const folderPath = folderPathOf(rootPath, folderId);
