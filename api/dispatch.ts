@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import type { Authenticate } from './auth/authenticate.ts';
+import { requireScope } from './auth/token-principal.ts';
 import {
   hasBody,
   jsonArrivalMsMax,
@@ -153,6 +154,7 @@ async function admit(
   exchange.note.userId = principal.userId;
   exchange.note.accessKey = principal.accessKey;
   dispatcher.rateLimit.countKey(exchange, principal.accessKey);
+  requireScope(route, principal);
   if (route.access === 'admin' && principal.role !== 'admin') {
     throw domainError('admin_required', 'Only an administrator may do this.');
   }

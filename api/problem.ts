@@ -57,6 +57,8 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
     fixedDetail: 'The access key or its proof is not accepted.',
   },
   request_replayed: { status: 409, title: 'The request was received before' },
+  scope_missing: { status: 403, title: 'The token does not reach that far' },
+  token_limit_reached: { status: 409, title: 'The limit on tokens is reached' },
   admin_required: { status: 403, title: 'An administrator is required' },
   origin_refused: { status: 403, title: 'The request comes from another site' },
   not_found: notFound,
@@ -150,6 +152,9 @@ function problemHeaders(kind: ProblemKind, status: number): Record<string, strin
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' };
   if (kind.retryAfterSeconds !== undefined) headers['Retry-After'] = String(kind.retryAfterSeconds);
   // Basic works but is not offered: browsers would open their sign-in window for it.
-  if (status === 401) headers['WWW-Authenticate'] = 'BackendAI realm="vfolder", signMethod="HMAC-SHA256"';
+  if (status === 401) {
+    headers['WWW-Authenticate'] =
+      'BackendAI realm="vfolder", signMethod="HMAC-SHA256", Bearer realm="vfolder"';
+  }
   return headers;
 }

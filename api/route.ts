@@ -10,7 +10,10 @@ export interface Principal {
   readonly userId: string;
   readonly email: string;
   readonly role: 'user' | 'admin';
+  /** The keypair's; for a token a word of ours that names it. */
   readonly accessKey: string;
+  /** What the token may do that the request came with, if it came with one. */
+  readonly token?: { readonly mayChange: boolean };
 }
 
 /** `Prefer` of RFC 7240 as far as the service honours it. */
@@ -84,6 +87,8 @@ export interface Route<Input = unknown, Body = unknown> {
   readonly access: 'public' | 'user' | 'admin';
   /** The right needed on the folder named in the path; checked in the statement that loads it. `null`: no folder. */
   readonly right: Right | null;
+  /** Not for tokens, whatever their scopes. */
+  readonly isKeypairOnly?: true;
   /** `json` reads a JSON body on any method (absent is fine); `stream` leaves the body to the handler. */
   readonly body: 'json' | 'stream';
   /** The handler has reasons to refuse before the body is sent, and calls `acceptBody` once it has none. */

@@ -14,6 +14,7 @@ import { jobRoutes } from './jobs/routes.ts';
 import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
+import { tokenRoutes } from './tokens/routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
 
@@ -23,6 +24,7 @@ export const routes: readonly Route[] = [
   ...adminRoutes,
   ...sessionRoutes,
   ...dashboardRoutes,
+  ...tokenRoutes,
   ...jobRoutes,
   ...folderRoutes,
   ...folderFileRoutes,

@@ -11,6 +11,8 @@ export const errorCodes = [
   'request_replayed',
   'admin_required',
   'origin_refused',
+  'scope_missing',
+  'token_limit_reached',
   'not_found',
   'method_not_allowed',
   'body_too_large',

@@ -1,3 +1,4 @@
+import { deleteExpiredTokens } from '../db/queries/api-tokens.ts';
 import { deleteOldKeys } from '../db/queries/idempotency-keys.ts';
 import { deleteRateCounts } from '../db/queries/rate-counts.ts';
 import { deleteSeenSignatures } from '../db/queries/seen-signatures.ts';
@@ -10,6 +11,7 @@ const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
 
 /** Forgets what requests left behind and nobody looks at any more. Safe to repeat, at any time and concurrently. */
 export async function forgetPast({ db }: Pick<WorkerServices, 'db'>): Promise<void> {
+  await deleteExpiredTokens(db);
   await deleteOldKeys(db);
   await deleteSeenSignatures(db, signatureMinutes);
   // The span before the current one still counts, and clocks differ.

@@ -17,6 +17,7 @@ import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 import { type Claim, parseAuthorization } from './authorization.ts';
 import { findSessionPrincipal } from './session.ts';
+import { principalOfToken } from './token-principal.ts';
 
 /** What authentication depends on besides the request. */
 export interface AuthenticatorOptions {
@@ -174,10 +175,15 @@ function authenticateByHeader({ services, allowPlainSecrets, now }: Authenticato
   const decoy = services.secrets.seal(randomBytes(30).toString('base64'));
   return async (exchange, readBody) => {
     const claim = parseAuthorization(exchange.incoming.headers.authorization);
-    if (claim.scheme === 'basic' && !allowPlainSecrets && !exchange.peer.isConfidential) {
-      invalid('Basic credentials are only accepted over TLS; sign the request instead.');
+    if (claim.scheme !== 'signature' && !allowPlainSecrets && !exchange.peer.isConfidential) {
+      invalid('Basic credentials and tokens are only accepted over TLS; sign the request instead.');
     }
     const contentSha256 = readContentDigest(exchange);
+    if (claim.scheme === 'token') {
+      const principal = await principalOfToken(services, claim.token);
+      exchange.contentSha256 = contentSha256;
+      return principal;
+    }
     const proof =
       claim.scheme === 'basic'
         ? basicProof(claim)

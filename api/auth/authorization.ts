@@ -1,9 +1,11 @@
+import { isTokenForm } from '../../domain/api-token.ts';
 import { domainError } from '../../domain/errors.ts';
 
 /** What an `Authorization` header claims, not yet checked. */
 export type Claim =
   | { readonly scheme: 'signature'; readonly accessKey: string; readonly signature: string }
-  | { readonly scheme: 'basic'; readonly accessKey: string; readonly secret: string };
+  | { readonly scheme: 'basic'; readonly accessKey: string; readonly secret: string }
+  | { readonly scheme: 'token'; readonly token: string };
 
 function invalid(detail: string): never {
   throw domainError('auth_invalid', detail);
@@ -46,8 +48,14 @@ function readBasic(text: string): Claim {
   return { scheme: 'basic', accessKey: decoded.slice(0, mark), secret: decoded.slice(mark + 1) };
 }
 
+// Programs that only know user name and password send a token as the password; the name says nothing then.
+function asToken(claim: Claim): Claim {
+  const isToken = claim.scheme === 'basic' && isTokenForm(claim.secret);
+  return isToken ? { scheme: 'token', token: claim.secret } : claim;
+}
+
 /**
- * Reads an `Authorization` header: the signature scheme (`BackendAI`, of old clients `Sorna`) or `Basic`.
+ * Reads an `Authorization` header: the signature scheme (`BackendAI`, of old clients `Sorna`), `Bearer` or `Basic`.
  * @throws auth_required when it is absent or of another scheme, auth_invalid when it is malformed
  */
 export function parseAuthorization(header: string | undefined): Claim {
@@ -57,8 +65,10 @@ export function parseAuthorization(header: string | undefined): Claim {
     case 'sorna':
       return readSignature(text);
     case 'basic':
-      return readBasic(text.trim());
+      return asToken(readBasic(text.trim()));
+    case 'bearer':
+      return { scheme: 'token', token: text.trim() };
     default:
-      throw domainError('auth_required', 'Sign the request with a keypair.');
+      throw domainError('auth_required', 'Sign the request with a keypair, or send a token.');
   }
 }

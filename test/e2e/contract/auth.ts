@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CallOptions } from '../support/http-client.ts';
+import { listAt, textAt } from '../support/json.ts';
 import {
   basicHeader,
   type Keypair,
@@ -212,7 +213,7 @@ function describeMalformed(people: People): void {
     people.ada.client.call('GET', '/folders', { headers: { Authorization: authorization } });
 
   it.each([
-    ['Bearer abc', 401, 'auth_required'],
+    ['Bearer abc', 401, 'auth_failed'],
     ['Digest username="a"', 401, 'auth_required'],
     ['', 401, 'auth_required'],
     ['BackendAI', 401, 'auth_required'],
@@ -278,10 +279,29 @@ function describeOverride(people: People): void {
   });
 }
 
-/** Who is who: signatures, Basic, and everything malformed. */
+function describeTokens(stage: Stage, people: People): void {
+  it('act for their user within their scopes, until they are revoked', async () => {
+    const { client } = people.ada;
+    const made = await client.call('POST', '/tokens', { json: { scopes: ['read'] } });
+    expectStatus(made, 201);
+    const headers = { Authorization: `Bearer ${textAt(made.json, 'token')}` };
+    const bearer = stage.service.client();
+    expectStatus(await bearer.call('GET', '/folders', { headers }), 200);
+    const change = await bearer.call('POST', '/folders', { headers, json: { name: 'by-token' } });
+    expectProblem(change, 403, 'scope_missing');
+    expectProblem(await bearer.call('GET', '/tokens', { headers }), 403, 'scope_missing');
+    const id = textAt(made.json, 'id');
+    expect(textAt(listAt((await client.call('GET', '/tokens')).json, 'items')[0], 'id')).toBe(id);
+    expectStatus(await client.call('DELETE', `/tokens/${id}`), 204);
+    expectProblem(await bearer.call('GET', '/folders', { headers }), 401, 'auth_failed');
+  });
+}
+
+/** Who is who: signatures, Basic, tokens, and everything malformed. */
 export function describeAuth(stage: Stage): void {
   const people = usePeople(stage);
   describe('a signature', () => describeSignatures(stage, people));
   describe('credentials', () => describeMalformed(people));
+  describe('tokens', () => describeTokens(stage, people));
   describe('X-Method-Override', () => describeOverride(people));
 }

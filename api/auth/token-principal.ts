@@ -1,0 +1,35 @@
+import { findToken, noteTokenUse } from '../../db/queries/api-tokens.ts';
+import { isTokenForm, tokenDigest } from '../../domain/api-token.ts';
+import { domainError } from '../../domain/errors.ts';
+import type { Principal, Route } from '../route.ts';
+import type { Services } from '../services.ts';
+
+/**
+ * Who a token acts for, as of now: never an administrator. The token is found by its digest, so that comparing takes no
+ * time that depends on it. @throws auth_failed when it is unknown, expired or revoked, or its user is switched off
+ */
+export async function principalOfToken(services: Pick<Services, 'db'>, token: string): Promise<Principal> {
+  const found = isTokenForm(token) ? await findToken(services.db, tokenDigest(token)) : null;
+  if (found === null) throw domainError('auth_failed', 'The token is not accepted.');
+  // Nobody waits for a note that is only to the minute.
+  if (found.isUseUnnoted) void noteTokenUse(services.db, found.id).catch(() => undefined);
+  const { id, userId, email, scopes } = found;
+  return {
+    userId,
+    email,
+    role: 'user',
+    accessKey: `token:${id}`,
+    token: { mayChange: scopes.includes('write') },
+  };
+}
+
+/** Keeps tokens to their scopes. @throws scope_missing */
+export function requireScope(route: Route, { token }: Principal): void {
+  if (token === undefined) return;
+  if (route.isKeypairOnly === true) {
+    throw domainError('scope_missing', 'Tokens are made, listed and revoked with a keypair.');
+  }
+  if (!token.mayChange && route.method !== 'GET' && route.method !== 'HEAD') {
+    throw domainError('scope_missing', 'This token may only read; the request needs the scope "write".');
+  }
+}

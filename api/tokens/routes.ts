@@ -1,0 +1,53 @@
+import type { TokenRecord } from '../../db/queries/api-tokens.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { issueToken, readTokens, revokeToken } from './operations.ts';
+import { newTokenInput, noInput } from './schemas.ts';
+
+function toBody({ id, name, scopes, createdAt, expiresAt, lastUsedAt }: TokenRecord) {
+  return {
+    id,
+    name,
+    scopes,
+    created_at: createdAt.toISOString(),
+    expires_at: expiresAt.toISOString(),
+    last_used_at: lastUsedAt?.toISOString() ?? null,
+  };
+}
+
+const common = { access: 'user', right: null, body: 'json', isKeypairOnly: true } as const;
+
+/** Tokens of the caller: making, listing and revoking them. A token cannot be used for any of it. */
+export const tokenRoutes: readonly Route[] = [
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/tokens',
+    input: newTokenInput,
+    handle: async ({ services, principal, input }) => {
+      const { userId } = principal;
+      const { name, scopes, expires_in: expiresInSeconds } = input;
+      const issued = await issueToken(services, { userId, name, scopes, expiresInSeconds });
+      return { status: 201, body: { ...toBody(issued), token: issued.token } };
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'GET',
+    path: '/tokens',
+    input: noInput,
+    handle: async ({ services, principal }) => {
+      const tokens = await readTokens(services, principal.userId);
+      return { status: 200, body: { items: tokens.map(toBody) } };
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'DELETE',
+    path: '/tokens/:id',
+    input: noInput,
+    handle: async ({ services, principal, params }) => {
+      await revokeToken(services, { userId: principal.userId, id: params.id ?? '' });
+      return { status: 204 };
+    },
+  }),
+];

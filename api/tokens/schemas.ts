@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { tokenScopes } from '../../domain/api-token.ts';
+import { queryInteger, stringList } from '../http/schema.ts';
+
+const nameCharactersMax = 100;
+const day = 24 * 60 * 60;
+const expiresInDefault = 90 * day;
+const expiresInMax = 366 * day;
+
+/** `POST /tokens`: what to call it, what it may be used for, and for how many seconds. `write` includes `read`. */
+export const newTokenInput = z.object({
+  name: z
+    .string()
+    .max(nameCharactersMax)
+    .refine((name) => !name.includes('\0') && name.isWellFormed(), 'A name is text without NUL.')
+    .default(''),
+  scopes: stringList({ min: 1, max: tokenScopes.length })
+    .pipe(z.array(z.enum(tokenScopes)))
+    .default([...tokenScopes]),
+  expires_in: queryInteger({ min: 60, max: expiresInMax }).default(expiresInDefault),
+});
+
+/** `/tokens` and `/tokens/:id` take nothing else. */
+export const noInput = z.object({});
