@@ -1,6 +1,7 @@
 import { adminRoutes } from './admin/routes.ts';
 import { archiveRoutes } from './archives/routes.ts';
 import { clientRoutes } from './clients/routes.ts';
+import { contentRoutes } from './contents/routes.ts';
 import { dashboardRoutes } from './dashboard/routes.ts';
 import { deletionRoutes } from './deletions/routes.ts';
 import { downloadRoutes } from './downloads/routes.ts';
@@ -29,6 +30,7 @@ export const routes: readonly Route[] = [
   ...folderRoutes,
   ...folderFileRoutes,
   ...entryRoutes,
+  ...contentRoutes,
   ...memberRoutes,
   ...invitationRoutes,
   ...uploadRoutes,

@@ -99,3 +99,23 @@ export function isWithin(outer: EntryPath, inner: EntryPath): boolean {
 export function entryPathBelow(directory: EntryPath, entry: EntryPath): EntryPath {
   return parseNamedEntryPath([...directory, splitEntryPath(entry).name].join('/'), 'read');
 }
+
+/** Most numbered names tried for an entry whose name is taken. */
+const numberedMax = 1000;
+
+/**
+ * The path, then the same with a number before the suffix of its name: `a/b.txt`, `a/b (2).txt`, `a/b (3).txt` and so on.
+ * @throws path_invalid when a numbered name is too long
+ */
+export function* numberedPaths(path: EntryPath): Generator<EntryPath, void, undefined> {
+  yield path;
+  const { parent, name } = splitEntryPath(path);
+  const dot = name.lastIndexOf('.');
+  const stem = dot > 0 ? name.slice(0, dot) : name;
+  for (let number = 2; number <= numberedMax; number += 1) {
+    yield parseNamedEntryPath(
+      [...parent, `${stem} (${number})${name.slice(stem.length)}`].join('/'),
+      'write',
+    );
+  }
+}

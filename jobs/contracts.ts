@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { JobKind } from '../domain/job.ts';
+import { existingChoices } from '../domain/write-condition.ts';
 
 /** Queues exist per name and volume, so that a worker only takes work for volumes it has mounted. */
 export const queueNames = ['upload', 'delete', 'archive', 'quota', 'copy'] as const;
@@ -37,7 +38,18 @@ export const jobContracts = {
     ...usual,
     isUnstoppable: true,
     queue: 'upload',
-    payload: z.strictObject({ uploadId: z.uuid() }),
+    payload: z.strictObject({
+      uploadId: z.uuid(),
+      /** Of an upload of one file: what must hold at the target when it is put in place. */
+      condition: z
+        .strictObject({
+          ifExists: z.enum(existingChoices),
+          ifMatch: z.string().optional(),
+          ifNoneMatch: z.string().optional(),
+          ifUnmodifiedSince: z.number().optional(),
+        })
+        .optional(),
+    }),
     timeoutMs: 10 * minute,
   },
   /** Renames an entry inside its folder; `into` puts it below `to` when that is a directory. */

@@ -15,11 +15,18 @@ import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
+import { describeWrite, requireWritable, takeFreeName } from './conditional-write.ts';
 import { publish, type Target } from './publish-files.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
-const refusals = ['entry_conflict', 'not_found', 'volume_full'] as const;
+const refusals = [
+  'entry_conflict',
+  'not_found',
+  'volume_full',
+  'precondition_failed',
+  'path_invalid',
+] as const;
 
 type Context = JobContext<'upload.commit'>;
 
@@ -71,6 +78,7 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
     }
     const target = await volume.stat(upload.folderId, path);
+    requireWritable(context.job.payload.condition, target);
     if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen, missing);
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
   }
@@ -88,6 +96,12 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
     throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
   }
   const volume = volumeOf(services, context.job.volume);
+  const { condition } = context.job.payload;
+  if (condition?.ifExists === 'rename') {
+    for (const file of await listUploadFiles(services.db, upload.id)) {
+      await takeFreeName({ services, context, volume, upload }, file);
+    }
+  }
   const paths = (await listUploadFiles(services.db, upload.id)).map((file) => file.path);
   const { folderId, actorId } = upload;
   await claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' });
@@ -96,8 +110,14 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
   await inspect(context, volume, upload, targets);
   const { landed, failed } = await publish(context, volume, upload, targets);
+  const [first] = landed;
+  const written =
+    condition === undefined || first === undefined
+      ? {}
+      : await describeWrite({ services, volume, upload }, first);
   return {
     result: {
+      ...written,
       files: landed
         .filter(({ file }) => !failed.some(({ path }) => path === file.path))
         .map(({ file }) => ({ path: file.path, size: file.sizeBytes, sha256: file.sha256 })),

@@ -37,6 +37,10 @@ const copiedResult = placedResult.extend({
   skipped_count: z.number(),
 });
 
+function copied(job: JobView): Reply {
+  return { status: 201, body: copiedResult.parse(job.result) };
+}
+
 const copy = defineRoute({
   method: 'POST',
   path: '/folders/:name/copy',
@@ -44,13 +48,11 @@ const copy = defineRoute({
   right: 'write',
   body: 'json',
   input: moveInput,
+  finished: copied,
   handle: async (request) => {
     const { services, principal, params, input } = request;
     const entry = { userId: principal.userId, nameOrId: params.name ?? '', from: input.src, to: input.dst };
-    return replyAfterJob(request, await copyEntry(services, entry), (job) => ({
-      status: 201,
-      body: copiedResult.parse(job.result),
-    }));
+    return replyAfterJob(request, await copyEntry(services, entry), copied);
   },
 });
 

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { listsTag } from '../../domain/write-condition.ts';
 import { type ByteRange, parseByteRange } from './byte-range.ts';
 
 /** What preconditions are compared with. `etag` is strong and quoted; `modifiedAt` in whole seconds decides dates. */
@@ -16,15 +17,8 @@ export type Selection =
   | { readonly kind: 'precondition_failed' }
   | { readonly kind: 'range_not_satisfiable' };
 
-function listsTag(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
-  if (header.trim() === '*') return true;
-  return (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some(
-    (tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`),
-  );
-}
-
 /** Seconds since 1970 of an HTTP date, or `undefined` when it is none (then the field is ignored). */
-function seconds(header: string | undefined): number | undefined {
+export function httpDateSeconds(header: string | undefined): number | undefined {
   const parsed = header === undefined ? Number.NaN : Date.parse(header);
   return Number.isNaN(parsed) ? undefined : Math.floor(parsed / 1000);
 }
@@ -32,14 +26,14 @@ function seconds(header: string | undefined): number | undefined {
 function matchFails(headers: IncomingHttpHeaders, etag: string, modified: number): boolean {
   const ifMatch = headers['if-match'];
   if (ifMatch !== undefined) return !listsTag(ifMatch, etag, 'strong');
-  const since = seconds(headers['if-unmodified-since']);
+  const since = httpDateSeconds(headers['if-unmodified-since']);
   return since !== undefined && modified > since;
 }
 
 function isUnmodified(headers: IncomingHttpHeaders, etag: string, modified: number): boolean {
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch !== undefined) return listsTag(ifNoneMatch, etag, 'weak');
-  const since = seconds(headers['if-modified-since']);
+  const since = httpDateSeconds(headers['if-modified-since']);
   return since !== undefined && modified <= since;
 }
 

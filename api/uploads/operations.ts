@@ -4,16 +4,33 @@ import { failureOf } from '../../db/failure.ts';
 import { abortUpload, findUpload, releaseUpload, stageUpload } from '../../db/queries/uploads.ts';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
+import type { WriteCondition } from '../../domain/write-condition.ts';
+import type { Volume } from '../../storage/volume.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
-import { leastContentBytes, multipartBoundary, readFileParts } from './multipart.ts';
+import { type FilePart, leastContentBytes, multipartBoundary, readFileParts } from './multipart.ts';
 import { openReservation, requireRoomFor } from './reservation.ts';
 import { type StageResult, type StageRun, stageFiles } from './stage-files.ts';
 
+/** How the files of a body are found, and what must hold before they are committed. */
+export interface UploadForm {
+  /** Prepares to read the body. @throws what refuses it unread */
+  open(): AsyncIterable<FilePart>;
+  /** The least that a body of `declaredBytes` brings into a folder for `filesMax` files. */
+  leastBytes(declaredBytes: number, filesMax: number): number;
+  /** Looks at the folder before the body is sent. @throws what would refuse the commit */
+  check?(volume: Volume, folderId: string): Promise<void>;
+  /** Looks at what was staged. @throws what refuses it */
+  verify?(files: StageResult['files']): void;
+  readonly condition?: WriteCondition;
+}
+
 /** An upload as it arrives. */
 export interface IncomingUpload {
+  /** Default: `multipart/form-data`. */
+  readonly form?: UploadForm;
   readonly userId: string;
   /** Raw path parameter: name or id. */
   readonly nameOrId: string;
@@ -56,6 +73,7 @@ interface StagedUpload {
   readonly folder: FolderAccess;
   readonly userId: string;
   readonly files: StageResult['files'];
+  readonly condition: WriteCondition | undefined;
 }
 
 async function recordCommit(services: Services, upload: StagedUpload, jobId: string): Promise<void> {
@@ -63,7 +81,10 @@ async function recordCommit(services: Services, upload: StagedUpload, jobId: str
     await services.jobs.enqueue(tx, {
       id: jobId,
       kind: 'upload.commit',
-      payload: { uploadId: upload.id },
+      payload: {
+        uploadId: upload.id,
+        ...(upload.condition === undefined ? {} : { condition: upload.condition }),
+      },
       volume: upload.folder.volume,
       folderId: upload.folder.id,
       actorId: upload.userId,
@@ -88,9 +109,16 @@ async function commitLater(services: Services, upload: StagedUpload): Promise<st
   return jobId;
 }
 
-async function receive(run: StageRun, upload: IncomingUpload): Promise<StageResult> {
+function multipartForm(incoming: IncomingMessage): UploadForm {
+  return {
+    open: () => readFileParts(incoming, multipartBoundary(incoming.headers['content-type'])),
+    leastBytes: leastContentBytes,
+  };
+}
+
+async function receive(run: StageRun, form: UploadForm, upload: IncomingUpload): Promise<StageResult> {
   const { incoming } = upload;
-  const boundary = multipartBoundary(incoming.headers['content-type']);
+  const parts = form.open();
   upload.acceptBody();
   const stopGuard = guardRate({
     bytesMoved: () => incoming.socket.bytesRead,
@@ -98,7 +126,7 @@ async function receive(run: StageRun, upload: IncomingUpload): Promise<StageResu
     onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
   });
   try {
-    const staged = await stageFiles(run, readFileParts(incoming, boundary));
+    const staged = await stageFiles(run, parts);
     await upload.verifyBody();
     return staged;
   } catch (error) {
@@ -111,7 +139,7 @@ async function receive(run: StageRun, upload: IncomingUpload): Promise<StageResu
 }
 
 /**
- * Receives a multipart upload into staging and hands its commit to a job. When this resolves the bytes are on disk, the
+ * Receives an upload into staging and hands its commit to a job. When this resolves the bytes are on disk, the
  * session is recorded and the job will run, whatever crashes.
  * @returns the id of the `upload.commit` job
  * @throws not_found, quota_exceeded, path_invalid, entry_conflict, upload_empty, request_malformed,
@@ -122,17 +150,22 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
   const volume = folderVolume(services, folder);
   const declaredBytes = Number(incoming.headers['content-length'] ?? 0);
-  await requireRoomFor(services.db, folder, leastContentBytes(declaredBytes, folder.quotaFiles));
+  const form = upload.form ?? multipartForm(incoming);
+  await form.check?.(volume, folder.id);
+  await requireRoomFor(services.db, folder, form.leastBytes(declaredBytes, folder.quotaFiles));
   const reservation = openReservation(services.db, { folderId: folder.id, actorId: userId });
   const target = { volume, folderId: folder.id, reservation, remainingBytes: remainingBytes(incoming) };
   const run: StageRun = { target, ordinals: 0 };
   try {
-    const staged = await receive(run, upload);
+    const staged = await receive(run, form, upload);
+    form.verify?.(staged.files);
     for (const file of staged.voided) {
       await volume.discardStage(folder.id, stageIdOf(reservation.uploadId, file.ordinal));
     }
     if (upload.isAckedEarly) await volume.syncStage(folder.id);
-    return await commitLater(services, { id: reservation.uploadId, folder, userId, files: staged.files });
+    const { condition } = form;
+    const { files } = staged;
+    return await commitLater(services, { id: reservation.uploadId, folder, userId, files, condition });
   } catch (error) {
     await undo(services, run);
     throw error;

@@ -182,6 +182,17 @@ export async function listUploadFiles(db: Executor, uploadId: string): Promise<C
     .orderBy(asc(uploadFiles.ordinal));
 }
 
+/** Gives a file of a session another target, as long as nothing is noted of what it replaces. */
+export async function renameUploadFile(
+  tx: Executor,
+  file: { readonly uploadId: string; readonly ordinal: number; readonly path: string },
+): Promise<void> {
+  await tx
+    .update(uploadFiles)
+    .set({ path: file.path })
+    .where(sql`upload_id = ${file.uploadId} AND ordinal = ${file.ordinal} AND replaced_bytes IS NULL`);
+}
+
 /** Notes what the targets held, once: rows that have a note keep it. */
 export async function noteReplaced(
   tx: Executor,

@@ -3,6 +3,7 @@ import type { QueueBackend } from '../support/service.ts';
 import { describeAdmin } from './admin.ts';
 import { describeApis } from './apis.ts';
 import { describeAuth } from './auth.ts';
+import { describeContents } from './contents.ts';
 import { describeCopies } from './copies.ts';
 import { describeDeletions } from './deletions.ts';
 import { describeDownloads } from './downloads.ts';
@@ -29,6 +30,7 @@ export function describeContract(backend: QueueBackend): void {
   describe('deletions', () => describeDeletions(stage));
   describe('moves', () => describeMoves(stage));
   describe('copies', () => describeCopies(stage));
+  describe('contents', () => describeContents(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
   describe('ownership', () => describeOwnership(stage));

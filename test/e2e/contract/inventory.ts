@@ -16,6 +16,8 @@ const documentedRoutes = [
   'GET /folders/:name/files',
   'GET /folders/:name/files/*',
   'HEAD /folders/:name/files/*',
+  'PUT /folders/:name/files/*',
+  'DELETE /folders/:name/files/*',
   'POST /folders/:name/upload',
   'POST /folders/:name/mkdir',
   'GET /folders/:name/download',

@@ -1,0 +1,80 @@
+import { domainError } from '../../domain/errors.ts';
+import type { JobView } from '../../jobs/job-client.ts';
+import { deleteEntries } from '../deletions/operations.ts';
+import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
+import { defineRoute, type Reply, type Route } from '../route.ts';
+import { putContent } from './operations.ts';
+import { deleteContentInput, putContentInput, writeResult } from './schemas.ts';
+
+/** How long the answer waits for a file to give its room back, so that the next upload finds it free. */
+const quickPurgeWaitMs = 1_000;
+const contentPath = '/folders/:name/files/:path{.+}';
+
+function written(job: JobView): Reply {
+  const { files, failed, etag, replaced } = writeResult.parse(job.result);
+  const [file] = files;
+  if (file === undefined || failed.length > 0) {
+    throw domainError('entry_conflict', 'Something else has that path and cannot be replaced.');
+  }
+  return {
+    status: replaced ? 200 : 201,
+    headers: etag === null || etag === undefined ? {} : { ETag: etag },
+    body: { ...file, etag: etag ?? null },
+  };
+}
+
+const put = defineRoute({
+  method: 'PUT',
+  path: contentPath,
+  access: 'user',
+  right: 'write',
+  body: 'stream',
+  holdsContinue: true,
+  isTransfer: true,
+  input: putContentInput,
+  finished: written,
+  handle: async (request) => {
+    const { services, principal, params, input, preference, incoming, acceptBody, verifyBody } = request;
+    const jobId = await putContent(services, {
+      userId: principal.userId,
+      nameOrId: params.name ?? '',
+      path: params.path ?? '',
+      ifExists: input.if_exists,
+      incoming,
+      acceptBody,
+      verifyBody,
+      isAckedEarly: preference.respondAsync || preference.waitMs !== undefined,
+    });
+    return replyAfterJob(request, jobId, written);
+  },
+});
+
+const remove = defineRoute({
+  method: 'DELETE',
+  path: contentPath,
+  access: 'user',
+  right: 'delete',
+  body: 'json',
+  input: deleteContentInput,
+  handle: async (request) => {
+    const { services, principal, params, input, preference, signal } = request;
+    const { jobId, entries, isHandedOver, isQuick } = await deleteEntries(services, {
+      userId: principal.userId,
+      nameOrId: params.name ?? '',
+      files: [params.path ?? ''],
+      recursive: input.recursive,
+    });
+    if (isHandedOver) return replyAfterJob(request, jobId, () => ({ status: 204 }));
+    const [entry] = entries;
+    if (entry?.outcome === 'not_found') throw domainError('entry_not_found', 'No entry has that path.');
+    if (entry?.outcome !== 'deleted') {
+      throw domainError('entry_conflict', 'The entry is in use, locked, or was replaced meanwhile.');
+    }
+    if (preference.respondAsync) return acceptedReply(jobId, preference, { id: jobId });
+    if (isQuick) await services.jobs.wait(jobId, { timeoutMs: quickPurgeWaitMs, signal });
+    return { status: 204 };
+  },
+});
+
+/** Writing and deleting one entry by its path. */
+export const contentRoutes: readonly Route[] = [put, remove];
