@@ -51,6 +51,8 @@ export interface StagedContent {
   /** Unsigned 32 bit, as in zip. */
   readonly crc32: number;
   readonly inode: string;
+  /** As in {@link EntryStat}; a rename keeps it. */
+  readonly version: string;
 }
 
 /** Takes the bytes of one upload. Not for concurrent use. Every writer ends with `finish` or `close`. */

@@ -4,6 +4,7 @@ import {
   findUpload,
   listUploadFiles,
   noteReplaced,
+  type ReplacedNote,
   releaseUpload,
   settleUpload,
   type UploadSession,
@@ -31,12 +32,13 @@ const refusals = [
 type Context = JobContext<'upload.commit'>;
 
 /** What replacing the target frees: bytes only when no other name keeps the inode. */
-function replacedBy(target: EntryStat | null, path: string): { bytes: number; files: number } {
+function replacedBy(target: EntryStat | null, path: string): Omit<ReplacedNote, 'ordinal'> {
   if (target === null) return { bytes: 0, files: 0 };
   if (target.kind !== 'file') {
     throw domainError('entry_conflict', `"${path}" exists and is not a regular file.`);
   }
-  return target.links > 1 ? { bytes: 0, files: 0 } : { bytes: target.sizeBytes, files: 1 };
+  if (target.links > 1) return { bytes: 0, files: 0 };
+  return { bytes: target.sizeBytes, files: 1, inode: target.inode };
 }
 
 /**
@@ -68,7 +70,7 @@ async function requireParents(
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
 async function inspect(context: Context, volume: Volume, upload: UploadSession, targets: readonly Target[]) {
-  const notes: { ordinal: number; bytes: number; files: number }[] = [];
+  const notes: ReplacedNote[] = [];
   const seen = new Set<string>();
   const missing: EntryPath[] = [];
   for (const { file, path } of targets) {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { trimFileDigests } from '../db/queries/file-digests.ts';
 import {
   accountForTrash,
   type MeasuredUsage,
@@ -80,6 +81,7 @@ async function write(context: Context, { start, usage, unaccounted }: Walk): Pro
       if (!(await accountForTrash(tx, unaccounted))) throw new MeasureConflict();
       const { mutationSeq } = start;
       if (!(await settleMeasure(tx, { folderId, mutationSeq, usage }))) throw new MeasureConflict();
+      await trimFileDigests(tx, { folderId, files: usage.live.files });
     });
     return true;
   } catch (error) {

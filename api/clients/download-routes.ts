@@ -33,7 +33,7 @@ async function sendSingle(request: ApiRequest<z.infer<typeof singleInput>>): Pro
     request.outgoing.writeHead(200, { 'Content-Type': 'application/zip' }).end();
     return 'sent';
   }
-  return await sendDownload(request, selection, { profile, format: 'zip' });
+  return await sendDownload(request, selection, { profile, format: 'zip', services: request.services });
 }
 
 /** Downloads of one entry named by a parameter. */

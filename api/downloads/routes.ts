@@ -35,8 +35,8 @@ export const downloadRoutes: readonly Route[] = [
         nameOrId: request.params.name ?? '',
         files: request.input.files,
       });
-      const { profile, input } = request;
-      return await sendDownload(request, selection, { profile, format: input.format });
+      const { profile, input, services } = request;
+      return await sendDownload(request, selection, { profile, format: input.format, services });
     },
   }),
   ...(['GET', 'HEAD'] as const).map((method) =>

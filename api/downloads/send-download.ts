@@ -9,8 +9,10 @@ import { sendBody } from '../http/send-body.ts';
 import { contentHeaders, type RawExchange, sendFile } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { Profile } from '../profiles/profile.ts';
+import type { Services } from '../services.ts';
 import { contentTypes } from './content-types.ts';
 import type { Selection } from './operations.ts';
+import { sendKnownZip } from './send-known-zip.ts';
 import { sendParts } from './send-parts.ts';
 import { wholeContent } from './whole-content.ts';
 
@@ -108,7 +110,7 @@ async function sendOneFile(exchange: RawExchange, selection: Selection, plain: b
 }
 
 /**
- * Answers a download: the named container; parts for published clients and whoever accepts `multipart/mixed`; else the documented
+ * Answers a download: the named container, a zip with exact length and ranges where all checksums are known; parts for published clients and whoever accepts `multipart/mixed`; else the documented
  * gzip-encoded stream, of one file's bytes or of a tar. Gzip is left away only for callers that rule it out.
  * An answer that cannot be completed is cut, never ended.
  * @throws entry_not_found, entry_not_regular before the first byte
@@ -116,12 +118,20 @@ async function sendOneFile(exchange: RawExchange, selection: Selection, plain: b
 export async function sendDownload(
   exchange: RawExchange,
   selection: Selection,
-  wanted: { readonly format: ArchiveFormat | undefined; readonly profile: Profile },
+  wanted: {
+    readonly format: ArchiveFormat | undefined;
+    readonly profile: Profile;
+    readonly services: Pick<Services, 'db'>;
+  },
 ): Promise<'sent'> {
-  const { format, profile } = wanted;
+  const { format, profile, services } = wanted;
   const { accept, 'accept-encoding': acceptEncoding } = exchange.incoming.headers;
   const isPlain = refusesGzip(acceptEncoding);
   const isOneFile = selection.entries.length === 1 && selection.entries[0]?.stat.kind === 'file';
+  if (format === 'zip') {
+    const fileName = `${baseName(selection)}.zip`;
+    if ((await sendKnownZip(services, exchange, selection, fileName)) === 'sent') return 'sent';
+  }
   if (format !== undefined) await sendArchive(exchange, selection, { format, encoding: 'identity' });
   else if (profile.name === 'client') await sendParts(exchange, selection, profile.partEncoding);
   else if (acceptsExactly(accept, 'multipart/mixed')) await sendParts(exchange, selection, 'identity');

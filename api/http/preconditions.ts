@@ -2,10 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { listsTag } from '../../domain/write-condition.ts';
 import { type ByteRange, parseByteRange } from './byte-range.ts';
 
-/** What preconditions are compared with. `etag` is strong and quoted; `modifiedAt` in whole seconds decides dates. */
+/**
+ * What preconditions are compared with. `etag` is strong and quoted; `modifiedAt` in whole seconds decides dates, and
+ * without it conditions by date count as absent (RFC 9110 §13.1.3 and §13.1.4).
+ */
 export interface Representation {
   readonly etag: string;
-  readonly modifiedAt: Date;
+  readonly modifiedAt?: Date;
   readonly sizeBytes: number;
 }
 
@@ -23,18 +26,18 @@ export function httpDateSeconds(header: string | undefined): number | undefined 
   return Number.isNaN(parsed) ? undefined : Math.floor(parsed / 1000);
 }
 
-function matchFails(headers: IncomingHttpHeaders, etag: string, modified: number): boolean {
+function matchFails(headers: IncomingHttpHeaders, etag: string, modified: number | undefined): boolean {
   const ifMatch = headers['if-match'];
   if (ifMatch !== undefined) return !listsTag(ifMatch, etag, 'strong');
   const since = httpDateSeconds(headers['if-unmodified-since']);
-  return since !== undefined && modified > since;
+  return since !== undefined && modified !== undefined && modified > since;
 }
 
-function isUnmodified(headers: IncomingHttpHeaders, etag: string, modified: number): boolean {
+function isUnmodified(headers: IncomingHttpHeaders, etag: string, modified: number | undefined): boolean {
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch !== undefined) return listsTag(ifNoneMatch, etag, 'weak');
   const since = httpDateSeconds(headers['if-modified-since']);
-  return since !== undefined && modified <= since;
+  return since !== undefined && modified !== undefined && modified <= since;
 }
 
 /** A date is only a weak validator here, so a range is resumed on an equal strong tag alone (RFC 9110 §13.1.5). */
@@ -49,7 +52,7 @@ export function selectRepresentation(
   headers: IncomingHttpHeaders,
   { etag, modifiedAt, sizeBytes }: Representation,
 ): Selection {
-  const modified = Math.floor(modifiedAt.getTime() / 1000);
+  const modified = modifiedAt === undefined ? undefined : Math.floor(modifiedAt.getTime() / 1000);
   if (matchFails(headers, etag, modified)) return { kind: 'precondition_failed' };
   if (isUnmodified(headers, etag, modified)) return { kind: 'not_modified' };
   if (method !== 'GET') return { kind: 'whole' };

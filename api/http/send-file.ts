@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { domainError } from '../../domain/errors.ts';
 import type { OpenFile } from '../../storage/volume.ts';
+import type { ByteRange } from './byte-range.ts';
 import { attachment } from './content-disposition.ts';
 import { type Representation, type Selection, selectRepresentation } from './preconditions.ts';
 import { sendBody } from './send-body.ts';
@@ -13,12 +15,21 @@ export interface RawExchange {
   readonly signal: AbortSignal;
 }
 
-/** An open file and how to present it. `mayRead` is asked again every few seconds while the bytes flow. */
-export interface FileToSend {
-  readonly file: OpenFile;
+/** How content is presented. `mayRead` is asked again every few seconds while the bytes flow. */
+interface Presentation {
   readonly fileName: string;
   readonly contentType: string;
   readonly mayRead: () => Promise<boolean>;
+}
+
+/** An open file and how to present it. */
+export interface FileToSend extends Presentation {
+  readonly file: OpenFile;
+}
+
+/** Content known to the byte, of which any part can be had; `open` is asked for one part at most. */
+export interface ContentToSend extends Presentation, Representation {
+  readonly open: (range: ByteRange, signal: AbortSignal) => Readable;
 }
 
 /**
@@ -48,7 +59,8 @@ function representationOf({ stat }: OpenFile) {
 }
 
 function validators({ etag, modifiedAt }: Representation) {
-  return { ETag: etag, 'Last-Modified': modifiedAt.toUTCString(), 'Accept-Ranges': 'bytes' };
+  const date = modifiedAt === undefined ? {} : { 'Last-Modified': modifiedAt.toUTCString() };
+  return { ETag: etag, ...date, 'Accept-Ranges': 'bytes' };
 }
 
 /** Refusals keep what RFC 9110 wants them to carry; the problem body is written further out. */
@@ -65,18 +77,20 @@ function refuseSelection(kind: Selection['kind'], outgoing: ServerResponse, size
   }
 }
 
-async function sendSelected(exchange: RawExchange, content: FileToSend, selection: Selection): Promise<void> {
+async function sendSelected(
+  exchange: RawExchange,
+  content: ContentToSend,
+  selection: Selection,
+): Promise<void> {
   const { outgoing } = exchange;
-  const { file } = content;
-  const representation = representationOf(file);
-  const { sizeBytes } = representation;
+  const { sizeBytes } = content;
   if (selection.kind === 'not_modified') {
-    outgoing.writeHead(304, { ...validators(representation), 'Cache-Control': 'private, no-cache' }).end();
+    outgoing.writeHead(304, { ...validators(content), 'Cache-Control': 'private, no-cache' }).end();
     return;
   }
   const range = selection.kind === 'range' ? selection.range : { start: 0, end: sizeBytes - 1 };
   const length = range.end - range.start + 1;
-  const headers = { ...contentHeaders(content), ...validators(representation), 'Content-Length': length };
+  const headers = { ...contentHeaders(content), ...validators(content), 'Content-Length': length };
   if (selection.kind === 'range') {
     outgoing.writeHead(206, {
       ...headers,
@@ -89,25 +103,34 @@ async function sendSelected(exchange: RawExchange, content: FileToSend, selectio
   }
   const access = watchAccess(content.mayRead, exchange.signal);
   try {
-    await sendBody({ source: file.stream(range), outgoing, signal: access.signal, sizeBytes: length });
+    const source = content.open(range, access.signal);
+    await sendBody({ source, outgoing, signal: access.signal, sizeBytes: length });
   } finally {
     access.end();
   }
 }
 
 /**
- * Answers a GET or HEAD with an open file: 200, 206, 304, exact length, strong ETag. Always closes the file. A file
- * that became shorter, or that the caller may not read any more, cuts the connection.
+ * Answers a GET or HEAD with content known to the byte: 200, 206, 304, exact length, strong ETag. Content that turns
+ * out shorter, or that the caller may not read any more, cuts the connection.
  * @throws precondition_failed, range_not_satisfiable before anything is sent; a read error after
  */
-export async function sendFile(exchange: RawExchange, content: FileToSend): Promise<'sent'> {
-  const { file } = content;
+export async function sendContent(exchange: RawExchange, content: ContentToSend): Promise<'sent'> {
+  const { method, headers } = exchange.incoming;
+  const selection = selectRepresentation(method ?? 'GET', headers, content);
+  refuseSelection(selection.kind, exchange.outgoing, content.sizeBytes);
+  await sendSelected(exchange, content, selection);
+  return 'sent';
+}
+
+/** As {@link sendContent} with an open file, which is always closed. */
+export async function sendFile(
+  exchange: RawExchange,
+  { file, ...presentation }: FileToSend,
+): Promise<'sent'> {
   try {
-    const { method, headers } = exchange.incoming;
-    const selection = selectRepresentation(method ?? 'GET', headers, representationOf(file));
-    refuseSelection(selection.kind, exchange.outgoing, file.stat.sizeBytes);
-    await sendSelected(exchange, content, selection);
-    return 'sent';
+    const open = (range: ByteRange) => file.stream(range);
+    return await sendContent(exchange, { ...presentation, ...representationOf(file), open });
   } finally {
     await file.close();
   }

@@ -23,6 +23,8 @@ export interface StagedFile {
   readonly sha256: string;
   readonly crc32: number;
   readonly inode: string;
+  /** As in `EntryStat`; without it the checksum is not noted for later. */
+  readonly version?: string;
 }
 
 /** A staged file as the commit sees it; `replaced*` is what the target held, `null` until noted. */
@@ -141,10 +143,12 @@ export async function stageUpload(
   if (rows.length !== 1) return false;
   // One parameter for all: a statement has room for 65,534, which a row each would use up at some 9,000 files.
   await tx.execute(sql`
-    INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode)
-    SELECT ${upload.id}, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode
+    INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode, version)
+    SELECT ${upload.id}, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode,
+      file.version
     FROM jsonb_to_recordset(${JSON.stringify(upload.files)}::jsonb) AS file(
-      ordinal int, path text, "sizeBytes" bigint, sha256 text, crc32 bigint, inode text)`);
+      ordinal int, path text, "sizeBytes" bigint, sha256 text, crc32 bigint, inode text,
+      version text)`);
   return true;
 }
 
@@ -193,22 +197,32 @@ export async function renameUploadFile(
     .where(sql`upload_id = ${file.uploadId} AND ordinal = ${file.ordinal} AND replaced_bytes IS NULL`);
 }
 
+/** What a target held before it was replaced; `inode` when the file goes away with it. */
+export interface ReplacedNote {
+  readonly ordinal: number;
+  readonly bytes: number;
+  readonly files: number;
+  readonly inode?: string;
+}
+
 /** Notes what the targets held, once: rows that have a note keep it. */
 export async function noteReplaced(
   tx: Executor,
   uploadId: string,
-  notes: readonly { readonly ordinal: number; readonly bytes: number; readonly files: number }[],
+  notes: readonly ReplacedNote[],
 ): Promise<void> {
   await tx.execute(sql`
     UPDATE upload_files
-    SET replaced_bytes = note.bytes, replaced_files = note.files
-    FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS note(ordinal int, bytes bigint, files int)
+    SET replaced_bytes = note.bytes, replaced_files = note.files, replaced_inode = note.inode
+    FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb)
+      AS note(ordinal int, bytes bigint, files int, inode text)
     WHERE upload_id = ${uploadId} AND upload_files.ordinal = note.ordinal AND replaced_bytes IS NULL`);
 }
 
 /**
  * Ends a staged session as committed and moves its bytes from reserved to used. `ordinals` are the files that became
- * visible; the others only give their reservation back. A no-op unless the session is staged.
+ * visible; the others only give their reservation back. Their checksums are noted, those of the files that they replaced
+ * forgotten. A no-op unless the session is staged.
  */
 export async function settleUpload(
   tx: Executor,
@@ -219,12 +233,24 @@ export async function settleUpload(
       UPDATE uploads SET state = 'committed', finished_at = now()
       WHERE id = ${upload.id} AND state = 'staged'
       RETURNING id, folder_id, reserved_bytes, reserved_files
-    ), landed AS (
-      SELECT coalesce(sum(size_bytes - replaced_bytes), 0)::bigint AS bytes,
-        coalesce(sum(1 - replaced_files), 0)::bigint AS files
+    ), visible AS (
+      SELECT size_bytes, replaced_bytes, replaced_files, replaced_inode, inode, version, crc32
       FROM upload_files
       WHERE upload_id = ${upload.id}
         AND ordinal IN (SELECT jsonb_array_elements(${JSON.stringify(upload.ordinals)}::jsonb)::int)
+    ), landed AS (
+      SELECT coalesce(sum(size_bytes - replaced_bytes), 0)::bigint AS bytes,
+        coalesce(sum(1 - replaced_files), 0)::bigint AS files
+      FROM visible
+    ), forgotten AS (
+      DELETE FROM file_digests USING u, visible
+      WHERE file_digests.folder_id = u.folder_id AND file_digests.inode = visible.replaced_inode
+        AND file_digests.inode NOT IN (SELECT inode FROM visible)
+    ), noted AS (
+      INSERT INTO file_digests (folder_id, inode, version, crc32)
+      SELECT DISTINCT ON (inode) u.folder_id, inode, version, crc32 FROM u, visible WHERE version IS NOT NULL
+      ON CONFLICT (folder_id, inode)
+        DO UPDATE SET version = excluded.version, crc32 = excluded.crc32, noted_at = now()
     )
     UPDATE folders
     SET reserved_bytes = folders.reserved_bytes - u.reserved_bytes,

@@ -73,6 +73,7 @@ export async function freeTrashUsage(tx: Executor, folderId: string, usage: Usag
 export async function settleFolderPurge(tx: Executor, folderId: string): Promise<void> {
   await tx.execute(sql`DELETE FROM path_claims WHERE folder_id = ${folderId}`);
   await tx.execute(sql`DELETE FROM copies WHERE folder_id = ${folderId}`);
+  await tx.execute(sql`DELETE FROM file_digests WHERE folder_id = ${folderId}`);
   await tx
     .update(folders)
     .set({

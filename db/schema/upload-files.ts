@@ -17,8 +17,12 @@ export const uploadFiles = pgTable(
     sha256: text('sha256').notNull(),
     crc32: bigint('crc32', { mode: 'number' }).notNull(),
     inode: text('inode').notNull(),
+    /** Inode, size and modification time once synced; what the checksum is noted for at the end. */
+    version: text('version'),
     replacedBytes: bigint('replaced_bytes', { mode: 'number' }),
     replacedFiles: integer('replaced_files'),
+    /** The file that goes away with its last name; `null` when none does. */
+    replacedInode: text('replaced_inode'),
   },
   (table) => [primaryKey({ columns: [table.uploadId, table.ordinal] })],
 );

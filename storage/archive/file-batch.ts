@@ -20,7 +20,8 @@ export interface FileBatch {
   /** Content expected, in bytes. */
   readonly sizeBytes: number;
   readonly isFull: boolean;
-  add(entry: ZipEntry, walked: WalkedEntry): Promise<void>;
+  /** `crc32` for all entries or for none: see {@link FilesTask.crcs}. */
+  add(entry: ZipEntry, walked: WalkedEntry, crc32?: number | null): Promise<void>;
   /** What to give to a thread. */
   toTask(): Omit<FilesTask, 'kind'>;
   /** Gives back what was lent. Must be called when no thread works on the batch any more. */
@@ -39,9 +40,14 @@ function borrow(walked: WalkedEntry, until: Promise<void>): Promise<LentName> {
   });
 }
 
+interface Lent extends Batched {
+  readonly lent: LentName | null;
+  readonly crc32: number | null;
+}
+
 /** An empty batch. */
 export function createFileBatch(): FileBatch {
-  const entries: (Batched & { readonly lent: LentName | null })[] = [];
+  const entries: Lent[] = [];
   const directories = new Set<number>();
   let sizeBytes = 0;
   let release: () => void = () => undefined;
@@ -60,10 +66,10 @@ export function createFileBatch(): FileBatch {
         directories.size >= batchDirectoriesMax
       );
     },
-    async add(entry, walked) {
+    async add(entry, walked, crc32 = null) {
       const isFile = walked.stat.kind === 'file';
       const lent = isFile ? await borrow(walked, released) : null;
-      entries.push({ entry, path: walked.path, lent });
+      entries.push({ entry, path: walked.path, lent, crc32 });
       if (lent !== null) directories.add(lent.directory);
       if (isFile) sizeBytes += walked.stat.sizeBytes;
     },
@@ -72,7 +78,7 @@ export function createFileBatch(): FileBatch {
   };
 }
 
-function toTask(entries: readonly (Batched & { readonly lent: LentName | null })[]): Omit<FilesTask, 'kind'> {
+function toTask(entries: readonly Lent[]): Omit<FilesTask, 'kind'> {
   const text = Buffer.concat(
     entries.flatMap(({ entry, lent }) => (lent === null ? [entry.name] : [entry.name, lent.name])),
   );
@@ -87,5 +93,8 @@ function toTask(entries: readonly (Batched & { readonly lent: LentName | null })
     text: new Uint8Array(text),
     numbers,
     inodes: BigUint64Array.from(entries, ({ lent }) => lent?.inode ?? 0n),
+    crcs: entries.some(({ crc32 }) => crc32 === null)
+      ? null
+      : Float64Array.from(entries, ({ crc32 }) => crc32 ?? 0),
   };
 }

@@ -25,6 +25,8 @@ interface Ordered {
   /** Handle of the directory that it is in, or -1 for a directory. */
   readonly directory: number;
   readonly inode: bigint;
+  /** The CRC-32 that content must have to be stored unpacked; `null` when it is to be packed. */
+  readonly crc32: number | null;
 }
 
 /** Content as it was found; `missingBytes` were promised by the size and are zeros. */
@@ -59,7 +61,7 @@ function* entriesOf(task: FilesTask): Generator<Ordered> {
     const name = take(field('nameBytes'));
     const component = take(field('componentBytes'));
     const entry = { name, mode: field('mode'), time: field('time') };
-    yield { entry, component, directory: field('directory'), inode };
+    yield { entry, component, directory: field('directory'), inode, crc32: task.crcs?.[index] ?? null };
   }
 }
 
@@ -86,9 +88,18 @@ function makeRoom(used: number, wanted: number): void {
   bench.out = larger;
 }
 
+function outcomeOf({ crc32: known }: Ordered, { missingBytes }: Content, crc: number) {
+  if (known !== null && known !== crc) return 'changed';
+  return missingBytes > 0 ? 'shortened' : 'whole';
+}
+
 /** Appends header and content behind `used` bytes of the bench. @returns where they end, and what was packed */
-function append(entry: ZipEntry, raw: Uint8Array, used: number): { end: number; content: ZipContent } {
-  const deflated = raw.length === 0 ? null : deflateWhole(raw);
+function append(
+  { entry, crc32: known }: Ordered,
+  raw: Uint8Array,
+  used: number,
+): { end: number; content: ZipContent } {
+  const deflated = raw.length === 0 || known !== null ? null : deflateWhole(raw);
   const packed = deflated ?? raw;
   const content = {
     method: deflated === null ? zipMethods.stored : zipMethods.deflated,
@@ -112,8 +123,8 @@ export function packFiles(task: FilesTask): Done<FilesPacked> {
     if (typeof found === 'string') {
       numbers.set([-1, 0, 0, 0, 0, packOutcomes.indexOf(found)], at);
     } else {
-      const { end, content } = append(ordered.entry, found.raw, used);
-      const outcome = packOutcomes.indexOf(found.missingBytes > 0 ? 'shortened' : 'whole');
+      const { end, content } = append(ordered, found.raw, used);
+      const outcome = packOutcomes.indexOf(outcomeOf(ordered, found, content.crc32));
       const { method, crc32: crc, packedBytes, sizeBytes } = content;
       numbers.set([used, method, crc, packedBytes, sizeBytes, outcome], at);
       used = end;

@@ -41,6 +41,11 @@ export interface FilesTask {
   /** See {@link entryNumbers}. */
   readonly numbers: Float64Array<ArrayBuffer>;
   readonly inodes: BigUint64Array<ArrayBuffer>;
+  /**
+   * When given, files are stored as they are, and one whose CRC-32 is another than this counts as changed. Sizes must be
+   * those of the walk then.
+   */
+  readonly crcs: Float64Array<ArrayBuffer> | null;
 }
 
 /** Headers and content, ready to be written; see {@link packedNumbers}. */

@@ -2,6 +2,9 @@ import type { EntryStat } from '../volume.ts';
 
 // Field by field as in PKWARE's APPNOTE 6.3.10; section numbers below are of that document.
 
+/** The name field has 16 bits for its length (4.4.10). */
+export const nameBytesMax = 65_535;
+
 /** How content is kept (4.4.5). */
 export const zipMethods = { stored: 0, deflated: 8 } as const;
 
@@ -47,10 +50,17 @@ const centralBytes = 46;
 const timeTag = 0x5455;
 const timeFieldBytes = 9;
 const zip64Tag = 0x0001;
+/** With both sizes, as a local header must have it (4.5.3). */
+const zip64FieldBytes = 20;
 
-/** Bytes of a local header; `is64` when its sizes may need 64 bits. */
+/** Bytes of a local header; `is64` when its sizes need, or may need, 64 bits. */
 export function localHeaderBytes(nameBytes: number, options: { readonly is64: boolean }): number {
-  return localBytes + nameBytes + timeFieldBytes + (options.is64 ? 20 : 0);
+  return localBytes + nameBytes + timeFieldBytes + (options.is64 ? zip64FieldBytes : 0);
+}
+
+/** Tells whether sizes that are known need zip64. */
+export function isWide({ packedBytes, sizeBytes }: Pick<ZipContent, 'packedBytes' | 'sizeBytes'>): boolean {
+  return packedBytes > field32Max || sizeBytes > field32Max;
 }
 
 /** Tells whether content of this size needs zip64; deflate may make it a little larger, so the line is drawn early. */
@@ -77,41 +87,41 @@ function writeTimeField(target: Buffer, at: number, seconds: number): number {
   return at + timeFieldBytes;
 }
 
-/**
- * Writes a local header at `at` and answers where it ends. Without `content` the header announces a descriptor behind
- * the content; `is64` then says of which kind.
- */
-export function writeLocalHeader(
-  target: Buffer,
-  at: number,
-  entry: ZipEntry,
-  content: ZipContent | { readonly is64: boolean },
-): number {
-  const known = 'crc32' in content ? content : undefined;
-  const has64 = 'is64' in content && content.is64;
+/** What a local header is told: sizes and checksum, or that a descriptor of one of two kinds follows the content. */
+export type LocalContent = ZipContent | { readonly is64: boolean };
+
+/** Content whose descriptor will tell (4.4.4, bit 3). */
+const notYetKnown: ZipContent = { method: zipMethods.deflated, crc32: 0, packedBytes: 0, sizeBytes: 0 };
+
+/** Writes a local header at `at` and answers where it ends. */
+export function writeLocalHeader(target: Buffer, at: number, entry: ZipEntry, content: LocalContent): number {
+  const isKnown = 'crc32' in content;
+  const { method, crc32, packedBytes, sizeBytes } = isKnown ? content : notYetKnown;
+  const has64 = isKnown ? isWide(content) : content.is64;
   const { name } = entry;
   target.writeUInt32LE(localSignature, at);
   target.writeUInt16LE(has64 ? version64 : version, at + 4);
-  target.writeUInt16LE(flagUtf8 | (known === undefined ? flagDescriptor : 0), at + 6);
-  target.writeUInt16LE(known?.method ?? zipMethods.deflated, at + 8);
+  target.writeUInt16LE(flagUtf8 | (isKnown ? 0 : flagDescriptor), at + 6);
+  target.writeUInt16LE(method, at + 8);
   target.writeUInt32LE(dosTime(entry.time), at + 10);
-  target.writeUInt32LE(known?.crc32 ?? 0, at + 14);
-  target.writeUInt32LE(known?.packedBytes ?? (has64 ? is64 : 0), at + 18);
-  target.writeUInt32LE(known?.sizeBytes ?? (has64 ? is64 : 0), at + 22);
+  target.writeUInt32LE(crc32, at + 14);
+  target.writeUInt32LE(has64 ? is64 : packedBytes, at + 18);
+  target.writeUInt32LE(has64 ? is64 : sizeBytes, at + 22);
   target.writeUInt16LE(name.length, at + 26);
-  target.writeUInt16LE(timeFieldBytes + (has64 ? 20 : 0), at + 28);
+  target.writeUInt16LE(timeFieldBytes + (has64 ? zip64FieldBytes : 0), at + 28);
   target.set(name, at + localBytes);
   const end = writeTimeField(target, at + localBytes + name.length, entry.time);
   if (!has64) return end;
   target.writeUInt16LE(zip64Tag, end);
-  target.writeUInt16LE(16, end + 2);
-  target.fill(0, end + 4, end + 20);
-  return end + 20;
+  target.writeUInt16LE(zip64FieldBytes - 4, end + 2);
+  target.writeBigUInt64LE(BigInt(sizeBytes), end + 4);
+  target.writeBigUInt64LE(BigInt(packedBytes), end + 12);
+  return end + zip64FieldBytes;
 }
 
 /** A local header by itself. */
-export function localHeader(entry: ZipEntry, content: ZipContent | { readonly is64: boolean }): Buffer {
-  const has64 = 'is64' in content && content.is64;
+export function localHeader(entry: ZipEntry, content: LocalContent): Buffer {
+  const has64 = 'is64' in content ? content.is64 : isWide(content);
   const header = Buffer.alloc(localHeaderBytes(entry.name.length, { is64: has64 }));
   writeLocalHeader(header, 0, entry, content);
   return header;

@@ -6,11 +6,16 @@ import { createFileBatch, type FileBatch } from './file-batch.ts';
 import { openOrOmit, orOmit } from './open-or-omit.ts';
 import { packLargeFile } from './pack-large-file.ts';
 import { type FilesPacked, packedNumbers, packOutcomes, smallFileBytesMax } from './pack-tasks.ts';
-import { centralRecord, endRecords, localHeader, type ZipEntry, zipEntry, zipMethods } from './zip-format.ts';
+import {
+  centralRecord,
+  endRecords,
+  localHeader,
+  nameBytesMax,
+  type ZipEntry,
+  zipEntry,
+  zipMethods,
+} from './zip-format.ts';
 import { openZip, type ZipOptions, type ZipState } from './zip-state.ts';
-
-/** The name field has 16 bits for its length (4.4.10). */
-const nameBytesMax = 65_535;
 
 /** Writes a zip entry by entry, in the order of `add`. Not for concurrent use; `settle` must be awaited at the end. */
 export interface ZipWriter {

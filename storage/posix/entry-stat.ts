@@ -18,9 +18,14 @@ function identityOf(stat: BigIntStats, version: string): string {
   return stat.birthtimeNs > 0n ? `${stat.ino}-${stat.birthtimeNs}` : version;
 }
 
+/** What changes whenever the content was replaced or written to. */
+export function versionOf(stat: BigIntStats): string {
+  return `${stat.ino}-${stat.size}-${stat.mtimeNs}`;
+}
+
 /** What the contract tells of an entry. */
 export function toEntryStat(stat: BigIntStats): EntryStat {
-  const version = `${stat.ino}-${stat.size}-${stat.mtimeNs}`;
+  const version = versionOf(stat);
   return {
     kind: kindOf(stat),
     sizeBytes: Number(stat.size),

@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import type { StagedContent, StageWriter } from '../volume.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import { type Descriptor, ownFileDescriptor } from './descriptor.ts';
+import { versionOf } from './entry-stat.ts';
 import { toStorageError, volumeUnavailable } from './errno.ts';
 import { syscalls } from './syscalls.ts';
 
@@ -94,6 +95,7 @@ export function createStageWriter(fd: number, bulkhead: Bulkhead): StageWriter {
       sha256: sha256.digest('hex'),
       crc32: crc,
       inode: String(stat.ino),
+      version: versionOf(stat),
     };
   };
 

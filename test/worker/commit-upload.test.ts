@@ -1,8 +1,11 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { and, eq } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { listFileCrcs } from '../../db/queries/file-digests.ts';
 import { noteReplaced } from '../../db/queries/uploads.ts';
+import { fileDigests } from '../../db/schema/file-digests.ts';
 import { folders } from '../../db/schema/folders.ts';
 import { jobs } from '../../db/schema/jobs.ts';
 import { members } from '../../db/schema/members.ts';
@@ -42,6 +45,27 @@ describeEachBackend('committing an upload', (backend) => {
     await run((await stage.stageUpload({ 'a.txt': 'short' })).jobId);
     expect(await stage.read('a.txt')).toBe('short');
     expect(await countersOf(stage)).toMatchObject({ used: [5, 1], reserved: [0, 0] });
+  });
+
+  it('notes the checksums of what landed, and forgets those of what it replaced', async () => {
+    const { db } = backend.database;
+    const crcs = async (paths: readonly string[]) => {
+      const stats = await Promise.all(
+        paths.map((path) => stage.volume.stat(stage.folderId, entryPath(path))),
+      );
+      const files = stats.flatMap((stat) => (stat === null ? [] : [stat]));
+      const found = await listFileCrcs(db, { folderId: stage.folderId, files });
+      return files.map(({ version }) => found.get(version));
+    };
+    await stage.start();
+    await run((await stage.stageUpload({ 'a.txt': 'alpha', 'd/b.txt': 'beta' })).jobId);
+    expect(await crcs(['a.txt', 'd/b.txt'])).toEqual([crc32('alpha'), crc32('beta')]);
+    await run((await stage.stageUpload({ 'a.txt': 'ALPHA', 'c.txt': '' })).jobId);
+    expect(await crcs(['a.txt', 'd/b.txt', 'c.txt'])).toEqual([crc32('ALPHA'), crc32('beta'), 0]);
+    const kept = await db.select().from(fileDigests).where(eq(fileDigests.folderId, stage.folderId));
+    expect(kept).toHaveLength(3);
+    await writeFile(join(stage.folderRoot, 'data', 'a.txt'), 'by a container');
+    expect(await crcs(['a.txt'])).toEqual([undefined]);
   });
 
   it('settles once when an earlier run died between the rename and the end', async () => {
