@@ -19,6 +19,8 @@ export interface JobContract<P extends z.ZodType = z.ZodType> {
   readonly backoffMsMax: number;
   /** A run is aborted after this long and counts as failed. */
   readonly timeoutMs: number;
+  /** Set for short work that somebody waits for: a shorter lease than usual, so that a lost worker is noticed sooner. */
+  readonly leaseMs?: number;
   /** Set for work the service gives itself: how often one job of the kind is made per volume. */
   readonly everyMs?: number;
   /** Set for work that must be seen through: its effect is promised or half visible already. */
@@ -30,12 +32,15 @@ export interface JobContract<P extends z.ZodType = z.ZodType> {
 const empty = z.strictObject({});
 const usual = { attemptsMax: 8, backoffMs: 500, backoffMsMax: 30_000 };
 const minute = 60_000;
+/** Heartbeats come five times as often, so that a worker has to be silent for four of them to lose such a job. */
+const awaited = { leaseMs: 5_000 };
 
 /** Every kind of job. Data, not code: dispatcher, consumer and schedules are driven by it. */
 export const jobContracts = {
   /** Makes the staged files of an upload session visible and settles their usage. */
   'upload.commit': {
     ...usual,
+    ...awaited,
     isUnstoppable: true,
     queue: 'upload',
     payload: z.strictObject({
@@ -55,6 +60,7 @@ export const jobContracts = {
   /** Renames an entry inside its folder; `into` puts it below `to` when that is a directory. */
   'entry.move': {
     ...usual,
+    ...awaited,
     isUnstoppable: true,
     queue: 'upload',
     payload: z.strictObject({ from: z.string(), to: z.string(), into: z.boolean() }),

@@ -1,7 +1,7 @@
 import type { Database } from '../db/client.ts';
 import { type DispatchRow, listDispatchRows } from '../db/queries/jobs.ts';
 import type { JobLogger } from './logger.ts';
-import { type QueueStore, queueNameOf } from './queue-store.ts';
+import { type QueueStore, queuedIdOf, queueNameOf } from './queue-store.ts';
 import { throttledWarning } from './throttled-warning.ts';
 import { withinDeadline } from './timers.ts';
 import type { JobTimings } from './timings.ts';
@@ -99,7 +99,7 @@ export function makeDispatcher(options: {
     },
     expedite: (row) => {
       const taken = withinDeadline(
-        store.remove(queueNameOf(row), row.id),
+        store.remove(queueNameOf(row), queuedIdOf(row)),
         timings.addTimeoutMs,
         'Removing from the queue',
       );

@@ -96,6 +96,14 @@ export function queueNameOf(job: { readonly kind: JobKind; readonly volume: stri
   return `${jobContracts[job.kind].queue}.${job.volume}`;
 }
 
+/**
+ * Under which id a queue keeps a row. The one of a lost run stays taken until the queue's own lock on it ends, which is
+ * longer than the lease of some jobs; a row that was claimed since is not held up by it.
+ */
+export function queuedIdOf(row: { readonly id: string; readonly fence: number }): string {
+  return row.fence === 0 ? row.id : `${row.id}-${row.fence}`;
+}
+
 interface StoreParts<C> {
   readonly connection: C;
   /** Whether a worker object whose first connect fails is of no use; on Redis it waits and recovers. */
@@ -187,7 +195,7 @@ function makeStore<B extends IQueueBackend, C>(
 }
 
 /**
- * The queue's own lock is shorter than our lease, so that the id of a lost run can be added again as soon as the lease
+ * The queue's own lock is shorter than most leases, so that little of a lost run is left when the lease
  * ends. Retries after a lost connection are soon, for the default is 15 s.
  */
 const workerSettings = {
@@ -200,7 +208,7 @@ const workerSettings = {
 
 function toQueued(row: DispatchRow) {
   const opts = {
-    jobId: row.id,
+    jobId: queuedIdOf(row),
     attempts: 1,
     priority: row.priority,
     removeOnComplete: true,

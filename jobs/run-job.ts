@@ -8,6 +8,7 @@ import {
   type JobEnd,
   requeueJob,
 } from '../db/queries/job-lease.ts';
+import { jobKinds } from '../domain/job.ts';
 import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
 import { backoffOf, isForOperator, type JobFailure, poisoned, readFailure } from './failures.ts';
@@ -24,7 +25,7 @@ import { keepLease } from './lease.ts';
 import type { JobLogger } from './logger.ts';
 import type { Delivery } from './queue-store.ts';
 import { pause } from './timers.ts';
-import type { JobTimings } from './timings.ts';
+import { type JobTimings, leaseOf } from './timings.ts';
 import { writeEnd } from './write-end.ts';
 
 /** What running jobs takes. */
@@ -52,8 +53,7 @@ const handBack: Delivery = { next: 'hand_back' };
  */
 export async function runJob(parts: RunnerParts, jobId: string): Promise<Delivery> {
   if (parts.stopping.aborted) return handBack;
-  const { leaseMs } = parts.timings;
-  const row = await claimJob(parts.db, { jobId, owner: parts.owner, leaseMs });
+  const row = await claimJob(parts.db, { jobId, owner: parts.owner, leases: leasesOf(parts.timings) });
   if (row === null) return over;
   const startedAt = performance.now();
   const run = { parts, row, handler: parts.handlers[row.kind], startedAt };
@@ -63,6 +63,10 @@ export async function runJob(parts: RunnerParts, jobId: string): Promise<Deliver
   if (row.cancelRequestedAt !== null) return await end(run, job, { state: 'cancelled' });
   if (row.attempt >= row.attemptsMax) return await end(run, job, { state: 'failed', ...poisoned });
   return await runClaimed(run, job);
+}
+
+function leasesOf(timings: JobTimings): Record<string, number> {
+  return Object.fromEntries(jobKinds.map((kind) => [kind, leaseOf(kind, timings).leaseMs]));
 }
 
 interface Run {
@@ -88,7 +92,8 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   const stop = () => controller.abort(new WorkerStoppingError());
   parts.stopping.addEventListener('abort', stop);
   const onError = (err: unknown) => parts.logger.warn({ err, jobId: row.id }, 'job.lease-failed');
-  const lease = keepLease({ ...parts, claim: row, controller, onError });
+  const timings = { ...parts.timings, ...leaseOf(row.kind, parts.timings) };
+  const lease = keepLease({ ...parts, timings, claim: row, controller, onError });
   const context: JobContext = {
     job,
     signal: controller.signal,
@@ -184,8 +189,9 @@ async function requeue(
   const { parts, row } = run;
   const { delayMs, failure } = retry;
   const error = failure === undefined ? {} : { error: failure };
-  return await writeEnd({ db: parts.db, claim: row, patienceMs: parts.timings.leaseMs }, (tx) =>
-    requeueJob(tx, { id: row.id, fence: row.fence, delayMs, ...error }),
+  return await writeEnd(
+    { db: parts.db, claim: row, patienceMs: leaseOf(row.kind, parts.timings).leaseMs },
+    (tx) => requeueJob(tx, { id: row.id, fence: row.fence, delayMs, ...error }),
   );
 }
 
@@ -199,11 +205,14 @@ async function end(
   const { parts, row } = run;
   const { id, fence } = row;
   const write = (change: (tx: Executor) => Promise<void> | undefined) =>
-    writeEnd({ db: parts.db, claim: row, patienceMs: parts.timings.leaseMs }, async (tx) => {
-      if (!(await finishJob(tx, { id, fence, end: how }))) return false;
-      await change(tx);
-      return true;
-    });
+    writeEnd(
+      { db: parts.db, claim: row, patienceMs: leaseOf(row.kind, parts.timings).leaseMs },
+      async (tx) => {
+        if (!(await finishJob(tx, { id, fence, end: how }))) return false;
+        await change(tx);
+        return true;
+      },
+    );
   let isWritten: boolean;
   try {
     isWritten = await write(settle);

@@ -1,3 +1,6 @@
+import type { JobKind } from '../domain/job.ts';
+import { type JobContract, jobContracts } from './contracts.ts';
+
 /** How patient background work is, in milliseconds. Tests shorten them; the service uses {@link usualTimings}. */
 export interface JobTimings {
   /** A run whose worker is silent for this long is lost and may be taken over. */
@@ -34,3 +37,12 @@ export const usualTimings: JobTimings = {
   progressMs: 250,
   stopMs: 10_000,
 };
+
+const heartbeatsPerLease = 5;
+
+/** How long a run of `kind` may be silent, and how often it gives a sign. */
+export function leaseOf(kind: JobKind, timings: JobTimings): Pick<JobTimings, 'leaseMs' | 'heartbeatMs'> {
+  const { leaseMs = timings.leaseMs }: JobContract = jobContracts[kind];
+  if (leaseMs >= timings.leaseMs) return timings;
+  return { leaseMs, heartbeatMs: Math.min(timings.heartbeatMs, leaseMs / heartbeatsPerLease) };
+}

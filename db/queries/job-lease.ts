@@ -61,9 +61,14 @@ const held = (claim: Claim) =>
  */
 export async function claimJob(
   db: Executor,
-  claim: { readonly jobId: string; readonly owner: string; readonly leaseMs: number },
+  claim: {
+    readonly jobId: string;
+    readonly owner: string;
+    /** By kind, in milliseconds. */
+    readonly leases: Readonly<Record<string, number>>;
+  },
 ): Promise<ClaimedJob | null> {
-  const leaseEnd = inMs(claim.leaseMs);
+  const leaseEnd = sql`now() + (${JSON.stringify(claim.leases)}::jsonb->>kind)::double precision * interval '1 millisecond'`;
   const rows = await db
     .update(jobs)
     .set({
@@ -201,7 +206,13 @@ export async function takeDueJobs(
       sql`id = ANY(ARRAY(SELECT j.id FROM jobs AS j WHERE j.state IN ('queued', 'running') AND j.next_dispatch_at <= now()
         ORDER BY j.next_dispatch_at LIMIT ${limit} FOR UPDATE SKIP LOCKED))`,
     )
-    .returning({ id: jobs.id, kind: jobs.kind, volume: jobs.volume, priority: jobs.priority });
+    .returning({
+      id: jobs.id,
+      kind: jobs.kind,
+      volume: jobs.volume,
+      priority: jobs.priority,
+      fence: jobs.fence,
+    });
 }
 
 /** Makes rows that a queue did not accept due again in `delayMs`, as if they had not been taken. */

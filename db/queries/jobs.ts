@@ -26,6 +26,8 @@ export interface DispatchRow {
   readonly kind: JobKind;
   readonly volume: string;
   readonly priority: number;
+  /** Claims so far. Whatever a queue still holds of an earlier one says nothing about this row. */
+  readonly fence: number;
 }
 
 /** A row to insert. `dispatchInMs` is when the reconciler hands it to the queue if nobody has claimed it by then. */
@@ -62,7 +64,13 @@ const recordColumns = {
   finishedAt: jobs.finishedAt,
 };
 
-const dispatchColumns = { id: jobs.id, kind: jobs.kind, volume: jobs.volume, priority: jobs.priority };
+const dispatchColumns = {
+  id: jobs.id,
+  kind: jobs.kind,
+  volume: jobs.volume,
+  priority: jobs.priority,
+  fence: jobs.fence,
+};
 
 const isOpen = sql`state IN ('queued', 'running')`;
 

@@ -51,6 +51,7 @@ describeEachBackend('running jobs', (backend) => {
       kind: 'usage.measure',
       volume: 'local',
       priority: 0,
+      fence: 0,
     } as const;
     await Promise.all(Array.from({ length: 20 }, () => client.dispatcher.dispatchRows([row])));
     const job = await stage.ended(row.id);

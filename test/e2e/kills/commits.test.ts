@@ -1,0 +1,83 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openSql } from '../../support/clone-database.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { TestProcess } from '../../support/process.ts';
+import { type Client, createClient } from '../support/http-client.ts';
+import {
+  type ApiProcess,
+  type Ground,
+  layGround,
+  prepareGround,
+  startApi,
+  startWorker,
+} from '../support/service.ts';
+import { folderDir, readUsage } from '../support/tree-usage.ts';
+import { createFolder } from '../support/users.ts';
+
+const filesTotal = 600;
+/** A commit may be over before the kill. */
+const roundsMax = 10;
+
+let ground: Ground;
+let api: ApiProcess;
+let client: Client;
+let workers: TestProcess[];
+let sql: ReturnType<typeof openSql>;
+beforeAll(async () => {
+  ground = await layGround({ backend: 'postgres' });
+  await prepareGround(ground);
+  sql = openSql(ground.databaseUrl);
+  api = await startApi(ground);
+  client = createClient(api.url, ground.admin);
+  workers = await Promise.all([startWorker(ground), startWorker(ground)]);
+}, 60_000);
+afterAll(async () => {
+  client.close();
+  await sql.end({ timeout: 5 });
+  await Promise.all([api.process, ...workers].map((running) => running.stop(20_000)));
+  await ground.remove();
+});
+
+/** Kills the worker that runs a commit. @returns whether it was still running then */
+async function killCommitter(): Promise<boolean> {
+  const rows = await sql`SELECT id, lease_owner FROM jobs WHERE kind = 'upload.commit' AND state = 'running'`;
+  const pid = Number(String(rows[0]?.lease_owner).split(':')[1]);
+  const victim = workers.find((worker) => worker.pid === pid);
+  if (victim === undefined) return false;
+  workers = workers.filter((worker) => worker !== victim);
+  await victim.kill();
+  const left = await sql`SELECT 1 FROM jobs WHERE id = ${String(rows[0]?.id)} AND state = 'running'`;
+  workers.push(await startWorker(ground));
+  return left.length > 0;
+}
+
+/** @returns whether the kill hit */
+async function uploadUnderFire(): Promise<boolean> {
+  const folder = await createFolder(client);
+  const data = join(folderDir(ground.volumeRoot, folder.id), 'data');
+  const parts = Array.from({ length: filesTotal }, (_, index) => ({ fileName: `f${index}`, bytes: 'xy' }));
+  const answering = client.call('POST', folder.path('upload'), { parts });
+  await eventually(async () => expect(await readdir(data)).not.toEqual([]), {
+    everyMs: 1,
+    timeoutMs: 60_000,
+  });
+  const hasHit = await killCommitter();
+  expect((await answering).status).toBe(201);
+  expect(await readUsage(client, folder.name)).toMatchObject({
+    live: { bytes: 2 * filesTotal, files: filesTotal },
+    reserved: { bytes: 0, files: 0 },
+  });
+  return hasHit;
+}
+
+it('answers 201 to an upload whose worker is killed in the middle of the commit', {
+  timeout: 120_000,
+}, async () => {
+  let hits = 0;
+  for (let round = 0; round < roundsMax && hits === 0; round += 1) {
+    if (await uploadUnderFire()) hits += 1;
+  }
+  expect(hits).toBe(1);
+});
