@@ -146,6 +146,12 @@ export async function requeueEndedJob(
       nextDispatchAt: inMs(job.dispatchInMs),
     })
     .where(and(eq(jobs.id, job.jobId), sql`state IN ('failed', 'cancelled')`))
-    .returning({ id: jobs.id, kind: jobs.kind, volume: jobs.volume, priority: jobs.priority });
+    .returning({
+      id: jobs.id,
+      kind: jobs.kind,
+      volume: jobs.volume,
+      priority: jobs.priority,
+      fence: jobs.fence,
+    });
   return rows[0] ?? null;
 }
