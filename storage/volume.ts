@@ -242,7 +242,7 @@ export interface Volume {
   /** Removes a staged file or tree. Resumable; missing is fine. */
   discardTree(folderId: string, stageId: string, options?: WorkOptions): Promise<void>;
 
-  /** Makes the trash directory `trashId` (uuid, never used twice). */
+  /** Makes the trash directory `trashId` (uuid, of one delete only). One that exists is fine. */
   createTrash(folderId: string, trashId: string): Promise<void>;
   /**
    * Takes an entry out of `data` by one rename to `trash/<trashId>/<slot>`, durably, whatever its kind or size.
@@ -251,7 +251,7 @@ export interface Volume {
   trashEntry(folderId: string, path: EntryPath, trashId: string, slot: number): Promise<EntryStat>;
   /**
    * Fences off whoever took entries for `trashId` so far: `trashEntry` calls that began before can put nothing more into
-   * it and fail with `entry_not_found`. What lies there stays, in its slots; a missing trash directory is made. Resumable.
+   * it and fail with `entry_not_found`. What lies there stays, in its slots. Missing is fine. Resumable.
    */
   sealTrash(folderId: string, trashId: string): Promise<void>;
   /** What lies in a slot, or `null`. */

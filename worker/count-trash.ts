@@ -42,7 +42,7 @@ async function measureOrphans(
 /**
  * What a folder's trash counts for. A purge gives its share back at its end, so the share counts whole however much of
  * it is freed; what no purge has accounted for counts as it lies there.
- * @returns `null` when some trash cannot be read, which must not keep what is in view from being counted
+ * @returns `null` when some trash refuses to be read for good, which must not keep what is in view from being counted
  */
 export async function countTrash(
   db: Executor,
@@ -55,7 +55,7 @@ export async function countTrash(
     const shares = await listTrashShares(db, { folderId, trashIds });
     return await measureOrphans(volume, folderId, { shares, trashIds }, signal);
   } catch (error) {
-    if (isDomainError(error)) return null;
+    if (isDomainError(error, 'entry_conflict')) return null;
     throw error;
   }
 }

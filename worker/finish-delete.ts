@@ -59,7 +59,11 @@ export async function finishDelete(
   const entries = await findClaimedEntries(services.db, job.id);
   if (entries === null) return null;
   const trash = { volume, folderId: folderIdOf(job), trashId: job.payload.trashId };
+  // The request may have died before it made the directory.
+  await volume.createTrash(trash.folderId, trash.trashId);
   await volume.sealTrash(trash.folderId, trash.trashId);
+  // Whoever owns the job by now seals what this run has open; one that lost it must not have made the directory anew.
+  await context.fenced(async () => undefined);
   const outcomes: DeletedPath[] = [];
   for (const entry of entries) {
     signal.throwIfAborted();

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { releaseClaims } from '../db/queries/path-claims.ts';
-import { formatEntryPath, parseEntryPath } from '../domain/entry-path.ts';
-import { domainError } from '../domain/errors.ts';
-import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import { type EntryPath, formatEntryPath, parseEntryPath } from '../domain/entry-path.ts';
+import { domainError, isDomainError } from '../domain/errors.ts';
+import { type JobContext, type JobHandler, type JobOutcome, JobRetryError } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
 import { chooseTarget } from './choose-target.ts';
@@ -35,6 +35,24 @@ async function decide(services: WorkerServices, context: Context, volume: Volume
   return decision;
 }
 
+/** A full volume is final only while nothing has moved; what it stopped half-way or left unsynced is tried again. */
+async function resume(
+  volume: Volume,
+  folderId: string,
+  path: { readonly from: EntryPath; readonly to: EntryPath },
+  inode: string,
+): Promise<void> {
+  try {
+    await volume.resumeMove(folderId, path.from, path.to, inode);
+  } catch (error) {
+    if (!isDomainError(error, 'volume_full')) throw error;
+    const isUntouched =
+      (await volume.stat(folderId, path.from))?.inode === inode &&
+      (await volume.stat(folderId, path.to)) === null;
+    throw isUntouched ? error : new JobRetryError(error);
+  }
+}
+
 async function move(services: WorkerServices, context: Context): Promise<JobOutcome> {
   const { job, signal } = context;
   const folderId = folderIdOf(job);
@@ -42,8 +60,8 @@ async function move(services: WorkerServices, context: Context): Promise<JobOutc
   const saved = checkpointSchema.safeParse(job.checkpoint);
   const { to, inode } = saved.success ? saved.data : await decide(services, context, volume);
   stopUnlessStopping(signal);
-  const from = parseEntryPath(job.payload.from, 'read');
-  await volume.resumeMove(folderId, from, parseEntryPath(to, 'read'), inode);
+  const path = { from: parseEntryPath(job.payload.from, 'read'), to: parseEntryPath(to, 'read') };
+  await resume(volume, folderId, path, inode);
   return {
     result: { path: to },
     settle: (tx) => releaseClaims(tx, job.id),

@@ -4,9 +4,10 @@ import { holdsClaims, releaseClaims } from '../db/queries/path-claims.ts';
 import { addTrashUsage, freeTrashUsage, moveUsageToTrash } from '../db/queries/usage.ts';
 import { deleteOutcomes } from '../domain/delete-outcome.ts';
 import type { Usage } from '../domain/quota.ts';
-import type { JobContext, JobHandler } from '../jobs/handler.ts';
+import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
+import { despiteFullVolume } from './despite-full-volume.ts';
 import { finishDelete } from './finish-delete.ts';
 import type { WorkerServices } from './services.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
@@ -63,27 +64,28 @@ async function takeOnce(services: WorkerServices, context: Context, volume: Volu
   return taken;
 }
 
+async function purge(services: WorkerServices, context: Context): Promise<JobOutcome> {
+  const { job, signal } = context;
+  const folderId = folderIdOf(job);
+  const volume = volumeOf(services, job.volume);
+  const { measured, entries } = await takeOnce(services, context, volume);
+  await volume.purgeTrash(folderId, job.payload.trashId, {
+    signal,
+    onProgress: (done) => context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
+  });
+  return {
+    result: { freed: measured, ...(entries === null ? {} : { entries }) },
+    settle: (tx) => freeTrashUsage(tx, folderId, measured),
+  };
+}
+
 /**
  * Frees one trash directory and gives its usage back to the folder's quota. The request that fills it holds the job back
  * until it is done; when the hold ends without a word, the job does the rest of the request first.
  */
 export function purgeTrash(services: WorkerServices): JobHandler<'trash.purge'> {
   return {
-    run: async (context) => {
-      const { job, signal } = context;
-      const folderId = folderIdOf(job);
-      const volume = volumeOf(services, job.volume);
-      const { measured, entries } = await takeOnce(services, context, volume);
-      await volume.purgeTrash(folderId, job.payload.trashId, {
-        signal,
-        onProgress: (done) =>
-          context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
-      });
-      return {
-        result: { freed: measured, ...(entries === null ? {} : { entries }) },
-        settle: (tx) => freeTrashUsage(tx, folderId, measured),
-      };
-    },
+    run: (context) => despiteFullVolume(() => purge(services, context)),
     // What is left keeps counting as trash, which is true; the sweeper asks for another run.
     abandon: async (tx, job) => {
       await releaseClaims(tx, job.id);

@@ -186,16 +186,18 @@ function keepHold(services: DeletionServices, jobId: string): () => Promise<bool
 
 /** @returns whether every path was tried; if not, some may have been taken out nevertheless */
 async function takeAll(
-  services: DeletionServices,
   volume: Volume,
   purge: Purge,
-  options: { readonly recursive: boolean; readonly entries: DeletedEntry[] },
+  options: {
+    readonly recursive: boolean;
+    readonly entries: DeletedEntry[];
+    readonly isHeld: () => Promise<boolean>;
+  },
 ): Promise<{ readonly isWhole: boolean; readonly isQuick: boolean }> {
-  const isHeld = keepHold(services, purge.jobId);
   let isQuick = true;
   try {
     for (const [slot, path] of purge.paths.entries()) {
-      if (!(await isHeld())) return { isWhole: false, isQuick };
+      if (!(await options.isHeld())) return { isWhole: false, isQuick };
       const { outcome, kind } = await take(volume, purge, { path, slot, recursive: options.recursive });
       if (kind === 'directory') isQuick = false;
       options.entries.push({ path: formatEntryPath(path), outcome });
@@ -240,6 +242,8 @@ export async function deleteEntries(
   const requested = request.files.map((file) => parseNamedEntryPath(file, 'read'));
   const purge: Purge = { jobId: uuidv7(), folder, userId, paths: outermost(requested) };
   await recordPatiently(services, purge, () => checkAll(volume, folder.id, requested, recursive));
+  // From before the trash is made: whoever makes it late must notice that the job has used and removed it.
+  const isHeld = keepHold(services, purge.jobId);
   try {
     await volume.createTrash(folder.id, purge.jobId);
   } catch (error) {
@@ -247,7 +251,7 @@ export async function deleteEntries(
     throw error;
   }
   const entries: DeletedEntry[] = [];
-  const { isWhole, isQuick } = await takeAll(services, volume, purge, { recursive, entries });
+  const { isWhole, isQuick } = await takeAll(volume, purge, { recursive, entries, isHeld });
   const isHandedOver = !(await letGo(services, purge, isWhole));
   return { jobId: purge.jobId, entries, isQuick, isHandedOver };
 }

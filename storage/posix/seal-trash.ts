@@ -90,6 +90,8 @@ export async function sealTrash(root: VolumeRoot, folderId: string, trashId: str
   const aside = asideName(name);
   await withDirectory(openArea(root, folderId, 'trash'), async (trash) => {
     for (let round = 0; round < roundsMax; round += 1) {
+      const isThere = (await statChild(trash, name)) !== null || (await statChild(trash, aside)) !== null;
+      if (!isThere) return;
       await makeChild(trash, name, modes.closed);
       await drain(trash, aside, name);
       if (!(await setAside(trash, name, aside))) continue;

@@ -83,6 +83,7 @@ export function describeTrash(test: () => TestVolume): void {
   it('keeps what lies in a sealed trash, and takes no entry for those who began before', async () => {
     const { volume, folderId, dataPath } = test();
     await volume.sealTrash(folderId, randomUUID());
+    expect(await volume.listTrash(folderId)).toEqual([]);
     for (const name of ['a', 'b', 'd/c', 'late']) await putFile(test(), name, name);
     const trashId = randomUUID();
     await volume.createTrash(folderId, trashId);
