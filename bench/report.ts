@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { BenchRow } from './row.ts';
@@ -92,17 +92,14 @@ export function saveReport(root: string, report: BenchReport): string {
   return path;
 }
 
-/** Writes the page that shows the newest report. */
+/** Where the figures begin on the page; what stands before is written by hand. */
+const figuresMark = '## Figures';
+
+/** Puts the newest report on the page of benchmarks. */
 export function writePage(root: string, report: BenchReport): void {
   const conditions = `${report.date.slice(0, 10)}, commit ${report.commit}, Node ${report.node}, ${report.cores} cores, ${report.memoryGiB} GiB, ${report.system}; load ${report.load.before.toFixed(1)} before and ${report.load.after.toFixed(1)} after.`;
-  const page = `# Benchmarks
-
-Made by \`npm run bench\`; do not edit. The built processes do the work, over HTTP where a client would; contestants run in
-turn in one run, ratios are of medians. Only ratios travel from one machine to another.
-
-${conditions}
-
-${toTable(report.rows)}
-`;
-  writeFileSync(join(root, 'docs', 'BENCHMARKS.md'), page);
+  const path = join(root, 'docs', 'BENCHMARKS.md');
+  const text = readFileSync(path, 'utf8');
+  const preamble = text.slice(0, text.indexOf(figuresMark) + figuresMark.length);
+  writeFileSync(path, `${preamble}\n\n${conditions}\n\n${toTable(report.rows)}\n`);
 }
