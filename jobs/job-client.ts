@@ -52,6 +52,8 @@ export interface JobClient {
   ): Promise<JobView | null>;
   /** Cancels: a queued job at once, a running one as soon as its handler notices. @throws job_not_cancellable */
   cancel(jobId: string): Promise<JobView>;
+  /** Resolves when the store of the queues answers. @throws when it is away; may hang as long as the store does */
+  ping(): Promise<void>;
   /** The queues as operators see them. */
   readonly admin: QueueAdmin;
 }

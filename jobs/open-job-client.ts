@@ -79,6 +79,7 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     dispatch: dispatcher.dispatch,
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
     wait: waiter.wait,
+    ping: store.ping,
     admin: openQueueAdmin({ db, store, dispatcher, timings, volumes: options.volumes }),
     cancel: (jobId) => cancelJob({ db, waiter, dispatcher, timings }, jobId),
     close: () => {

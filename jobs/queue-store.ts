@@ -28,6 +28,8 @@ export interface QueueStore {
   add(queueName: string, rows: readonly DispatchRow[]): Promise<void>;
   /** Takes a waiting id out; nothing happens when it does not wait. */
   remove(queueName: string, jobId: string): Promise<void>;
+  /** Resolves when the store answers. @throws when it is away; may hang as long as the store does */
+  ping(): Promise<void>;
   /** Lets a queue hand out ids or not, and to how many deliveries at a time over all workers. @throws when the store is away */
   regulate(queueName: string, rule: QueueRule): Promise<void>;
   /** Starts taking ids. On Postgres it resolves when the database answers; on Redis at once. */
@@ -78,6 +80,7 @@ export function openQueueStore(options: QueueStoreOptions): QueueStore {
       connection: pool,
       failsForGood: true,
       onError,
+      ping: () => pool.query('SELECT 1'),
       disconnect: () => pool.end(),
     });
   }
@@ -87,6 +90,7 @@ export function openQueueStore(options: QueueStoreOptions): QueueStore {
     connection: redis,
     failsForGood: false,
     onError,
+    ping: () => redis.ping(),
     disconnect: async () => redis.disconnect(),
   });
 }
@@ -109,6 +113,7 @@ interface StoreParts<C> {
   /** Whether a worker object whose first connect fails is of no use; on Redis it waits and recovers. */
   readonly failsForGood: boolean;
   readonly onError: (error: unknown) => void;
+  readonly ping: () => Promise<unknown>;
   readonly disconnect: () => Promise<void>;
 }
 
@@ -151,6 +156,9 @@ function makeStore<B extends IQueueBackend, C>(
     },
     remove: async (name, jobId) => {
       await (await readyQueue(name)).remove(jobId);
+    },
+    ping: async () => {
+      await parts.ping();
     },
     regulate: async (name, { isPaused, concurrencyMax }) => {
       const queue = await readyQueue(name);

@@ -3,16 +3,7 @@ import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { type BoardAccess, JobRowsAdapter } from './board-adapter.ts';
-
-/** Where the dashboard is. */
-export const boardPath = '/admin/queues';
-
-/**
- * What its pages may load: only what comes from here. The library styles elements in place, and its page asks for fonts of
- * a foreign host, which it does not get.
- */
-export const boardPolicy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
+import { boardPath } from './board-page.ts';
 
 /** What may be changed through the dashboard; the rest of the library's buttons do to a queue what nobody should. */
 const changes = new Set([

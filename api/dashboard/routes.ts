@@ -3,20 +3,24 @@ import { domainError } from '../../domain/errors.ts';
 import { readBytes } from '../http/body.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
-import { type Board, boardPath, boardPolicy, makeBoard } from './board.ts';
+import type { Board } from './board.ts';
+import { boardPath, boardPolicy } from './board-page.ts';
 
 const bodyBytesMax = 64 * 1024;
 const bodyMsMax = 10_000;
 
-const boards = new WeakMap<Services, Board>();
+const boards = new WeakMap<Services, Promise<Board>>();
 
-function boardOf(services: Services): Board {
-  const { jobs, isDashboardReadOnly } = services;
-  const board =
-    boards.get(services) ??
-    makeBoard({ admin: jobs.admin, cancel: jobs.cancel, isReadOnly: isDashboardReadOnly });
+function boardOf(services: Services): Promise<Board> {
+  const board = boards.get(services) ?? openBoard(services);
   boards.set(services, board);
   return board;
+}
+
+// Loaded when somebody looks: it is large, and most processes are never asked for it.
+async function openBoard({ jobs, isDashboardReadOnly }: Services): Promise<Board> {
+  const { makeBoard } = await import('./board.ts');
+  return makeBoard({ admin: jobs.admin, cancel: jobs.cancel, isReadOnly: isDashboardReadOnly });
 }
 
 async function toWebRequest({ incoming }: ApiRequest<object>): Promise<Request> {
@@ -34,7 +38,8 @@ async function toWebRequest({ incoming }: ApiRequest<object>): Promise<Request> 
 
 async function handleBoard(request: ApiRequest<object>): Promise<Reply> {
   const { outgoing, services } = request;
-  const response = await boardOf(services)(await toWebRequest(request));
+  const board = await boardOf(services);
+  const response = await board(await toWebRequest(request));
   if (response.status === 404) throw domainError('not_found', 'The dashboard has no such page.');
   const bytes = Buffer.from(await response.arrayBuffer());
   const isAsset = request.incoming.url?.startsWith(`${boardPath}/static/`) === true;

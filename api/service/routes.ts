@@ -39,7 +39,7 @@ export const getReadiness = defineRoute({
   input: nothing,
   handle: async ({ services }) => {
     const readiness = await checkReadiness(services);
-    return { status: readiness.status === 'ok' ? 200 : 503, body: readiness };
+    return { status: readiness.status === 'unavailable' ? 503 : 200, body: readiness };
   },
 });
 

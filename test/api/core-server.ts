@@ -91,6 +91,7 @@ export async function startCoreServer(
       release: absent,
       wait: absent,
       cancel: absent,
+      ping: async () => undefined,
       admin: {
         queues: [],
         counts: absent,

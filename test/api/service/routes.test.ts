@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serviceRoutes } from '../../../api/service/routes.ts';
 import { openDatabase } from '../../../db/client.ts';
+import { openJobClient } from '../../../jobs/open-job-client.ts';
 import { openPosixVolume, type PosixVolume } from '../../../storage/posix/posix-volume.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { findFreePort } from '../../support/free-port.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { type CoreServer, makeSecretBox, startCoreServer } from '../core-server.ts';
 
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const secrets = makeSecretBox();
 let database: TestDatabase;
 let dir: TempDir;
@@ -42,7 +44,7 @@ describe('GET /readyz', () => {
   it('is 200 while database and storage answer', async () => {
     const { status, json } = await server.send({ path: '/readyz' });
     expect(status).toBe(200);
-    expect(json).toEqual({ status: 'ok', database: 'ok', volumes: { local: 'ok' } });
+    expect(json).toEqual({ status: 'ok', database: 'ok', queue: 'ok', volumes: { local: 'ok' } });
   });
 
   it('is 503 and names the database when that is away, while /livez stays 200', async () => {
@@ -54,11 +56,36 @@ describe('GET /readyz', () => {
     try {
       const { status, json } = await lonely.send({ path: '/readyz' });
       expect(status).toBe(503);
-      expect(json).toEqual({ status: 'unavailable', database: 'unavailable', volumes: { local: 'ok' } });
+      expect(json).toMatchObject({
+        status: 'unavailable',
+        database: 'unavailable',
+        volumes: { local: 'ok' },
+      });
       expect((await lonely.send({ path: '/livez' })).status).toBe(200);
     } finally {
       await lonely.close();
       await away.close(1);
+    }
+  });
+
+  it('stays 200 and tells of it while the store of the queues is away', async () => {
+    const client = await openJobClient({
+      db: database.db,
+      databaseUrl: database.url,
+      redisUrl: `redis://127.0.0.1:${await findFreePort()}`,
+      volumes: [],
+      logger: silent,
+    });
+    const volumes = new Map([['local', volume]]);
+    const services = { volumes, jobs: client };
+    const lonely = await startCoreServer(database, { secrets, routes: serviceRoutes, services });
+    try {
+      const { status, json } = await lonely.send({ path: '/readyz' });
+      expect(status).toBe(200);
+      expect(json).toMatchObject({ status: 'degraded', database: 'ok', queue: 'unavailable' });
+    } finally {
+      await lonely.close();
+      await client.close();
     }
   });
 
@@ -76,7 +103,7 @@ describe('GET /readyz', () => {
     try {
       const { status, json } = await partial.send({ path: '/readyz' });
       expect(status).toBe(200);
-      expect(json.volumes).toEqual({ local: 'ok', hung: 'unavailable' });
+      expect(json).toMatchObject({ status: 'degraded', volumes: { local: 'ok', hung: 'unavailable' } });
     } finally {
       await partial.close();
     }

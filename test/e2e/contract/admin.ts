@@ -135,7 +135,7 @@ function describeService(stage: Stage): void {
     expect((await anonymous.call('GET', '/livez')).json).toEqual({ status: 'ok' });
     const ready = await anonymous.call('GET', '/readyz');
     expectStatus(ready, 200);
-    expect(ready.json).toEqual({ status: 'ok', database: 'ok', volumes: { local: 'ok' } });
+    expect(ready.json).toEqual({ status: 'ok', database: 'ok', queue: 'ok', volumes: { local: 'ok' } });
   });
 
   it('keeps the request id of the caller, when it is a plain word', async () => {
