@@ -8,10 +8,21 @@ export function toClientPermission(permission: Permission): ClientPermission {
   return permission === 'rd' ? 'wd' : permission;
 }
 
-/** The same value with its `permission`, and `perm` where it has one, in the words of published clients. */
-export function withClientPermission<T extends { readonly permission: Permission }>(
-  value: T,
-): Omit<T, 'permission' | 'perm'> & { permission: ClientPermission; perm: ClientPermission } {
+type ClientWords<T> = Omit<T, 'permission' | 'perm' | 'default_permission'> & {
+  readonly permission: ClientPermission;
+  readonly perm: ClientPermission;
+};
+
+/** The same value with its permissions in the words of published clients, the one that counts also as `perm`. */
+export function withClientPermission<
+  T extends { readonly permission: Permission; readonly default_permission?: Permission },
+>(value: T): ClientWords<T> {
   const permission = toClientPermission(value.permission);
-  return { ...value, permission, perm: permission };
+  const { default_permission: offered } = value;
+  return {
+    ...value,
+    permission,
+    perm: permission,
+    ...(offered === undefined ? {} : { default_permission: toClientPermission(offered) }),
+  };
 }
