@@ -11,6 +11,7 @@ import type { Suite } from './suite.ts';
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   metadata: async () => (await import('./suites/metadata.ts')).measureMetadata,
   'small-files': async () => (await import('./suites/small-files.ts')).measureSmallFiles,
+  archives: async () => (await import('./suites/archives.ts')).measureArchives,
   transfers: async () => (await import('./suites/transfers.ts')).measureTransfers,
 };
 
