@@ -1,6 +1,7 @@
 import { domainError } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
-import { deleteEntries } from '../deletions/operations.ts';
+import { finishedEntries } from '../deletions/finished-entries.ts';
+import { type DeletedEntry, deleteEntries } from '../deletions/operations.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
 import { defineRoute, type Reply, type Route } from '../route.ts';
 import { putContent } from './operations.ts';
@@ -49,6 +50,14 @@ const put = defineRoute({
   },
 });
 
+/** @throws entry_not_found, entry_conflict unless the one entry is deleted */
+function requireDeleted([entry]: readonly DeletedEntry[]): void {
+  if (entry?.outcome === 'not_found') throw domainError('entry_not_found', 'No entry has that path.');
+  if (entry?.outcome !== 'deleted') {
+    throw domainError('entry_conflict', 'The entry is in use, locked, or was replaced meanwhile.');
+  }
+}
+
 const remove = defineRoute({
   method: 'DELETE',
   path: contentPath,
@@ -64,12 +73,13 @@ const remove = defineRoute({
       files: [params.path ?? ''],
       recursive: input.recursive,
     });
-    if (isHandedOver) return replyAfterJob(request, jobId, () => ({ status: 204 }));
-    const [entry] = entries;
-    if (entry?.outcome === 'not_found') throw domainError('entry_not_found', 'No entry has that path.');
-    if (entry?.outcome !== 'deleted') {
-      throw domainError('entry_conflict', 'The entry is in use, locked, or was replaced meanwhile.');
+    if (isHandedOver) {
+      return replyAfterJob(request, jobId, (job) => {
+        requireDeleted(finishedEntries(job, entries));
+        return { status: 204 };
+      });
     }
+    requireDeleted(entries);
     if (preference.respondAsync) return acceptedReply(jobId, preference, { id: jobId });
     if (isQuick) await services.jobs.wait(jobId, { timeoutMs: quickPurgeWaitMs, signal });
     return { status: 204 };

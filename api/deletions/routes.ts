@@ -1,10 +1,9 @@
-import { z } from 'zod';
-import { deleteOutcomes } from '../../domain/delete-outcome.ts';
+import type { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
-import type { JobView } from '../../jobs/job-client.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
 import { withMessage } from '../profiles/folders.ts';
-import { defineRoute, type Reply, type Route } from '../route.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { finishedEntries } from './finished-entries.ts';
 import { type DeletedEntry, deleteEntries } from './operations.ts';
 import { deleteFilesInput } from './schemas.ts';
 
@@ -17,11 +16,6 @@ const messages = {
   kept: 'in use or locked',
 } as const;
 
-/** What `trash.purge` reports when it had to finish the request. */
-const finishedResult = z.object({
-  entries: z.array(z.object({ path: z.string(), outcome: z.enum(deleteOutcomes) })),
-});
-
 /** @throws entry_conflict when nothing at all could be taken out */
 function resultsOf(entries: readonly DeletedEntry[]) {
   if (entries.every(({ outcome }) => outcome === 'kept')) {
@@ -33,12 +27,6 @@ function resultsOf(entries: readonly DeletedEntry[]) {
       outcome === 'deleted' ? [] : [{ item: path, msg: messages[outcome] }],
     ),
   };
-}
-
-function finishedReply(job: JobView, known: readonly DeletedEntry[]): Reply {
-  const finished = finishedResult.safeParse(job.result);
-  const entries = finished.success ? finished.data.entries : known;
-  return { status: 200, body: { results: resultsOf(entries), job_id: job.id } };
 }
 
 /** Deleting entries inside a folder. */
@@ -59,7 +47,10 @@ export const deletionRoutes: readonly Route[] = [
       });
       const { jobId, entries } = result;
       if (result.isHandedOver) {
-        return await replyAfterJob(request, jobId, (job) => finishedReply(job, entries));
+        return await replyAfterJob(request, jobId, (job) => ({
+          status: 200,
+          body: { results: resultsOf(finishedEntries(job, entries)), job_id: jobId },
+        }));
       }
       const body = { results: resultsOf(entries), job_id: jobId };
       if (preference.respondAsync) return acceptedReply(jobId, preference, body);
