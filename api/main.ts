@@ -73,7 +73,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const secrets = await openSecrets(config, database);
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
-  const { redisUrl, defaultVolume, apiVersion } = config;
+  const { redisUrl, defaultVolume, apiVersion, trashDays } = config;
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
   const server = createServer({
@@ -85,6 +85,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
       secrets,
       version,
       apiVersion,
+      trashDays,
       isDashboardReadOnly: config.isDashboardReadOnly,
     },
     routes,

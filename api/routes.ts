@@ -16,6 +16,7 @@ import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
+import { trashRoutes } from './trash/routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
 
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
   ...folderFileRoutes,
   ...entryRoutes,
   ...contentRoutes,
+  ...trashRoutes,
   ...memberRoutes,
   ...invitationRoutes,
   ...uploadRoutes,

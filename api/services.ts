@@ -16,6 +16,8 @@ export interface Services {
   /** The dashboard of the queues shows only. */
   readonly isDashboardReadOnly: boolean;
   readonly version: string;
+  /** How long deleted folders can be had back; 0: not at all. */
+  readonly trashDays: number;
   /** What clients negotiate with. */
   readonly apiVersion: ApiVersion;
 }

@@ -10,6 +10,7 @@ export const jobKinds = [
   'usage.measure',
   'uploads.expire',
   'archives.expire',
+  'trash.expire',
   'storage.sweep',
   'usage.schedule',
 ] as const;

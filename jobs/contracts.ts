@@ -126,6 +126,14 @@ export const jobContracts = {
     timeoutMs: 5 * minute,
     everyMs: minute,
   },
+  /** Ends folders in the trash whose time is over, and has them purged. */
+  'trash.expire': {
+    ...usual,
+    queue: 'delete',
+    payload: empty,
+    timeoutMs: 5 * minute,
+    everyMs: 10 * minute,
+  },
   /** Removes archives past their expiry, job history past its age, and what requests left behind. */
   'archives.expire': {
     ...usual,

@@ -38,6 +38,8 @@ export interface Config {
   readonly isDashboardReadOnly: boolean;
   /** Whether Basic credentials are taken over connections that others may read. */
   readonly allowsPlainSecrets: boolean;
+  /** How long deleted folders can be had back; 0: not at all. */
+  readonly trashDays: number;
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
   /** Told to clients that negotiate. */
@@ -131,6 +133,7 @@ function toConfig(settings: Settings): Config {
     },
     isDashboardReadOnly: settings.VFOLDER_BULLBOARD_READONLY,
     allowsPlainSecrets: settings.VFOLDER_ALLOW_PLAIN_SECRETS,
+    trashDays: settings.VFOLDER_TRASH_DAYS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
     apiVersion: settings.VFOLDER_API_VERSION,
     logLevel: settings.LOG_LEVEL,

@@ -127,6 +127,7 @@ export const settingsSchema = z.object({
   VFOLDER_RATE_LIMIT: whole(1, 1_000_000_000).default(1_000_000),
   VFOLDER_KEY_REQUESTS: whole(1, 100_000).default(2_048),
   VFOLDER_KEY_TRANSFERS: whole(1, 100_000).default(512),
+  VFOLDER_TRASH_DAYS: whole(0, 3_650).default(0),
   VFOLDER_API_VERSION: oneOf(apiVersions).default(apiVersionDefault),
   VFOLDER_BULLBOARD_READONLY: yesOrNo.default(false),
   VFOLDER_ALLOW_PLAIN_SECRETS: yesOrNo.default(false),

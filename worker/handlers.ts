@@ -4,6 +4,7 @@ import { cloneFolder } from './clone-folder.ts';
 import { commitUpload } from './commit-upload.ts';
 import { copyEntries } from './copy-entries.ts';
 import { expireArchives } from './expire-archives.ts';
+import { expireTrash } from './expire-trash.ts';
 import { expireUploads } from './expire-uploads.ts';
 import { measureUsage } from './measure-usage.ts';
 import { moveEntry } from './move-entry.ts';
@@ -26,6 +27,7 @@ export function makeHandlers(services: WorkerServices): JobHandlers {
     'usage.measure': measureUsage(services),
     'uploads.expire': expireUploads(services),
     'archives.expire': expireArchives(services),
+    'trash.expire': expireTrash(services),
     'storage.sweep': sweepStorage(services),
     'usage.schedule': scheduleUsage(services),
   };

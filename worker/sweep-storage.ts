@@ -95,7 +95,7 @@ async function sweepFolder(
   state: FolderState | undefined,
   swept: Swept,
 ): Promise<void> {
-  if (state === 'active') {
+  if (state === 'active' || state === 'trashed') {
     swept.stages += await sweepStages(services, volume, folder.id);
     swept.trash += await sweepTrash(services, volume, folder.id);
   } else if (state === 'deleted') {

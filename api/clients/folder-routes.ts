@@ -36,7 +36,8 @@ const deleteById = defineRoute({
   body: 'json',
   input: z.object({ id: z.string() }),
   handle: async ({ services, principal, input }) => {
-    await deleteFolder(services, { userId: principal.userId, nameOrId: input.id });
+    const retentionDays = services.trashDays;
+    await deleteFolder(services, { userId: principal.userId, nameOrId: input.id, retentionDays });
     return { status: 204 };
   },
   client: { aliases: folderAliases },

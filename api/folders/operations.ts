@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { uuidv7 } from 'uuidv7';
+import type { Executor } from '../../db/client.ts';
+import { markFolderTrashed } from '../../db/queries/folder-trash.ts';
 import {
   type FolderAllowance,
   findFolderAllowance,
@@ -193,30 +195,45 @@ export async function renameFolder(
   return folder.id;
 }
 
+interface Removal {
+  readonly folderId: string;
+  readonly userId: string;
+  readonly retentionDays: number;
+}
+
+/** @returns the job that frees the content, or `null` when the folder is kept in the trash */
+async function removeFolder(
+  services: Pick<Services, 'jobs'>,
+  tx: Executor,
+  removal: Removal,
+): Promise<string | null> {
+  const { folderId, userId, retentionDays } = removal;
+  const isKept = retentionDays > 0;
+  const deleted = isKept ? null : await markFolderDeleted(tx, { folderId, userId });
+  const isRemoved = isKept ? await markFolderTrashed(tx, removal) : deleted !== null;
+  if (!isRemoved) throw folderNotFound();
+  await deleteFolderMembers(tx, folderId);
+  await cancelFolderInvitations(tx, folderId);
+  if (deleted === null) return null;
+  const { volume } = deleted;
+  return services.jobs.enqueue(tx, { kind: 'folder.purge', payload: {}, volume, folderId, actorId: userId });
+}
+
 /**
- * Takes a folder away from everybody at once, whatever its size: its names are free again, invitations to it end,
- * and a job frees its contents. Of concurrent calls exactly one succeeds. Only for the owner.
- * @returns the id of the job that frees the contents
+ * Takes a folder away from everybody at once, whatever its size: its names are free again, memberships and invitations
+ * end. With `retentionDays` its owner can have it back for as long, else a job frees its content. Of concurrent calls
+ * exactly one succeeds. Only for the owner.
+ * @returns the id of the job that frees the content, `null` when it is kept
  * @throws not_found, also for members
  */
 export async function deleteFolder(
   services: Pick<Services, 'db' | 'jobs'>,
-  { userId, nameOrId }: { readonly userId: string; readonly nameOrId: string },
-): Promise<string> {
+  request: { readonly userId: string; readonly nameOrId: string; readonly retentionDays: number },
+): Promise<string | null> {
+  const { userId, nameOrId, retentionDays } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
-  const jobId = await services.db.transaction(async (tx) => {
-    const deleted = await markFolderDeleted(tx, { folderId: folder.id, userId });
-    if (deleted === null) throw folderNotFound();
-    await deleteFolderMembers(tx, folder.id);
-    await cancelFolderInvitations(tx, folder.id);
-    return services.jobs.enqueue(tx, {
-      kind: 'folder.purge',
-      payload: {},
-      volume: deleted.volume,
-      folderId: folder.id,
-      actorId: userId,
-    });
-  });
-  services.jobs.dispatch([jobId]);
+  const removal = { folderId: folder.id, userId, retentionDays };
+  const jobId = await services.db.transaction((tx) => removeFolder(services, tx, removal));
+  if (jobId !== null) services.jobs.dispatch([jobId]);
   return jobId;
 }

@@ -133,9 +133,11 @@ const rename = defineRoute({
 
 async function handleDelete(request: ApiRequest<object>): Promise<Reply> {
   const { services, principal, params, preference } = request;
-  const folder = { userId: principal.userId, nameOrId: folderNamed(params) };
+  const retentionDays = services.trashDays;
+  const folder = { userId: principal.userId, nameOrId: folderNamed(params), retentionDays };
   const jobId = await deleteFolder(services, folder);
-  return preference.respondAsync ? acceptedReply(jobId, preference, { id: jobId }) : { status: 204 };
+  const isJob = jobId !== null && preference.respondAsync;
+  return isJob ? acceptedReply(jobId, preference, { id: jobId }) : { status: 204 };
 }
 
 const remove = defineRoute({

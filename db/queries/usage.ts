@@ -47,7 +47,7 @@ export async function moveUsageToTrash(tx: Executor, folderId: string, usage: Us
       used_files = greatest(0, used_files - ${usage.files}::bigint),
       trash_bytes = trash_bytes + ${usage.bytes}::bigint, trash_files = trash_files + ${usage.files}::bigint,
       mutation_seq = mutation_seq + 1
-    WHERE id = ${folderId} AND state = 'active'`);
+    WHERE id = ${folderId} AND state IN ('active', 'trashed')`);
 }
 
 /** Counts `usage` as trash without taking it from used, where a measurement may have taken it already. */
@@ -56,7 +56,7 @@ export async function addTrashUsage(tx: Executor, folderId: string, usage: Usage
     UPDATE folders
     SET trash_bytes = trash_bytes + ${usage.bytes}::bigint, trash_files = trash_files + ${usage.files}::bigint,
       mutation_seq = mutation_seq + 1
-    WHERE id = ${folderId} AND state = 'active'`);
+    WHERE id = ${folderId} AND state IN ('active', 'trashed')`);
 }
 
 /** Frees `usage` of the trash: it is purged. */
@@ -66,7 +66,7 @@ export async function freeTrashUsage(tx: Executor, folderId: string, usage: Usag
     SET trash_bytes = greatest(0, trash_bytes - ${usage.bytes}::bigint),
       trash_files = greatest(0, trash_files - ${usage.files}::bigint),
       mutation_seq = mutation_seq + 1
-    WHERE id = ${folderId} AND state = 'active'`);
+    WHERE id = ${folderId} AND state IN ('active', 'trashed')`);
 }
 
 /** Ends a deleted folder whose bytes are gone: counters to zero, claims dropped. */

@@ -4,7 +4,7 @@ import { usageModes, usualOptions } from '../../domain/folder-options.ts';
 import { permissions } from '../../domain/permission.ts';
 import { users } from './users.ts';
 
-const folderStates = ['active', 'cloning', 'deleted', 'purged'] as const;
+const folderStates = ['active', 'cloning', 'trashed', 'deleted', 'purged'] as const;
 
 /** The life of a folder; see the table. */
 export type FolderState = (typeof folderStates)[number];
@@ -13,7 +13,7 @@ const counter = (name: string) => bigint(name, { mode: 'number' }).notNull().def
 
 /**
  * Virtual folders with their limits and counters. One that is `cloning` belongs to its owner, name and limit included, but
- * nobody sees it. `used_*` is what lies in `data`, `trash_*` what is removed but not
+ * nobody sees it. One that is `trashed` is whole, but nobody's member; its owner can have it back until `purge_at`. `used_*` is what lies in `data`, `trash_*` what is removed but not
  * yet purged, `reserved_*` what open uploads may still add; a reservation is granted only while the three and the
  * new amount fit the quota. There is no CHECK on that sum: lowering a quota or a recount may legitimately exceed it.
  */
@@ -49,9 +49,14 @@ export const folders = pgTable(
     usageConflicts: integer('usage_conflicts').notNull().default(0),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
     deletedAt: timestamp('deleted_at', { withTimezone: true }),
+    /** The owner's name for a trashed folder. */
+    trashedName: text('trashed_name'),
+    purgeAt: timestamp('purge_at', { withTimezone: true }),
   },
   (table) => [
     index('folders_owner_idx').on(table.ownerId).where(sql`state IN ('active', 'cloning')`),
+    index('folders_trash_idx').on(table.ownerId, table.purgeAt).where(sql`state = 'trashed'`),
+    index('folders_expiry_idx').on(table.purgeAt).where(sql`state = 'trashed'`),
     index('folders_state_idx').on(table.state, table.id),
     index('folders_usage_due_idx').on(table.volume, table.usageDueAt).where(sql`state = 'active'`),
     check(

@@ -108,6 +108,7 @@ export async function startCoreServer(
     version: '1.2.3',
     apiVersion: apiVersionDefault,
     isDashboardReadOnly: false,
+    trashDays: 0,
     ...given,
   };
   const server = createServer({ services, routes, logger, ...rest });

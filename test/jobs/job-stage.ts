@@ -61,6 +61,7 @@ export function handlersWith(given: Partial<JobHandlers>): JobHandlers {
     'usage.measure': idle,
     'uploads.expire': idle,
     'archives.expire': idle,
+    'trash.expire': idle,
     'storage.sweep': idle,
     'usage.schedule': idle,
     ...given,

@@ -2,6 +2,7 @@ import { madeDirectories, wholeListing } from '../../profiles/files.ts';
 import { defineRoute, type Route } from '../../route.ts';
 import { listFiles, makeDirectories, makeDirectory } from './operations.ts';
 import { listFilesInput, makeDirectoryInput, presentListing } from './schemas.ts';
+import { sendTree } from './send-tree.ts';
 
 const list = defineRoute({
   method: 'GET',
@@ -10,8 +11,10 @@ const list = defineRoute({
   right: 'read',
   body: 'json',
   input: listFilesInput,
-  handle: async ({ services, principal, params, input }) => {
+  handle: async (call) => {
+    const { services, principal, params, input } = call;
     const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
+    if (input.recursive && call.profile.name === 'documented') return sendTree(services, call, request);
     return { status: 200, body: presentListing(await listFiles(services, request)) };
   },
   client: wholeListing,

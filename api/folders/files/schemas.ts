@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ListedEntry, ListPage } from '../../../storage/volume.ts';
+import type { EntryStat, ListedEntry, ListPage } from '../../../storage/volume.ts';
 import { queryBoolean, queryInteger } from '../../http/schema.ts';
 import { formatFileMode } from './file-mode.ts';
 import { directoriesMax, listLimitMax } from './operations.ts';
@@ -11,6 +11,8 @@ export const listFilesInput = z.object({
   cursor: z.string().optional(),
   limit: queryInteger({ min: 1, max: listLimitMax }).default(listLimitMax),
   sort: z.enum(sortOrders).optional(),
+  /** Everything below, as NDJSON; `cursor`, `limit` and `sort` mean nothing then. */
+  recursive: queryBoolean.default(false),
 });
 
 /** Input of `POST /folders/:name/mkdir`. */
@@ -49,6 +51,17 @@ function presentEntry(entry: ListedEntry) {
     created: toIso(entry.ctime),
     modified: toIso(entry.mtime),
     is_addressable: entry.isAddressable,
+  };
+}
+
+/** One line of a recursive listing, but for its path. */
+export function presentWalked(stat: EntryStat) {
+  return {
+    type: stat.kind,
+    size: stat.sizeBytes,
+    mode: formatFileMode(stat.mode),
+    created: toIso(stat.ctime),
+    modified: toIso(stat.mtime),
   };
 }
 

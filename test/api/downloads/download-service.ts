@@ -141,6 +141,7 @@ export async function startDownloadService(): Promise<DownloadService> {
     version: 'test',
     apiVersion: apiVersionDefault,
     isDashboardReadOnly: false,
+    trashDays: 0,
   };
   const routes = [...downloadRoutes, ...archiveRoutes, ...jobRoutes];
   const server = createServer({ services, routes, logger });

@@ -96,6 +96,7 @@ export async function startTestService(): Promise<TestService> {
     version: 'test',
     apiVersion: apiVersionDefault,
     isDashboardReadOnly: false,
+    trashDays: 0,
   };
   const routes = [...folderRoutes, ...folderFileRoutes, ...memberRoutes, ...invitationRoutes];
   const server = createServer({ services, routes, logger: silent });

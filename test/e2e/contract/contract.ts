@@ -18,6 +18,8 @@ import { describeOwnership } from './ownership.ts';
 import { describePermissions } from './permissions.ts';
 import { describeSharing } from './sharing.ts';
 import { openStage } from './stage.ts';
+import { describeTrash } from './trash.ts';
+import { describeTrees } from './trees.ts';
 import { describeUploads } from './uploads.ts';
 
 /** The whole contract against one running service whose queues lie on `backend`. */
@@ -31,6 +33,8 @@ export function describeContract(backend: QueueBackend): void {
   describe('moves', () => describeMoves(stage));
   describe('copies', () => describeCopies(stage));
   describe('contents', () => describeContents(stage));
+  describe('trees', () => describeTrees(stage));
+  describe('trash', () => describeTrash(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
   describe('ownership', () => describeOwnership(stage));
