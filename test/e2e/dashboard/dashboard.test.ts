@@ -99,7 +99,8 @@ function describeDashboard(backend: QueueBackend): void {
       await upload(ada.client, folder, { a: 'content' });
       const answer = await admin.call('GET', '/admin/queues/api/queues');
       const names = listAt(answer.json, 'queues').map((queue) => textAt(queue, 'name'));
-      expect(names.toSorted()).toEqual(['archive.local', 'delete.local', 'quota.local', 'upload.local']);
+      const kinds = ['archive.local', 'delete.local', 'quota.local', 'upload.local'];
+      expect(names).toEqual(expect.arrayContaining(kinds));
       const queue = await readQueue('upload.local', 'completed');
       expect(at(queue, 'counts', 'completed')).toBeGreaterThan(0);
       const job = listAt(queue, 'jobs').find((one) => at(one, 'name') === 'upload.commit');
