@@ -20,6 +20,7 @@ import type { Logger } from './http/logger.ts';
 import type { Peer } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
+import type { UnsentBytes } from './http/rate-guard.ts';
 import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
 import { changeOnce, fingerprintOf, type NamedChange, readIdempotencyKey } from './idempotency.ts';
@@ -40,6 +41,7 @@ export interface Dispatcher {
   readonly rateLimit: RateLimit;
   readonly concurrency: Concurrency;
   readonly readPeer: (incoming: IncomingMessage) => Peer;
+  readonly unsentBytes: UnsentBytes | undefined;
 }
 
 /** Who a request to a public route acts for; no row has this id. */
@@ -98,6 +100,7 @@ export function openExchange(
     location: undefined,
     contentSha256: undefined,
     signal: gone.signal,
+    unsentBytes: dispatcher.unsentBytes,
     note: {},
     continueBody: () => {
       if (isContinueDue && !outgoing.headersSent) outgoing.writeContinue();
@@ -223,7 +226,7 @@ async function readChange(route: Route, call: Call): Promise<NamedChange | undef
 
 async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise<void> {
   const { exchange, principal, params, readBody } = call;
-  const { incoming, outgoing, requestId, profile, signal } = exchange;
+  const { incoming, outgoing, requestId, profile, signal, unsentBytes } = exchange;
   const input = await readInput(route, exchange, readBody);
   const change = await readChange(route, call);
   if (route.holdsContinue !== true && change === undefined) exchange.continueBody();
@@ -243,6 +246,7 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     verifyBody:
       route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
     signal,
+    unsentBytes,
   };
   if (change === undefined) {
     const reply = await respond(route, request);

@@ -12,6 +12,7 @@ import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
 import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
 import { followParent, receiveStart, tellReady } from '../runtime/parent.ts';
 import { runMain } from '../runtime/run-main.ts';
+import { openUnsentBytes } from '../runtime/unsent-bytes.ts';
 import { version } from '../runtime/version.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
 import { routes } from './routes.ts';
@@ -92,6 +93,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     logger,
     allowPlainSecrets: config.allowsPlainSecrets,
     trustedProxies: config.trustedProxies,
+    unsentBytes: openUnsentBytes(),
     requestsPerWindowMax: config.rateLimit,
     rateCounts,
     concurrency: config.concurrencyPerKey,

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { Right } from '../domain/permission.ts';
 import type { JobView } from '../jobs/job-client.ts';
+import type { UnsentBytes } from './http/rate-guard.ts';
 import type { Profile } from './profiles/profile.ts';
 import type { Services } from './services.ts';
 
@@ -50,6 +51,8 @@ export interface ApiRequest<Input> {
   readonly verifyBody: () => Promise<void>;
   /** Aborted when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
+  /** For long answers; see `sendBody`. */
+  readonly unsentBytes: UnsentBytes | undefined;
 }
 
 /** A status with a JSON body, or with none. */

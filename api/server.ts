@@ -11,6 +11,7 @@ import { requireSoundHead } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
 import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
+import type { UnsentBytes } from './http/rate-guard.ts';
 import { parseTarget } from './http/target.ts';
 import { type ConcurrencyLimits, createConcurrency } from './middleware/concurrency.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly rateCounts?: SharedRateCounts;
   /** Requests of one keypair at the same time, each process for itself. Default: 2,048, of which 512 transfers. */
   readonly concurrency?: ConcurrencyLimits;
+  /** Tells what the kernel still holds of what was written to a socket. Default: nobody does. */
+  readonly unsentBytes?: UnsentBytes;
   /** Milliseconds since 1970, for the age of signatures. Default: the system's clock. */
   readonly now?: () => number;
 }
@@ -151,6 +154,7 @@ export function createServer(options: ServerOptions): ApiServer {
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
       rateLimit,
       concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
+      unsentBytes: options.unsentBytes,
       readPeer: createPeerReader(options.trustedProxies ?? []),
     },
     routes,

@@ -29,7 +29,12 @@ async function sendProduced(exchange: RawExchange, selection: Selection, body: P
   const access = watchAccess(selection.mayRead, exchange.signal);
   try {
     const [sent, produced] = await Promise.allSettled([
-      sendBody({ source: body.through, outgoing: exchange.outgoing, signal: access.signal }),
+      sendBody({
+        source: body.through,
+        outgoing: exchange.outgoing,
+        signal: access.signal,
+        unsentBytes: exchange.unsentBytes,
+      }),
       body.produce(access.signal),
     ]);
     // A reader that went away makes producing fail too; that is nobody's fault.

@@ -78,7 +78,7 @@ export async function sendParts(
   const access = watchAccess(selection.mayRead, exchange.signal);
   try {
     const source = Readable.from(mixedParts(selection, { boundary, encoding }), { objectMode: false });
-    await sendBody({ source, outgoing, signal: access.signal });
+    await sendBody({ source, outgoing, signal: access.signal, unsentBytes: exchange.unsentBytes });
   } finally {
     access.end();
   }

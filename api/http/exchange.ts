@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Location } from '../profiles/locate.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Peer } from './peer.ts';
+import type { UnsentBytes } from './rate-guard.ts';
 import type { RequestTarget } from './target.ts';
 
 /** One request and its answer, from the first look at its head to the end of the answer. */
@@ -22,6 +23,8 @@ export interface Exchange {
   contentSha256: string | undefined;
   /** Aborted when the connection closes before the answer is complete. */
   readonly signal: AbortSignal;
+  /** Tells what the kernel still holds of what was written to a socket, where the system has it. */
+  readonly unsentBytes: UnsentBytes | undefined;
   /** For the log: which route answered, and for whom. */
   readonly note: { route?: string; accessKey?: string; userId?: string; errorCode?: string };
   /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; else does nothing. */

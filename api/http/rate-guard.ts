@@ -12,10 +12,15 @@ export const usualPace: Pace = { windowMs: 30_000, bytesMin: 30 * 1024 };
 /** The window rolls in steps of this part of it. */
 const steps = 6;
 
+/** How many bytes written to a socket its other end has not acknowledged; `undefined` when that cannot be told. */
+export type UnsentBytes = (socket: Socket) => Promise<number | undefined>;
+
 /** What is watched. */
 export interface Transfer {
   /** A running total of what the other side sent or took. */
   bytesMoved(): number;
+  /** What of these has not reached the other side yet, if that can be told. */
+  bytesOnTheWay?(): Promise<number | undefined>;
   /** Whether it is the other side that is waited for; what we delay ourselves is not held against it. */
   isPeerDue(): boolean;
   /** Called once, when the other side was waited for all through a window and moved too little. */
@@ -28,19 +33,30 @@ export interface Transfer {
  * @returns a function that ends the watch; it must be called
  */
 export function guardRate(transfer: Transfer, pace: Pace = usualPace): () => void {
-  let totals = [transfer.bytesMoved()];
-  const timer = setInterval(() => {
-    const total = transfer.bytesMoved();
+  let totals: number[] = [];
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    clearInterval(timer);
+  };
+  const note = async () => {
+    const onTheWay = transfer.isPeerDue() ? await transfer.bytesOnTheWay?.() : undefined;
+    if (isOver) return;
+    const total = transfer.bytesMoved() - (onTheWay ?? 0);
     if (!transfer.isPeerDue()) totals = [];
     const [oldest] = totals;
     totals.push(total);
     if (oldest === undefined || totals.length <= steps) return;
     totals.shift();
     if (total - oldest >= pace.bytesMin) return;
-    clearInterval(timer);
+    end();
     transfer.onTooSlow();
+  };
+  const timer = setInterval(() => {
+    note().catch(() => undefined);
   }, pace.windowMs / steps).unref();
-  return () => clearInterval(timer);
+  void note();
+  return end;
 }
 
 function numberOf(handle: unknown, name: string): number | undefined {

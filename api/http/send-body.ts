@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { bytesTaken, guardRate, type Pace, usualPace } from './rate-guard.ts';
+import { bytesTaken, guardRate, type Pace, type UnsentBytes, usualPace } from './rate-guard.ts';
 
 /** A body to send. */
 export interface BodyToSend {
@@ -12,12 +12,14 @@ export interface BodyToSend {
   readonly signal: AbortSignal;
   /** What the head promised; a body of another length is cut, not ended. Undefined for chunked answers. */
   readonly sizeBytes?: number;
+  /** Tells what the kernel still holds of what was written. */
+  readonly unsentBytes?: UnsentBytes | undefined;
   /** Default: 1 KiB/s over 30 s. */
   readonly pace?: Pace;
 }
 
 /** `signal` ends with `outer`, and when the reader is gone or slower than its pace. */
-function watchReader(outgoing: ServerResponse, outer: AbortSignal, pace: Pace) {
+function watchReader({ outgoing, signal: outer, unsentBytes, pace = usualPace }: BodyToSend) {
   const gone = new AbortController();
   const signal = AbortSignal.any([outer, gone.signal]);
   const leave = (why: string) => gone.abort(new Error(why));
@@ -28,6 +30,7 @@ function watchReader(outgoing: ServerResponse, outer: AbortSignal, pace: Pace) {
   const stopGuard = guardRate(
     {
       bytesMoved: () => bytesTaken(socket),
+      bytesOnTheWay: async () => unsentBytes?.(socket),
       isPeerDue: () => isWaiting,
       onTooSlow: () => leave('The reader is too slow.'),
     },
@@ -73,7 +76,7 @@ async function pump(
  */
 export async function sendBody(body: BodyToSend): Promise<boolean> {
   const { source, outgoing, sizeBytes } = body;
-  const reader = watchReader(outgoing, body.signal, body.pace ?? usualPace);
+  const reader = watchReader(body);
   // The loop of `pump` sees the error; without a listener it would end the process when nobody is iterating.
   source.on('error', () => undefined);
   addAbortSignal(reader.signal, source);

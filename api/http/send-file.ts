@@ -5,6 +5,7 @@ import type { OpenFile } from '../../storage/volume.ts';
 import type { ByteRange } from './byte-range.ts';
 import { attachment } from './content-disposition.ts';
 import { type Representation, type Selection, selectRepresentation } from './preconditions.ts';
+import type { UnsentBytes } from './rate-guard.ts';
 import { sendBody } from './send-body.ts';
 import { watchAccess } from './watch-access.ts';
 
@@ -13,6 +14,7 @@ export interface RawExchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly signal: AbortSignal;
+  readonly unsentBytes?: UnsentBytes | undefined;
 }
 
 /** How content is presented. `mayRead` is asked again every few seconds while the bytes flow. */
@@ -104,7 +106,8 @@ async function sendSelected(
   const access = watchAccess(content.mayRead, exchange.signal);
   try {
     const source = content.open(range, access.signal);
-    await sendBody({ source, outgoing, signal: access.signal, sizeBytes: length });
+    const { unsentBytes } = exchange;
+    await sendBody({ source, outgoing, signal: access.signal, sizeBytes: length, unsentBytes });
   } finally {
     access.end();
   }

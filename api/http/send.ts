@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Reply } from '../route.ts';
 import { hasBody } from './body.ts';
 import { bodyFailureOf } from './body-failure.ts';
@@ -58,11 +58,12 @@ function drain(incoming: IncomingMessage): Promise<void> {
 }
 
 // Small answers are gone at once; of a long one the reader may stop half way and never come back.
-function guardReader(outgoing: ServerResponse): void {
+function guardReader({ outgoing, unsentBytes }: Exchange): void {
   const { socket } = outgoing.req;
   if (outgoing.writableFinished || socket.writableLength === 0) return;
   const stopGuard = guardRate({
     bytesMoved: () => bytesTaken(socket),
+    bytesOnTheWay: async () => unsentBytes?.(socket),
     // An answer without a socket waits for the ones before it.
     isPeerDue: () => outgoing.socket !== null,
     onTooSlow: () => outgoing.destroy(),
@@ -91,7 +92,7 @@ export function send(exchange: Exchange, reply: TextReply): void {
   outgoing.writeHead(reply.status);
   if (!isBodyUnread) {
     outgoing.end(bytes);
-    guardReader(outgoing);
+    guardReader(exchange);
     return;
   }
   outgoing.flushHeaders();

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type BodyToSend, sendBody } from '../../../api/http/send-body.ts';
+import { openUnsentBytes } from '../../../runtime/unsent-bytes.ts';
 
 const closers: (() => Promise<void>)[] = [];
 
@@ -130,6 +131,33 @@ describe('sendBody', () => {
     closers.push(async () => clearInterval(timer));
     expect(await second.outcome).toBe(false);
     expect(slow.destroyed).toBe(true);
+  });
+
+  it('bears a slow reader whose bytes lie with the kernel for many windows, where the kernel tells', async () => {
+    const slowest = 1024 * 1024;
+    const taking = async (unsentBytes?: BodyToSend['unsentBytes']) => {
+      // A part of what the reader takes is asked for; the kernel takes many times as much at once.
+      const pace = { windowMs: 600, bytesMin: slowest / 8 };
+      const source = endless();
+      const { response, outcome } = await serve(() => ({ source, signal: never, pace, unsentBytes }));
+      const { socket } = response;
+      response.pause();
+      const timer = setInterval(() => {
+        for (let taken = 0; taken < slowest / 6; ) {
+          const chunk: unknown = response.read();
+          if (!Buffer.isBuffer(chunk)) break;
+          taken += chunk.length;
+        }
+      }, 100);
+      closers.push(async () => clearInterval(timer));
+      const ended = await Promise.race([
+        outcome,
+        new Promise((resolve) => setTimeout(resolve, 4_000, 'goes on')),
+      ]);
+      socket.destroy();
+      return ended;
+    };
+    expect(await taking(openUnsentBytes(50))).toBe('goes on');
   });
 
   it('bears a reader that keeps the pace for many windows, and a source that is slow itself', async () => {
