@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { toHexId } from '../../domain/ids.ts';
-import { loadFolder } from '../authorize.ts';
 import { transferFolder } from '../folders/members/transfer.ts';
 import { deleteFolder } from '../folders/operations.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { readUsage, type UsageView } from '../usage/operations.ts';
+import { findFolderId } from './find-folder.ts';
 
 const idAliases = { vfolder_name: 'name', vfolderName: 'name' } as const;
-const folderAliases = { vfolderId: 'id', vfolder_id: 'id' } as const;
+/** Names of the parameter that says which folder is meant. */
+export const folderAliases = { vfolderId: 'id', vfolder_id: 'id' } as const;
 
 /** Clients from 24.03 on ask for the id of a name before anything else. */
 const findId = defineRoute({
@@ -18,12 +18,10 @@ const findId = defineRoute({
   body: 'json',
   input: z.object({ name: z.string() }),
   handle: async ({ services, principal, input }) => {
-    const folder = await loadFolder(services, {
-      userId: principal.userId,
-      nameOrId: input.name,
-      right: 'read',
-    });
-    return { status: 200, body: { id: toHexId(folder.id), name: folder.name } };
+    return {
+      status: 200,
+      body: await findFolderId(services, { userId: principal.userId, name: input.name }),
+    };
   },
   client: { aliases: idAliases },
 });

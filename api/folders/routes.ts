@@ -2,6 +2,7 @@ import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
+import { startedClone } from '../profiles/clone.ts';
 import {
   bareFolder,
   bareFolderList,
@@ -100,6 +101,7 @@ const clone = defineRoute({
     });
     return replyAfterJob(request, jobId, (job) => ({ status: 201, body: presentClone(folder, job.result) }));
   },
+  client: startedClone,
 });
 
 const updateOptions = defineRoute({
