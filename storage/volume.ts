@@ -133,6 +133,18 @@ export interface TreeUsage extends Usage {
   readonly directories: number;
 }
 
+/** Bounds and hooks of a purge. `onProgress` gets the entries removed so far, a few times a second at most. */
+export interface PurgeOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: { readonly entries: number }) => void;
+}
+
+/** What a purge removed: names of any kind, and how many of them were directories. Sizes are not looked at. */
+export interface PurgedTree {
+  readonly entries: number;
+  readonly directories: number;
+}
+
 /** Something of ours on disk, with its age, for the sweepers. */
 export interface StoredName {
   readonly id: string;
@@ -166,7 +178,7 @@ export interface Volume {
    * Removes everything of a folder, itself included. May be called again after a crash; ENOENT counts as done.
    * @returns what was removed by this call
    */
-  purgeFolder(folderId: string, options?: WorkOptions): Promise<TreeUsage>;
+  purgeFolder(folderId: string, options?: PurgeOptions): Promise<PurgedTree>;
 
   /** Creates an empty staged file; `stageId` (uuid) is never used twice. */
   createStage(folderId: string, stageId: string): Promise<StageWriter>;
@@ -240,7 +252,7 @@ export interface Volume {
    */
   publishTree(folderId: string, stageId: string, path: EntryPath, inode: string): Promise<void>;
   /** Removes a staged file or tree. Resumable; missing is fine. */
-  discardTree(folderId: string, stageId: string, options?: WorkOptions): Promise<void>;
+  discardTree(folderId: string, stageId: string, options?: PurgeOptions): Promise<void>;
 
   /** Makes the trash directory `trashId` (uuid, of one delete only). One that exists is fine. */
   createTrash(folderId: string, trashId: string): Promise<void>;
@@ -263,7 +275,7 @@ export interface Volume {
   /** Usage that purging would free: an inode counts when all of its names lie inside. Missing trash is zero. */
   measureTrash(folderId: string, trashId: string, options?: WorkOptions): Promise<TreeUsage>;
   /** Removes `trash/<trashId>`. Resumable, tolerates new entries appearing meanwhile, any depth and width. Missing is fine. */
-  purgeTrash(folderId: string, trashId: string, options?: WorkOptions): Promise<TreeUsage>;
+  purgeTrash(folderId: string, trashId: string, options?: PurgeOptions): Promise<PurgedTree>;
 
   /** Bytes and regular files of `data`; an inode with several names counts once. */
   measure(folderId: string, options?: WorkOptions): Promise<TreeUsage>;

@@ -1,9 +1,18 @@
 import { abortFolderUploads } from '../db/queries/uploads.ts';
-import { settleFolderPurge } from '../db/queries/usage.ts';
+import { findFolderUsage, settleFolderPurge } from '../db/queries/usage.ts';
+import type { Usage } from '../domain/quota.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import { despiteFullVolume } from './despite-full-volume.ts';
+import { purgeProgress } from './purge-progress.ts';
 import type { WorkerServices } from './services.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
+
+/** What goes with the folder, as recorded; the same in every run until the purge is settled. */
+async function recordedUsage(services: WorkerServices, folderId: string): Promise<Usage> {
+  const usage = await findFolderUsage(services.db, folderId);
+  if (usage === null) return { bytes: 0, files: 0 };
+  return { bytes: usage.usedBytes + usage.trashBytes, files: usage.usedFiles + usage.trashFiles };
+}
 
 /**
  * Frees a deleted folder: content, staging and trash. The folder's id is never used again, so running late or twice
@@ -16,12 +25,13 @@ export function purgeFolder(services: WorkerServices): JobHandler<'folder.purge'
         const { job, signal } = context;
         const folderId = folderIdOf(job);
         await context.fenced((tx) => abortFolderUploads(tx, folderId));
-        const freed = await volumeOf(services, job.volume).purgeFolder(folderId, {
+        const freed = await recordedUsage(services, folderId);
+        await volumeOf(services, job.volume).purgeFolder(folderId, {
           signal,
-          onProgress: (done) => context.report({ ...done, of: null }),
+          onProgress: ({ entries }) => context.report(purgeProgress(entries, freed)),
         });
         return {
-          result: { freed: { bytes: freed.bytes, files: freed.files } },
+          result: { freed },
           settle: (tx) => settleFolderPurge(tx, folderId),
         };
       }),

@@ -9,6 +9,7 @@ import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
 import { despiteFullVolume } from './despite-full-volume.ts';
 import { finishDelete } from './finish-delete.ts';
+import { purgeProgress } from './purge-progress.ts';
 import type { WorkerServices } from './services.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
@@ -71,7 +72,7 @@ async function purge(services: WorkerServices, context: Context): Promise<JobOut
   const { measured, entries } = await takeOnce(services, context, volume);
   await volume.purgeTrash(folderId, job.payload.trashId, {
     signal,
-    onProgress: (done) => context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
+    onProgress: (done) => context.report(purgeProgress(done.entries, measured)),
   });
   return {
     result: { freed: measured, ...(entries === null ? {} : { entries }) },

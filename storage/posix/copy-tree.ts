@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
-import type { CopyOptions, CopyTarget, TreeUsage, WalkedEntry, WorkOptions } from '../volume.ts';
+import type { CopyOptions, CopyTarget, PurgeOptions, TreeUsage, WalkedEntry } from '../volume.ts';
 import { copyFile } from './copy-file.ts';
 import { descend } from './descend.ts';
 import { type Directory, makeChild, openChild, statChild, unlinkChild, withDirectory } from './directory.ts';
 import { hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
 import { idName } from './layout.ts';
-import { syncAndCount } from './measure.ts';
 import { type Place, resumePlacing } from './place.ts';
-import { createPace } from './progress.ts';
-import { removeEmptied } from './purge.ts';
+import { removeFromArea } from './purge.ts';
+import { syncAndCount } from './sync-tree.ts';
 
 /** Files copied and synced at the same time. */
 const parallelCopies = 8;
@@ -160,15 +159,17 @@ export async function discardTree(
   root: VolumeRoot,
   folderId: string,
   stageId: string,
-  options: WorkOptions | undefined,
+  options: PurgeOptions | undefined,
 ): Promise<void> {
   const name = idName(stageId);
-  const pace = createPace(options);
+  options?.signal?.throwIfAborted();
   try {
-    await withDirectory(openArea(root, folderId, 'stage'), async (stage) => {
-      if ((await statChild(stage, name))?.isDirectory()) await removeEmptied(stage, name, pace);
-      else await unlinkChild(stage, name);
+    const isTree = await withDirectory(openArea(root, folderId, 'stage'), async (stage) => {
+      if ((await statChild(stage, name))?.isDirectory()) return true;
+      await unlinkChild(stage, name);
+      return false;
     });
+    if (isTree) await removeFromArea(root, folderId, { area: 'stage', name }, options);
   } catch (error) {
     // A folder that is gone has no staged tree either, and somebody else may discard it as well.
     if (!hasErrno(error, 'ENOENT') && !isDomainError(error, 'entry_not_found')) throw error;

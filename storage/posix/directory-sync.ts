@@ -8,25 +8,73 @@ import { modes, openFlags } from './syscalls.ts';
 
 /** Entries fetched per system call; a larger batch keeps the event loop longer. */
 const batchEntries = 1024;
+/** Batches in a row that fail because something vanished, before the directory itself counts as removed. */
+const vanishedMax = 16;
+
+/** A name, and what the directory says it is: a hint, for the entry may be replaced at any time. */
+export interface ReadEntry {
+  readonly name: ByteName;
+  readonly type: 'file' | 'directory' | 'other' | 'unknown';
+}
+
+function typeOf(entry: fs.Dirent): ReadEntry['type'] {
+  if (entry.isFile()) return 'file';
+  return entry.isDirectory() ? 'directory' : 'other';
+}
+
+/** Names without types, all at once. */
+function* readUntyped(directory: Directory): Generator<ReadEntry, void, undefined> {
+  try {
+    const names = directory.usingSync((fd) => fs.readdirSync(pathOf(fd), { encoding: 'latin1' }));
+    for (const name of names) yield { name, type: 'unknown' };
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+function* readTyped(reader: fs.Dir): Generator<ReadEntry, 'all' | 'nothing', undefined> {
+  let vanished = 0;
+  let isStarted = false;
+  while (vanished < vanishedMax) {
+    try {
+      const entry = reader.readSync();
+      if (entry === null) return 'all';
+      isStarted = true;
+      vanished = 0;
+      yield { name: entry.name, type: typeOf(entry) };
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      if (!isStarted) return 'nothing';
+      vanished += 1;
+    }
+  }
+  return 'all';
+}
 
 /**
- * The names in a directory, in directory order, read in batches: a directory of a million entries is never in memory
- * at once. Returning early closes the reader; so does the end.
+ * What is in a directory, in directory order, read in batches: a directory of a million entries is never in memory at
+ * once. Returning early closes the reader; so does the end. One removed meanwhile is at its end.
+ *
+ * Where the file system tells no types, Node looks at each entry itself and fails when one has vanished or has a name
+ * that is no ASCII; then the names are read without types.
  */
-export function* byteNames(directory: Directory): Generator<ByteName, void, undefined> {
+export function* readEntries(directory: Directory): Generator<ReadEntry, void, undefined> {
   const reader = directory.usingSync((fd) =>
     // latin1 makes one character of each byte, so that names which are no UTF-8 survive.
     fs.opendirSync(pathOf(fd), { encoding: 'latin1', bufferSize: batchEntries }),
   );
+  let outcome: 'all' | 'nothing';
   try {
-    for (;;) {
-      const entry = reader.readSync();
-      if (entry === null) return;
-      yield entry.name;
-    }
+    outcome = yield* readTyped(reader);
   } finally {
     reader.closeSync();
   }
+  if (outcome === 'nothing') yield* readUntyped(directory);
+}
+
+/** The names {@link readEntries} gives. */
+export function* byteNames(directory: Directory): Generator<ByteName, void, undefined> {
+  for (const { name } of readEntries(directory)) yield name;
 }
 
 /** Opens the directory `name`, never through a symlink. */
@@ -40,6 +88,15 @@ export function statSync(directory: Directory, name: EntryName): fs.BigIntStats 
   const stat = directory.usingSync((fd) =>
     fs.lstatSync(pathAt(fd, name), { bigint: true, throwIfNoEntry: false }),
   );
+  return stat ?? null;
+}
+
+/**
+ * As {@link statSync} with floating point numbers, at half the cost: exact for sizes up to 2^53 and for devices, not
+ * for every inode number.
+ */
+export function quickStatSync(directory: Directory, name: EntryName): fs.Stats | null {
+  const stat = directory.usingSync((fd) => fs.lstatSync(pathAt(fd, name), { throwIfNoEntry: false }));
   return stat ?? null;
 }
 
@@ -80,4 +137,27 @@ export function renameSync(from: Directory, fromName: EntryName, to: Directory, 
 /** Lets the owner in: 0700 through the handle, so that no other directory can be meant. */
 export function openUpSync(directory: Directory): void {
   directory.usingSync((fd) => fs.chmodSync(pathOf(fd), modes.closed));
+}
+
+/** Runs `call`; when the owner locked the directory (mode 000), opens it up and runs it again. */
+export function evenLocked<T>(directory: Directory, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!hasErrno(error, 'EACCES')) throw error;
+    openUpSync(directory);
+    return call();
+  }
+}
+
+/** {@link readEntries} of a directory that its owner may have locked. */
+export function* readEntriesEvenLocked(directory: Directory): Generator<ReadEntry, void, undefined> {
+  try {
+    yield* readEntries(directory);
+  } catch (error) {
+    if (!hasErrno(error, 'EACCES')) throw error;
+    // Only opening a directory asks for permission, so nothing was read yet.
+    openUpSync(directory);
+    yield* readEntries(directory);
+  }
 }

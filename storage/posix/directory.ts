@@ -3,6 +3,7 @@ import type { Bulkhead } from './bulkhead.ts';
 import { type Descriptor, ownDescriptor } from './descriptor.ts';
 import { type EntryName, pathAt, pathOf } from './entry-name.ts';
 import { hasErrno } from './errno.ts';
+import { leave } from './standing.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 
 /**
@@ -36,7 +37,22 @@ function asDirectory(descriptor: Descriptor, device: bigint): Directory {
 /** Takes ownership of an O_PATH descriptor. It has no content to flush, so closing it never waits and needs no pool. */
 export function ownDirectory(fd: number, device: bigint, bulkhead: Bulkhead): Directory {
   return asDirectory(
-    ownDescriptor(fd, (number) => fs.closeSync(number), bulkhead),
+    ownDescriptor(
+      fd,
+      (number) => {
+        leave(number);
+        fs.closeSync(number);
+      },
+      bulkhead,
+    ),
+    device,
+  );
+}
+
+/** A directory of which somebody else has the number, and closes it later. */
+export function borrowDirectory(fd: number, device: bigint): Directory {
+  return asDirectory(
+    ownDescriptor(fd, () => undefined),
     device,
   );
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { componentBytesMax } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
+import { standIn, standsIn } from './standing.ts';
 
 /**
  * One name in one directory. Text is UTF-8; bytes stand for names that containers made and that may be no UTF-8.
@@ -21,7 +22,8 @@ const dots = Buffer.from('..');
 function isOneTextComponent(name: string): boolean {
   if (name === '' || name === '.' || name === '..') return false;
   if (name.includes('/') || name.includes('\0') || !name.isWellFormed()) return false;
-  return Buffer.byteLength(name) <= componentBytesMax;
+  // UTF-8 takes at most three bytes per UTF-16 code unit, which spares nearly all names the count.
+  return name.length * 3 <= componentBytesMax || Buffer.byteLength(name) <= componentBytesMax;
 }
 
 function isOneByteComponent(name: Buffer): boolean {
@@ -40,14 +42,24 @@ export function pathAt(fd: number, name: EntryName): EntryName {
   if (!isPlain) {
     throw domainError('path_invalid', 'A path component is not a plain name.');
   }
-  const directory = pathOf(fd);
+  if (standsIn(fd)) return name;
+  const directory = handlePath(fd);
   if (typeof name === 'string') return `${directory}/${name}`;
   return Buffer.concat([Buffer.from(`${directory}/`), name]);
 }
 
+function handlePath(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
 /** The path of an open descriptor itself: reopening it never resolves a name again. */
 export function pathOf(fd: number): string {
-  return `/proc/self/fd/${fd}`;
+  return standsIn(fd) ? '.' : handlePath(fd);
+}
+
+/** Makes an open directory the working directory of this process: see standing.ts. */
+export function enterDirectory(fd: number): void {
+  standIn(fd, handlePath(fd));
 }
 
 const beyondAscii = /[\u0080-\u00ff]/;
@@ -55,6 +67,12 @@ const beyondAscii = /[\u0080-\u00ff]/;
 /** Makes a {@link ByteName} usable; ASCII, nearly all there is, stays text because that is cheaper. */
 export function nameFromBytes(bytes: ByteName): EntryName {
   return beyondAscii.test(bytes) ? Buffer.from(bytes, 'latin1') : bytes;
+}
+
+/** The {@link ByteName} of a name. */
+export function bytesFromName(name: EntryName): ByteName {
+  const bytes = typeof name === 'string' ? Buffer.from(name) : name;
+  return bytes.toString('latin1');
 }
 
 /** A name as text. What is not UTF-8 gets replacement characters and `isAddressable` false. */

@@ -1,4 +1,5 @@
 import { domainError, isDomainError } from '../../domain/errors.ts';
+import type { Crew } from './crew.ts';
 import { descend, descendMaking } from './descend.ts';
 import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './directory.ts';
 import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
@@ -6,9 +7,10 @@ import type { FolderCache } from './folder-cache.ts';
 import { type FolderArea, folderComponents, foldersName } from './layout.ts';
 import { modes } from './syscalls.ts';
 
-/** The root of a volume, with the folders it has open. */
+/** The root of a volume, with the folders it has open and the processes that walk its trees. */
 export interface VolumeRoot extends Directory {
   readonly folders: FolderCache;
+  readonly crew: Crew;
 }
 
 /** Above `data` everything is ours: whatever else than a missing directory stands there, the volume is broken. */

@@ -27,6 +27,11 @@ export function folderComponents(folderId: string): readonly [string, string, st
   return [name.slice(-4, -2), name.slice(-2), name];
 }
 
+/** The names from the root of a volume to an area of a folder. */
+export function areaComponents(folderId: string, area: FolderArea): readonly string[] {
+  return [foldersName, ...folderComponents(folderId), area];
+}
+
 /** The level above an archive. */
 export function archiveComponents(archiveId: string): readonly [string, string] {
   const name = idName(archiveId);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Directory } from './directory.ts';
 import { openChildSync, statDirectorySync } from './directory-sync.ts';
-import type { ByteName, EntryName } from './entry-name.ts';
+import { type ByteName, bytesFromName, type EntryName } from './entry-name.ts';
 import { hasErrno } from './errno.ts';
 
 /** The deepest levels kept open, because a walk goes up and down there. */
-const recentMax = 64;
+const recentMax = 32;
 /** Levels above those kept open, evenly spread, so that reopening one never starts far above it. */
-const checkpointsMax = 128;
+const checkpointsMax = 64;
 
 interface Level {
   readonly name: EntryName;
@@ -17,21 +17,33 @@ interface Level {
   directory: Directory | null;
 }
 
+/** Part of what a walk has pending: names in the directory at `path` below the start. */
+export interface Split {
+  readonly path: readonly ByteName[];
+  readonly names: readonly ByteName[];
+}
+
 /**
  * The directories from the start of a walk down to where it is, each with the names it still has to visit. A tree may
- * be deeper than a process may have descriptors, so at most about two hundred levels stay open; another is opened
+ * be deeper than a process may have descriptors, so at most about a hundred levels stay open; another is opened
  * again, one component at a time from the nearest open level above it, and counts only if it is the same inode: while
  * a walk is below, a container may have moved anything.
  */
 export interface LevelStack {
   readonly depth: number;
-  /** Enters `directory`, whose handle is taken over. `pending` is visited from its end. */
-  push(name: EntryName, directory: Directory, pending: ByteName[]): void;
+  /** Enters `directory`, whose handle is taken over. `pending` is visited from its end; `inode` is the directory's. */
+  push(name: EntryName, directory: Directory, pending: ByteName[], inode?: bigint): void;
   /**
    * The next name and the directory it is in, leaving exhausted levels behind; `null` at the end of the walk. Levels
    * that are not where they were are given up with what they had pending.
    */
   next(): { readonly directory: Directory; readonly name: ByteName } | null;
+  /**
+   * Takes half of what is pending away from the highest level that has at least `minimum` names to visit, those that
+   * would come last. Looks no deeper than `depthMax` levels below the first.
+   * @returns the names from the first level down to that level, and what was taken; `null` when there is none
+   */
+  split(options: { readonly minimum: number; readonly depthMax: number }): Split | null;
   /** Closes everything. */
   close(): void;
 }
@@ -71,6 +83,14 @@ function reopenTop(levels: readonly Level[]): Directory | null {
   return levels[top]?.directory ?? null;
 }
 
+function splitLevels(levels: readonly Level[], minimum: number): Split | null {
+  const index = levels.findIndex(({ pending }) => pending.length >= minimum);
+  const pending = levels[index]?.pending;
+  if (pending === undefined) return null;
+  const names = pending.splice(0, Math.ceil(pending.length / 2));
+  return { path: levels.slice(1, index + 1).map(({ name }) => bytesFromName(name)), names };
+}
+
 /** Starts a stack; the first `push` is the directory where the walk starts. */
 export function createLevelStack(): LevelStack {
   const levels: Level[] = [];
@@ -94,10 +114,11 @@ export function createLevelStack(): LevelStack {
     get depth() {
       return levels.length;
     },
-    push(name, directory, pending) {
-      levels.push({ name, inode: statDirectorySync(directory).ino, pending, directory });
+    push(name, directory, pending, inode = statDirectorySync(directory).ino) {
+      levels.push({ name, inode, pending, directory });
       closeDistant();
     },
+    split: ({ minimum, depthMax }) => splitLevels(levels.slice(0, depthMax + 1), minimum),
     next() {
       for (let level = levels.at(-1); level; level = levels.at(-1)) {
         const name = level.pending.at(-1);

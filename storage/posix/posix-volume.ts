@@ -1,9 +1,10 @@
 import type { EntryPath } from '../../domain/entry-path.ts';
 import { createPacker, type Packer } from '../archive/packer.ts';
-import type { StageWriter, Volume, WorkOptions } from '../volume.ts';
+import type { PurgeOptions, StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
 import { type Bulkhead, noBulkhead } from './bulkhead.ts';
 import { copyTree, discardTree, publishTree } from './copy-tree.ts';
+import { createCrew } from './crew.ts';
 import { closeLate, makeChild, ownDirectory, syncDirectory } from './directory.ts';
 import { makeDirectory, moveEntry, openEntry, resumeMove, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
@@ -25,7 +26,7 @@ import { walkTree } from './tree-walk.ts';
 /** A volume with the descriptors it holds. */
 export interface PosixVolume extends Volume {
   /**
-   * Ends the threads, closes the root, the folders kept open and the readers of unfinished listings. Only when nothing
+   * Ends threads and helpers, closes the root, the folders kept open and the readers of unfinished listings. Only when nothing
    * runs on it.
    */
   close(): Promise<void>;
@@ -38,7 +39,8 @@ async function openRoot(path: string, bulkhead: Bulkhead): Promise<VolumeRoot> {
   // The operator's own path, so links in it are followed; everything below goes through this handle.
   const fd = await bulkhead.run(() => syscalls.open(path, openFlags.root), { onLate: closeLate });
   const { dev } = await bulkhead.run(() => syscalls.fstat(fd, { bigint: true }));
-  return Object.assign(ownDirectory(fd, dev, bulkhead), { folders: createFolderCache() });
+  const directory = ownDirectory(fd, dev, bulkhead);
+  return Object.assign(directory, { folders: createFolderCache(), crew: createCrew(directory) });
 }
 
 async function makeAreas(root: VolumeRoot): Promise<void> {
@@ -94,7 +96,7 @@ function copyOperations(root: VolumeRoot): Pick<Volume, 'copyTree' | 'publishTre
       coded(() => copyTree(root, folderId, target, { entries, options })),
     publishTree: (folderId: string, stageId: string, path: EntryPath, inode: string) =>
       coded(() => publishTree(root, folderId, stageId, { path, inode })),
-    discardTree: (folderId: string, stageId: string, options?: WorkOptions) =>
+    discardTree: (folderId: string, stageId: string, options?: PurgeOptions) =>
       coded(() => discardTree(root, folderId, stageId, options)),
   };
 }
@@ -123,7 +125,7 @@ function trashOperations(
     listTrash: (folderId) => coded(() => listTrash(root, folderId)),
     measureTrash: (folderId: string, trashId: string, options?: WorkOptions) =>
       coded(() => measureTrash(root, folderId, trashId, options)),
-    purgeTrash: (folderId: string, trashId: string, options?: WorkOptions) =>
+    purgeTrash: (folderId: string, trashId: string, options?: PurgeOptions) =>
       coded(() => purgeTrash(root, folderId, trashId, options)),
   };
 }
@@ -187,7 +189,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     removeArchive: (archiveId) => coded(() => removeArchive(root, archiveId)),
     listArchives: () => listArchives(root),
     async close() {
-      if (sharedPacker === undefined) await packer.close();
+      await Promise.all([root.crew.close(), sharedPacker === undefined ? packer.close() : undefined]);
       readers.close();
       root.folders.close();
       await root.close();

@@ -11,6 +11,19 @@ export interface Tally {
   directories: number;
 }
 
+/** Counts of nothing. */
+export function emptyTally(): Tally {
+  return { entries: 0, bytes: 0, files: 0, directories: 0 };
+}
+
+/** Adds `more` to `tally`. */
+export function addTally(tally: Tally, more: Readonly<Tally>): void {
+  tally.entries += more.entries;
+  tally.bytes += more.bytes;
+  tally.files += more.files;
+  tally.directories += more.directories;
+}
+
 /** Usage as the contract returns it. */
 export function toTreeUsage({ bytes, files, directories }: Tally): TreeUsage {
   return { bytes, files, directories };
@@ -27,7 +40,7 @@ export interface Pace {
 export function createPace(options: WorkOptions = {}): Pace {
   options.signal?.throwIfAborted();
   const slice = createTimeSlice(options.signal);
-  const tally: Tally = { entries: 0, bytes: 0, files: 0, directories: 0 };
+  const tally = emptyTally();
   let reportedAt = performance.now();
   return {
     tally,

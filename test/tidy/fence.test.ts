@@ -38,7 +38,7 @@ const builtins: Record<string, readonly Room[]> = {
   'node:fs': ['storage', 'runtime', 'supervisor'],
   'node:fs/promises': ['storage', 'runtime', 'supervisor'],
   'node:path': ['storage', 'db', 'runtime', 'supervisor'],
-  'node:child_process': ['runtime', 'supervisor'],
+  'node:child_process': ['storage', 'runtime', 'supervisor'],
 };
 
 interface Plant {

@@ -185,7 +185,7 @@ describe.each(Object.entries(isRoot ? { ...foreign, ...devices } : foreign))('%s
     expect(await test.volume.measure(test.folderId)).toEqual({ bytes: 5, files: 1, directories: 1 });
     const { entries: listed } = await test.volume.list(test.folderId, at('dir'), { limit: 10 });
     expect(listed.map(({ name }) => name).sort()).toEqual(['file', 'target']);
-    expect(await test.volume.purgeFolder(test.folderId)).toMatchObject({ bytes: 5, files: 1 });
+    expect(await test.volume.purgeFolder(test.folderId)).toEqual({ entries: 5, directories: 3 });
     expect(await canary.snapshot()).toBe(before);
   });
 });
@@ -199,7 +199,7 @@ describe('a hard link to a file outside', () => {
     await link(join(canary.path, 'file'), join(test.dataPath, 'second'));
     const trashId = await trash(test, 'second');
     expect(await test.volume.measureTrash(test.folderId, trashId)).toMatchObject({ bytes: 0, files: 0 });
-    expect(await test.volume.purgeTrash(test.folderId, trashId)).toMatchObject({ bytes: 0, files: 0 });
+    expect(await test.volume.purgeTrash(test.folderId, trashId)).toEqual({ entries: 1, directories: 0 });
     expect(await canary.snapshot()).toBe(before);
   });
 });

@@ -1,0 +1,68 @@
+import type { ReadEntry } from './directory-sync.ts';
+import type { ByteName } from './entry-name.ts';
+import type { Demand, TreePart } from './tree-part.ts';
+
+/** Names of files read ahead: enough to give away work that is worth a message. */
+const filesMax = 4096;
+/** Least number of names worth giving away before anybody waits for them. */
+const worthwhile = { files: 512, directories: 16 };
+/** And once somebody does. */
+const waitedFor = { files: 64, directories: 1 };
+
+/** Names of one directory that wait for their turn, and where more come from. */
+export interface HeldNames {
+  readonly files: ByteName[];
+  readonly directories: ByteName[];
+  /** Reads on until enough is held or the directory ends. */
+  fill(): void;
+  /** Whether the directory may have more names. */
+  hasMore(): boolean;
+  /** Half of what is held, if it is enough for the demand; those that would come last. */
+  split(demand: Demand): TreePart['names'];
+  /** Stops reading. */
+  close(): void;
+}
+
+function* noEntries(): Generator<ReadEntry, void, undefined> {}
+
+/** Holds names that are known already. */
+export function holdGiven(names: NonNullable<TreePart['names']>): HeldNames {
+  const held = holdNames(noEntries());
+  held.files.push(...names.files);
+  held.directories.push(...names.directories);
+  return held;
+}
+
+/** Holds the names that `reader` gives, no more than `directoriesMax` directories at a time. */
+export function holdNames(
+  reader: Generator<ReadEntry, void, undefined>,
+  directoriesMax = Number.POSITIVE_INFINITY,
+): HeldNames {
+  const files: ByteName[] = [];
+  const directories: ByteName[] = [];
+  let isAtEnd = false;
+  return {
+    files,
+    directories,
+    fill() {
+      while (!isAtEnd && files.length < filesMax && directories.length < directoriesMax) {
+        const { value, done } = reader.next();
+        if (done) isAtEnd = true;
+        else if (value.type === 'directory') directories.push(value.name);
+        else files.push(value.name);
+      }
+    },
+    hasMore: () => !isAtEnd,
+    split(demand) {
+      const least = demand === 'at_once' ? waitedFor : worthwhile;
+      if (directories.length >= least.directories) {
+        return { files: [], directories: directories.splice(0, Math.ceil(directories.length / 2)) };
+      }
+      if (files.length < least.files) return null;
+      return { files: files.splice(0, Math.ceil(files.length / 2)), directories: [] };
+    },
+    close() {
+      reader.return();
+    },
+  };
+}

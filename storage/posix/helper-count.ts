@@ -1,0 +1,48 @@
+import { latencyClasses } from './helper-messages.ts';
+
+/** Helpers on storage that answers from memory: more only wait for each other inside the file system. */
+const baseHelpers = 2;
+/** Helpers at most, so that one worker is never all that a slow volume has to serve. */
+const helpersMax = 12;
+/** A call that takes this long, in microseconds, is work for the processor and nothing to wait for. */
+const busyUs = 24;
+/** Samples to judge by. */
+const samplesMin = 16;
+
+/** Decides how many helpers the storage is worth. */
+export interface HelperCount {
+  /** How many there should be, never fewer than before. */
+  wanted(): number;
+  /** Adds samples: how many calls took how long, by class. */
+  learn(latencies: readonly number[]): void;
+}
+
+/** The middle of the samples, in microseconds: a preempted process or a busy journal moves the mean, not this. */
+function medianUs(counts: readonly number[], samples: number): number {
+  let passed = 0;
+  for (const [index, count] of counts.entries()) {
+    passed += count;
+    if (passed * 2 >= samples) return 1.5 * 2 ** index;
+  }
+  return 0;
+}
+
+/**
+ * Starts with what suits a local disk. While a call waits for storage its process does nothing, so there are as many as
+ * keep about one processor busy: a volume that takes 200 µs more per call gets eight, a slower one up to
+ * {@link helpersMax}.
+ */
+export function createHelperCount(): HelperCount {
+  let counts: number[] = new Array(latencyClasses).fill(0);
+  let wanted = baseHelpers;
+  return {
+    wanted: () => wanted,
+    learn(latencies) {
+      counts = counts.map((count, index) => count + (latencies[index] ?? 0));
+      const samples = counts.reduce((sum, count) => sum + count, 0);
+      if (samples < samplesMin) return;
+      wanted = Math.max(wanted, Math.min(helpersMax, Math.round(medianUs(counts, samples) / busyUs)));
+      counts.fill(0);
+    },
+  };
+}
