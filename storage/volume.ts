@@ -37,6 +37,20 @@ export interface ListOptions {
   readonly cursor?: string;
 }
 
+/** What a listing can be ordered by; a leading `-` turns the order around. */
+export const sortOrders = ['name', '-name', 'size', '-size', 'mtime', '-mtime'] as const;
+
+/** One of {@link sortOrders}. */
+export type SortOrder = (typeof sortOrders)[number];
+
+/** Most entries of a directory that is listed in an order. */
+export const sortedEntriesMax = 100_000;
+
+/** As {@link ListOptions}, in an order. */
+export interface SortedListOptions extends ListOptions {
+  readonly order: SortOrder;
+}
+
 /** One page; `nextCursor` is `null` on the last one. */
 export interface ListPage {
   readonly entries: readonly ListedEntry[];
@@ -201,6 +215,12 @@ export interface Volume {
   stat(folderId: string, path: EntryPath): Promise<EntryStat | null>;
   /** One page of a directory, in directory order. @throws entry_not_found, entry_conflict (not a directory) */
   list(folderId: string, path: EntryPath, options: ListOptions): Promise<ListPage>;
+  /**
+   * One page of a directory in an order: by value, then by name in byte order. Entries that do not change are handed
+   * out exactly once over all pages; what is added meanwhile may be missed.
+   * @throws as `list`; request_malformed for more than {@link sortedEntriesMax} entries, or a cursor of another order
+   */
+  listSorted(folderId: string, path: EntryPath, options: SortedListOptions): Promise<ListPage>;
   /** Opens a regular file for reading. @throws entry_not_found, entry_not_regular */
   open(folderId: string, path: EntryPath): Promise<OpenFile>;
   /**

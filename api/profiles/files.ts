@@ -7,7 +7,7 @@ import {
   listLimitMax,
 } from '../folders/files/operations.ts';
 import { presentListing } from '../folders/files/schemas.ts';
-import { sortEntries } from '../folders/files/sorted-page.ts';
+import { sortByName } from '../folders/files/sort-by-name.ts';
 import type { ApiRequest, Reply } from '../route.ts';
 import type { Services } from '../services.ts';
 
@@ -32,7 +32,7 @@ async function listWhole(services: Services, request: Omit<ListRequest, 'limit'>
     }
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
-  return sortEntries(entries, 'name');
+  return sortByName(entries);
 }
 
 /**

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
-import type { CopyOptions, CopyTarget, PurgeOptions, TreeUsage, WalkedEntry } from '../volume.ts';
+import type {
+  CopyOptions,
+  CopyTarget,
+  PurgeOptions,
+  TreeUsage,
+  WalkedEntry,
+  WorkOptions,
+} from '../volume.ts';
 import { copyFile } from './copy-file.ts';
 import { descend } from './descend.ts';
 import { type Directory, makeChild, openChild, statChild, unlinkChild, withDirectory } from './directory.ts';

@@ -10,6 +10,15 @@ import type { TreeTask } from './tree-runner.ts';
 /** How long helpers outlive the last walk. */
 const idleMs = 30_000;
 
+/** Slices that a tree gets before it is left to helpers, by whether there are any. */
+export interface SlicesAlone {
+  readonly warm: number;
+  readonly cold: number;
+}
+
+// Most trees are small, and to start a helper takes as long as to look at a few thousand entries.
+const defaultSlices: SlicesAlone = { warm: 1, cold: 8 };
+
 /** One pass over a tree, and who hears of what is done. */
 export interface TreeWalk {
   readonly task: TreeTask;
@@ -28,8 +37,8 @@ export type WalkEnd = { readonly isEmpty: boolean } | 'no_helpers';
  * take turns, part by part; helpers are asked for parts of what they have as long as others have nothing to do.
  */
 export interface Crew {
-  /** Whether helpers are there already; starting the first takes a while. */
-  isWarm(): boolean;
+  /** Slices of this event loop that a tree gets before it is left to the helpers; more while none is there yet. */
+  slicesAlone(): number;
   /**
    * Passes over a whole tree. Rejects at once when it is aborted; the helpers end their parts soon after.
    * @throws what ended the pass early
@@ -201,7 +210,7 @@ function strengthen(crew: State): void {
 }
 
 /** Makes a crew without helpers, which will have the root of the volume from this process. */
-export function createCrew(root: Directory): Crew {
+export function createCrew(root: Directory, slices: SlicesAlone = defaultSlices): Crew {
   const crew: State = {
     root,
     count: createHelperCount(),
@@ -211,7 +220,7 @@ export function createCrew(root: Directory): Crew {
     idling: undefined,
   };
   return {
-    isWarm: () => crew.helpers.size > 0,
+    slicesAlone: () => (crew.helpers.size > 0 ? slices.warm : slices.cold),
     run: (walk) => run(crew, walk),
     async close() {
       for (const id of [...crew.walks.keys()]) {

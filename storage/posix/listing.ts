@@ -155,7 +155,7 @@ function toListed(stat: fs.BigIntStats, name: EntryName): ListedEntry {
 }
 
 /** What is there of these names, in their order; each group in one call, which keeps one thread. */
-async function lookAt(directory: Directory, names: readonly ByteName[]): Promise<ListedEntry[]> {
+export async function lookAt(directory: Directory, names: readonly ByteName[]): Promise<ListedEntry[]> {
   const groups: (readonly ByteName[])[] = [];
   for (let start = 0; start < names.length; start += groupEntries) {
     groups.push(names.slice(start, start + groupEntries));
@@ -221,7 +221,8 @@ async function listDirectory(
   }
 }
 
-async function openListed(root: VolumeRoot, folderId: string, path: EntryPath): Promise<Directory> {
+/** Opens the directory to list. @throws entry_not_found; entry_conflict for anything else than a directory */
+export async function openListed(root: VolumeRoot, folderId: string, path: EntryPath): Promise<Directory> {
   const data = await openArea(root, folderId, 'data');
   try {
     if (path.length === 0) return data.share();

@@ -4,7 +4,7 @@ import type { PurgeOptions, StageWriter, Volume, WorkOptions } from '../volume.t
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
 import { type Bulkhead, noBulkhead } from './bulkhead.ts';
 import { copyTree, discardTree, publishTree } from './copy-tree.ts';
-import { createCrew } from './crew.ts';
+import { createCrew, type SlicesAlone } from './crew.ts';
 import { closeLate, makeChild, ownDirectory, syncDirectory } from './directory.ts';
 import { makeDirectory, moveEntry, openEntry, resumeMove, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
@@ -17,6 +17,7 @@ import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
 import { sealTrash } from './seal-trash.ts';
 import { selfTest } from './self-test.ts';
+import { createSortedCache, listSortedEntries, type SortedCache } from './sorted-listing.ts';
 import { commitStage, createStage, discardStage, listStages, statStage, syncStage } from './stage.ts';
 import { listShelved } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
@@ -32,7 +33,11 @@ export interface PosixVolume extends Volume {
   close(): Promise<void>;
 }
 
-async function openRoot(path: string, bulkhead: Bulkhead): Promise<VolumeRoot> {
+async function openRoot(
+  path: string,
+  bulkhead: Bulkhead,
+  slicesAlone: SlicesAlone | undefined,
+): Promise<VolumeRoot> {
   await bulkhead.run(async () => {
     await syscalls.mkdir(path, { recursive: true, mode: modes.upper });
   });
@@ -40,7 +45,7 @@ async function openRoot(path: string, bulkhead: Bulkhead): Promise<VolumeRoot> {
   const fd = await bulkhead.run(() => syscalls.open(path, openFlags.root), { onLate: closeLate });
   const { dev } = await bulkhead.run(() => syscalls.fstat(fd, { bigint: true }));
   const directory = ownDirectory(fd, dev, bulkhead);
-  return Object.assign(directory, { folders: createFolderCache(), crew: createCrew(directory) });
+  return Object.assign(directory, { folders: createFolderCache(), crew: createCrew(directory, slicesAlone) });
 }
 
 async function makeAreas(root: VolumeRoot): Promise<void> {
@@ -77,10 +82,13 @@ function stageOperations(
 function entryOperations(
   root: VolumeRoot,
   readers: ReaderCache,
-): Pick<Volume, 'stat' | 'list' | 'open' | 'walk' | 'makeDirectory' | 'move' | 'resumeMove'> {
+  sorted: SortedCache,
+): Pick<Volume, 'stat' | 'list' | 'listSorted' | 'open' | 'walk' | 'makeDirectory' | 'move' | 'resumeMove'> {
   return {
     stat: (folderId, path) => coded(() => statEntry(root, folderId, path)),
     list: (folderId, path, options) => coded(() => listEntries(root, readers, { folderId, path }, options)),
+    listSorted: (folderId, path, options) =>
+      coded(() => listSortedEntries(root, sorted, { folderId, path }, options)),
     open: (folderId, path) => coded(() => openEntry(root, folderId, path)),
     walk: (folderId, path, options) => walkTree(root, folderId, path, options),
     makeDirectory: (folderId, path, options) => coded(() => makeDirectory(root, folderId, path, options)),
@@ -147,6 +155,7 @@ async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
  * @param root absolute path of the mounted storage
  * @param packer threads to share with others, who close them; else the volume has its own
  * @param bulkhead what every call that uses a thread goes through; needed wherever there are other volumes
+ * @param slicesAlone how much of a tree this process walks itself before helpers do
  * @throws volume_unavailable when it cannot be opened or made
  */
 export async function openPosixVolume({
@@ -154,15 +163,17 @@ export async function openPosixVolume({
   root: path,
   packer,
   bulkhead = noBulkhead,
+  slicesAlone,
 }: {
   readonly name: string;
   readonly root: string;
   readonly packer?: Packer;
   readonly bulkhead?: Bulkhead;
+  readonly slicesAlone?: SlicesAlone;
 }): Promise<PosixVolume> {
   let root: VolumeRoot | undefined;
   try {
-    root = await openRoot(path, bulkhead);
+    root = await openRoot(path, bulkhead, slicesAlone);
     await makeAreas(root);
   } catch (error) {
     await root?.close();
@@ -174,6 +185,7 @@ export async function openPosixVolume({
 function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixVolume {
   const readers = createReaderCache();
   const packer = sharedPacker ?? createPacker();
+  const sorted = createSortedCache();
   return {
     name,
     packer,
@@ -181,7 +193,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     capacity: () => coded(() => capacityOf(root)),
     ...folderOperations(root),
     ...stageOperations(root),
-    ...entryOperations(root, readers),
+    ...entryOperations(root, readers, sorted),
     ...copyOperations(root),
     ...trashOperations(root),
     createArchive: (archiveId) => coded(() => createArchive(root, archiveId)),
@@ -191,6 +203,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     async close() {
       await Promise.all([root.crew.close(), sharedPacker === undefined ? packer.close() : undefined]);
       readers.close();
+      sorted.close();
       root.folders.close();
       await root.close();
     },

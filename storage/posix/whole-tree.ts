@@ -7,8 +7,6 @@ import { createTimeSlice } from './time-slice.ts';
 import { type LinkedFile, type Work, wholeTree } from './tree-part.ts';
 import { runPart, type TreeTask } from './tree-runner.ts';
 
-/** Slices a tree gets here before it is left to the crew. Most trees are small, and a helper takes longer to start. */
-const slicesAlone = { warm: 1, cold: 8 };
 const reportEveryMs = 250;
 
 /** Tells whether a file counts with the names met just now, which make `total` of its names met in all. */
@@ -125,8 +123,8 @@ export async function passOver(root: VolumeRoot, task: TreeTask, options: PassOp
   const startAgain = (): void => {
     if (task.verb === 'measure') collected = collect(options.countsLinked);
   };
-  const slicesMax = root.crew.isWarm() ? slicesAlone.warm : slicesAlone.cold;
-  let isEmpty = await passAlone(root, task, collected, { signal, slicesMax });
+  const slicesMax = root.crew.slicesAlone();
+  let isEmpty = slicesMax === 0 ? null : await passAlone(root, task, collected, { signal, slicesMax });
   if (isEmpty === null) {
     startAgain();
     const end = await passTogether(root, task, collected, options);

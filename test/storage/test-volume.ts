@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type EntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { Bulkhead } from '../../storage/posix/bulkhead.ts';
+import type { SlicesAlone } from '../../storage/posix/crew.ts';
 import { openPosixVolume } from '../../storage/posix/posix-volume.ts';
 import type { OpenFile, StagedContent, Volume, WalkedEntry } from '../../storage/volume.ts';
 import { createTempDir } from '../support/temp-dir.ts';
@@ -28,8 +29,15 @@ export function folderPathOf(rootPath: string, folderId: string): string {
   return join(rootPath, 'f', folderId.slice(-4, -2), folderId.slice(-2), folderId);
 }
 
+/** A posix volume on which helpers walk even the smallest tree. */
+export function openTestVolumeWithHelpers(): Promise<TestVolume> {
+  return openTestVolume({ slicesAlone: { warm: 0, cold: 0 } });
+}
+
 /** A posix volume in a temporary directory of its own; `close` removes it. */
-export async function openTestVolume(options: { readonly bulkhead?: Bulkhead } = {}): Promise<TestVolume> {
+export async function openTestVolume(
+  options: { readonly bulkhead?: Bulkhead; readonly slicesAlone?: SlicesAlone } = {},
+): Promise<TestVolume> {
   const dir = await createTempDir();
   const rootPath = join(dir.path, 'volume');
   const volume = await openPosixVolume({ name: 'test', root: rootPath, ...options });

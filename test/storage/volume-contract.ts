@@ -4,6 +4,7 @@ import { describeCopying } from './contract/copying.ts';
 import { describeEntries } from './contract/entries.ts';
 import { describeFolders } from './contract/folders.ts';
 import { describeListing } from './contract/listing.ts';
+import { describeSortedListing } from './contract/sorted-listing.ts';
 import { describeStaging } from './contract/staging.ts';
 import { describeTrash } from './contract/trash.ts';
 import { describeWalking } from './contract/walking.ts';
@@ -28,6 +29,7 @@ export function describeVolumeContract(name: string, open: OpenTestVolume): void
     describe('staging', () => describeStaging(test));
     describe('entries', () => describeEntries(test));
     describe('listing', () => describeListing(test));
+    describe('sorted listing', () => describeSortedListing(test));
     describe('walking', () => describeWalking(test));
     describe('copying', () => describeCopying(test));
     describe('trash', () => describeTrash(test));

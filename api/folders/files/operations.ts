@@ -1,9 +1,9 @@
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../../domain/entry-path.ts';
 import { type DomainError, domainError, type FieldError, isDomainError } from '../../../domain/errors.ts';
-import type { ListPage, Volume } from '../../../storage/volume.ts';
+import type { ListPage, SortOrder, Volume } from '../../../storage/volume.ts';
 import { folderVolume, loadFolder } from '../../authorize.ts';
 import type { Services } from '../../services.ts';
-import { readSortedPage, type SortOrder, sortEntries } from './sorted-page.ts';
+import { sortByName } from './sort-by-name.ts';
 
 type FileServices = Pick<Services, 'db' | 'volumes'>;
 
@@ -55,24 +55,21 @@ export async function listFiles(services: FileServices, request: ListRequest): P
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
   const volume = folderVolume(services, folder);
   const path = parseEntryPath(request.path, 'read');
-  const readPage = (at: string | undefined, size: number) =>
-    listDirectory(volume, folder.id, path, { limit: size, ...(at === undefined ? {} : { cursor: at }) });
   if (sort !== undefined) {
-    return readSortedPage((at) => readPage(at, listLimitMax), { order: sort, limit, cursor });
+    return listDirectory(() =>
+      volume.listSorted(folder.id, path, { order: sort, limit, ...(cursor === undefined ? {} : { cursor }) }),
+    );
   }
-  const page = await readPage(cursor, limit);
+  const page = await listDirectory(() =>
+    volume.list(folder.id, path, { limit, ...(cursor === undefined ? {} : { cursor }) }),
+  );
   const isWhole = cursor === undefined && page.nextCursor === null;
-  return isWhole ? { ...page, entries: sortEntries(page.entries, 'name') } : page;
+  return isWhole ? { ...page, entries: sortByName(page.entries) } : page;
 }
 
-async function listDirectory(
-  volume: Volume,
-  folderId: string,
-  path: EntryPath,
-  options: { readonly limit: number; readonly cursor?: string },
-): Promise<ListPage> {
+async function listDirectory(list: () => Promise<ListPage>): Promise<ListPage> {
   try {
-    return await volume.list(folderId, path, options);
+    return await list();
   } catch (error) {
     // To a reader, a file or a link in the way is the same as nothing there.
     if (!isDomainError(error, 'entry_conflict')) throw error;

@@ -3,7 +3,6 @@ import type { EntryStat, ListedEntry, ListPage } from '../../../storage/volume.t
 import { queryBoolean, queryInteger } from '../../http/schema.ts';
 import { formatFileMode } from './file-mode.ts';
 import { directoriesMax, listLimitMax } from './operations.ts';
-import { sortOrders } from './sorted-page.ts';
 
 /** Input of `GET /folders/:name/files`. */
 export const listFilesInput = z.object({

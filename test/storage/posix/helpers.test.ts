@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { describeFolders } from '../contract/folders.ts';
+import { describeTrash } from '../contract/trash.ts';
+import { openTestVolumeWithHelpers, type TestVolume, trash } from '../test-volume.ts';
+
+let test: TestVolume;
+
+beforeEach(async () => {
+  test = await openTestVolumeWithHelpers();
+});
+afterEach(() => test.close());
+
+/** Processes that `pid` started and that run a helper. */
+function helpersOf(pid: number): number[] {
+  const found: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    try {
+      const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      if (Number(parent) === pid && /posix\/helper\.[jt]s/.test(command)) found.push(Number(name));
+    } catch {
+      // It has ended, or is no process.
+    }
+  }
+  return found;
+}
+
+function plantTree(directories: number, filesEach: number): void {
+  for (let index = 0; index < directories; index += 1) {
+    const path = join(test.dataPath, 'tree', `d${index}`);
+    mkdirSync(path, { recursive: true });
+    for (let file = 0; file < filesEach; file += 1) writeFileSync(join(path, `f${file}`), 'x');
+  }
+}
+
+describe('a volume whose helpers walk every tree', () => {
+  describe('folders', () => describeFolders(() => test));
+  describe('trash', () => describeTrash(() => test));
+});
+
+describe('helpers', () => {
+  it('divide a wide tree and a flat directory between them, and count and remove all of it once', async () => {
+    plantTree(60, 40);
+    plantTree(1, 5000);
+    const usage = { bytes: 7360, files: 7360, directories: 61 };
+    const several = await Promise.all([1, 2, 3].map(() => test.volume.measure(test.folderId)));
+    expect(several).toEqual([usage, usage, usage]);
+    const trashId = await trash(test, 'tree');
+    const purged = await Promise.all([1, 2].map(() => test.volume.purgeTrash(test.folderId, trashId)));
+    expect(purged.reduce((sum, { entries }) => sum + entries, 0)).toBe(7421);
+  });
+
+  it('know nothing of the settings and secrets of who started them', async () => {
+    await test.volume.measure(test.folderId);
+    const helpers = helpersOf(process.pid);
+    expect(helpers.length).toBeGreaterThan(0);
+    for (const pid of helpers) expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('VFOLDER');
+  });
+
+  it('are done without when they are killed: what they were at is finished all the same', async () => {
+    plantTree(50, 100);
+    await test.volume.measure(test.folderId);
+    const usage = { bytes: 5000, files: 5000, directories: 51 };
+    const measuring = test.volume.measure(test.folderId);
+    for (const pid of helpersOf(process.pid)) process.kill(pid, 'SIGKILL');
+    expect(await measuring).toEqual(usage);
+    const trashId = await trash(test, 'tree');
+    const purging = test.volume.purgeTrash(test.folderId, trashId);
+    for (const pid of helpersOf(process.pid)) process.kill(pid, 'SIGKILL');
+    await purging;
+    expect(readdirSync(join(test.folderPath, 'trash'))).toEqual([]);
+  });
+
+  it('stop for an abort, which is answered at once', async () => {
+    plantTree(50, 100);
+    const trashId = await trash(test, 'tree');
+    const controller = new AbortController();
+    const purging = test.volume.purgeTrash(test.folderId, trashId, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(purging).rejects.toThrow('enough');
+    await test.volume.purgeTrash(test.folderId, trashId);
+    expect(await test.volume.listTrash(test.folderId)).toEqual([]);
+  });
+
+  it('end with the volume, and when the process that started them is killed', async () => {
+    await test.volume.measure(test.folderId);
+    const mine = helpersOf(process.pid);
+    expect(mine.length).toBeGreaterThan(0);
+    await test.close();
+    expect(helpersOf(process.pid).filter((pid) => mine.includes(pid))).toEqual([]);
+
+    test = await openTestVolumeWithHelpers();
+    const program = fileURLToPath(new URL('./fixtures/measure-for-ever.ts', import.meta.url));
+    const other = spawn(process.execPath, ['--import', 'tsx', program, test.rootPath, test.folderId], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(other.stdout, 'data');
+    const theirs = helpersOf(other.pid ?? 0);
+    expect(theirs.length).toBeGreaterThan(0);
+    other.kill('SIGKILL');
+    await eventually(() => {
+      const alive = readdirSync('/proc').filter((name) => theirs.includes(Number(name)));
+      expect(alive).toEqual([]);
+    });
+  });
+});
