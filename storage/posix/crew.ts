@@ -1,22 +1,22 @@
 import type { Directory } from './directory.ts';
 import { volumeUnavailable } from './errno.ts';
-import { createHelperCount, type HelperCount } from './helper-count.ts';
-import { type HelperMessage, unpackFailure } from './helper-messages.ts';
-import { type HelperProcess, startHelper } from './helper-process.ts';
 import type { Tally } from './progress.ts';
 import { type Demand, type TreePart, wholeTree } from './tree-part.ts';
 import type { TreeTask } from './tree-runner.ts';
+import { createWalkerCount, type WalkerCount } from './walker-count.ts';
+import { unpackFailure, type WalkerMessage } from './walker-messages.ts';
+import { startWalker, type WalkerProcess } from './walker-process.ts';
 
-/** How long helpers outlive the last walk. */
+/** How long walkers outlive the last walk. */
 const idleMs = 30_000;
 
-/** Slices that a tree gets before it is left to helpers, by whether there are any. */
+/** Slices that a tree gets before it is left to walkers, by whether there are any. */
 export interface SlicesAlone {
   readonly warm: number;
   readonly cold: number;
 }
 
-// Most trees are small, and to start a helper takes as long as to look at a few thousand entries.
+// Most trees are small, and to start a walker takes as long as to look at a few thousand entries.
 const defaultSlices: SlicesAlone = { warm: 1, cold: 8 };
 
 /** One pass over a tree, and who hears of what is done. */
@@ -29,18 +29,18 @@ export interface TreeWalk {
   readonly onFailure: (failure: unknown) => void;
 }
 
-/** How a pass ended: whether a purge found nothing, or that helpers died or could not be started. */
-export type WalkEnd = { readonly isEmpty: boolean } | 'no_helpers';
+/** How a pass ended: whether a purge found nothing, or that walkers died or could not be started. */
+export type WalkEnd = { readonly isEmpty: boolean } | 'no_walkers';
 
 /**
  * Processes that walk trees of one volume, started with the first tree and ended when there was none for a while. Walks
- * take turns, part by part; helpers are asked for parts of what they have as long as others have nothing to do.
+ * take turns, part by part; walkers are asked for parts of what they have as long as others have nothing to do.
  */
 export interface Crew {
-  /** Slices of this event loop that a tree gets before it is left to the helpers; more while none is there yet. */
+  /** Slices of this event loop that a tree gets before it is left to the walkers; more while none is there yet. */
   slicesAlone(): number;
   /**
-   * Passes over a whole tree. Rejects at once when it is aborted; the helpers end their parts soon after.
+   * Passes over a whole tree. Rejects at once when it is aborted; the walkers end their parts soon after.
    * @throws what ended the pass early
    */
   run(walk: TreeWalk): Promise<WalkEnd>;
@@ -51,15 +51,15 @@ export interface Crew {
 interface Running {
   readonly walk: TreeWalk;
   readonly waiting: TreePart[];
-  /** Parts that helpers have. */
+  /** Parts that walkers have. */
   taken: number;
   isEmpty: boolean;
   readonly resolve: (end: WalkEnd) => void;
   readonly reject: (failure: unknown) => void;
 }
 
-interface Helper {
-  readonly process: HelperProcess;
+interface Walker {
+  readonly process: WalkerProcess;
   /** The walk it is at. */
   walk: number | null;
   /** What it was asked for and has not given yet. */
@@ -68,8 +68,8 @@ interface Helper {
 
 interface State {
   readonly root: Directory;
-  readonly count: HelperCount;
-  readonly helpers: Set<Helper>;
+  readonly count: WalkerCount;
+  readonly walkers: Set<Walker>;
   /** In the order in which they get their turn. */
   readonly walks: Map<number, Running>;
   lastWalk: number;
@@ -80,29 +80,29 @@ function endWalk(crew: State, id: number): Running | undefined {
   const running = crew.walks.get(id);
   if (running === undefined) return undefined;
   crew.walks.delete(id);
-  for (const helper of crew.helpers) {
-    if (helper.walk === id) helper.process.order({ type: 'stop', walk: id });
+  for (const walker of crew.walkers) {
+    if (walker.walk === id) walker.process.order({ type: 'stop', walk: id });
   }
   if (crew.walks.size === 0) rest(crew);
   return running;
 }
 
-/** Nothing to do: the helpers neither keep the process alive nor stay for ever. */
+/** Nothing to do: the walkers neither keep the process alive nor stay for ever. */
 function rest(crew: State): void {
-  for (const { process } of crew.helpers) process.setNeeded(false);
+  for (const { process } of crew.walkers) process.setNeeded(false);
   crew.idling = setTimeout(() => void dismiss(crew), idleMs).unref();
 }
 
 function wake(crew: State): void {
   clearTimeout(crew.idling);
-  for (const { process } of crew.helpers) process.setNeeded(true);
+  for (const { process } of crew.walkers) process.setNeeded(true);
 }
 
 async function dismiss(crew: State): Promise<void> {
   clearTimeout(crew.idling);
-  const helpers = [...crew.helpers];
-  crew.helpers.clear();
-  await Promise.all(helpers.map(({ process }) => process.end()));
+  const walkers = [...crew.walkers];
+  crew.walkers.clear();
+  await Promise.all(walkers.map(({ process }) => process.end()));
 }
 
 /** The next part, taking turns between walks. */
@@ -118,37 +118,37 @@ function nextPart(crew: State): { readonly id: number; readonly running: Running
 }
 
 function handOut(crew: State): void {
-  for (const helper of crew.helpers) {
-    if (helper.walk !== null) continue;
+  for (const walker of crew.walkers) {
+    if (walker.walk !== null) continue;
     const next = nextPart(crew);
     if (next === null) break;
     const { id, running, part } = next;
     running.taken += 1;
-    helper.walk = id;
-    helper.asked = 'none';
-    helper.process.order({ type: 'run', walk: id, task: running.walk.task, part });
+    walker.walk = id;
+    walker.asked = 'none';
+    walker.process.order({ type: 'run', walk: id, task: running.walk.task, part });
   }
   ask(crew);
 }
 
-/** Asks for parts until each helper has one more to go on with. */
+/** Asks for parts until each walker has one more to go on with. */
 function ask(crew: State): void {
-  const helpers = [...crew.helpers];
-  const idle = helpers.filter(({ walk }) => walk === null).length;
+  const walkers = [...crew.walkers];
+  const idle = walkers.filter(({ walk }) => walk === null).length;
   let waiting = 0;
   for (const running of crew.walks.values()) waiting += running.waiting.length;
-  if (waiting >= helpers.length) return;
+  if (waiting >= walkers.length) return;
   const demand = idle > 0 ? 'at_once' : 'soon';
-  for (const helper of helpers) {
-    if (helper.walk === null || helper.asked === 'at_once' || helper.asked === demand) continue;
-    helper.asked = demand;
-    helper.process.order({ type: 'demand', demand });
+  for (const walker of walkers) {
+    if (walker.walk === null || walker.asked === 'at_once' || walker.asked === demand) continue;
+    walker.asked = demand;
+    walker.process.order({ type: 'demand', demand });
   }
 }
 
-function finishPart(crew: State, helper: Helper, isEmpty: boolean): void {
-  const id = helper.walk;
-  helper.walk = null;
+function finishPart(crew: State, walker: Walker, isEmpty: boolean): void {
+  const id = walker.walk;
+  walker.walk = null;
   const running = id === null ? undefined : crew.walks.get(id);
   if (id !== null && running !== undefined) {
     running.taken -= 1;
@@ -160,7 +160,7 @@ function finishPart(crew: State, helper: Helper, isEmpty: boolean): void {
   handOut(crew);
 }
 
-function hear(crew: State, helper: Helper, message: HelperMessage): void {
+function hear(crew: State, walker: Walker, message: WalkerMessage): void {
   const running = crew.walks.get(message.walk);
   switch (message.type) {
     case 'tally':
@@ -170,7 +170,7 @@ function hear(crew: State, helper: Helper, message: HelperMessage): void {
       if (running !== undefined) strengthen(crew);
       break;
     case 'part':
-      helper.asked = 'none';
+      walker.asked = 'none';
       running?.waiting.push(message.part);
       handOut(crew);
       break;
@@ -179,48 +179,48 @@ function hear(crew: State, helper: Helper, message: HelperMessage): void {
       else running?.walk.onFailure(unpackFailure(message.failure));
       break;
     case 'done':
-      finishPart(crew, helper, message.isEmpty);
+      finishPart(crew, walker, message.isEmpty);
       break;
   }
 }
 
-/** What the helper was at is not known to be done, so its walk ends. */
-function lose(crew: State, helper: Helper): void {
-  if (!crew.helpers.delete(helper)) return;
-  if (helper.walk !== null) endWalk(crew, helper.walk)?.resolve('no_helpers');
-  if (crew.helpers.size > 0) return;
-  for (const id of [...crew.walks.keys()]) endWalk(crew, id)?.resolve('no_helpers');
+/** What the walker was at is not known to be done, so its walk ends. */
+function lose(crew: State, walker: Walker): void {
+  if (!crew.walkers.delete(walker)) return;
+  if (walker.walk !== null) endWalk(crew, walker.walk)?.resolve('no_walkers');
+  if (crew.walkers.size > 0) return;
+  for (const id of [...crew.walks.keys()]) endWalk(crew, id)?.resolve('no_walkers');
 }
 
-/** Starts helpers until there are as many as wanted. */
+/** Starts walkers until there are as many as wanted. */
 function strengthen(crew: State): void {
   const wanted = crew.count.wanted();
-  if (crew.helpers.size >= wanted) return;
+  if (crew.walkers.size >= wanted) return;
   crew.root.usingSync((fd) => {
-    while (crew.helpers.size < wanted) {
-      const process = startHelper(fd, {
-        message: (message) => hear(crew, helper, message),
-        end: () => lose(crew, helper),
+    while (crew.walkers.size < wanted) {
+      const process = startWalker(fd, {
+        message: (message) => hear(crew, walker, message),
+        end: () => lose(crew, walker),
       });
-      const helper: Helper = { process, walk: null, asked: 'none' };
-      crew.helpers.add(helper);
+      const walker: Walker = { process, walk: null, asked: 'none' };
+      crew.walkers.add(walker);
     }
   });
   handOut(crew);
 }
 
-/** Makes a crew without helpers, which will have the root of the volume from this process. */
+/** Makes a crew without walkers, which will have the root of the volume from this process. */
 export function createCrew(root: Directory, slices: SlicesAlone = defaultSlices): Crew {
   const crew: State = {
     root,
-    count: createHelperCount(),
-    helpers: new Set(),
+    count: createWalkerCount(),
+    walkers: new Set(),
     walks: new Map(),
     lastWalk: 0,
     idling: undefined,
   };
   return {
-    slicesAlone: () => (crew.helpers.size > 0 ? slices.warm : slices.cold),
+    slicesAlone: () => (crew.walkers.size > 0 ? slices.warm : slices.cold),
     run: (walk) => run(crew, walk),
     async close() {
       for (const id of [...crew.walks.keys()]) {

@@ -1,5 +1,5 @@
-import { linkedColumns } from './helper-messages.ts';
 import type { LinkedFile } from './tree-part.ts';
+import { linkedColumns } from './walker-messages.ts';
 
 /** Inodes held before they are passed on. */
 const heldMax = 4096;

@@ -27,7 +27,7 @@ import { walkTree } from './tree-walk.ts';
 /** A volume with the descriptors it holds. */
 export interface PosixVolume extends Volume {
   /**
-   * Ends threads and helpers, closes the root, the folders kept open and the readers of unfinished listings. Only when nothing
+   * Ends threads and walkers, closes the root, the folders kept open and the readers of unfinished listings. Only when nothing
    * runs on it.
    */
   close(): Promise<void>;
@@ -155,7 +155,7 @@ async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
  * @param root absolute path of the mounted storage
  * @param packer threads to share with others, who close them; else the volume has its own
  * @param bulkhead what every call that uses a thread goes through; needed wherever there are other volumes
- * @param slicesAlone how much of a tree this process walks itself before helpers do
+ * @param slicesAlone how much of a tree this process walks itself before walkers do
  * @throws volume_unavailable when it cannot be opened or made
  */
 export async function openPosixVolume({

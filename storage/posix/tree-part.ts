@@ -7,7 +7,7 @@ export type TreeVerb = 'measure' | 'purge';
 
 /**
  * A piece of a tree to work off: names in the directory at `path` below the root of the tree, sorted by what they
- * seemed to be; `null` is everything in it. It names no handle, so that any helper can take it.
+ * seemed to be; `null` is everything in it. It names no handle, so that any walker can take it.
  */
 export interface TreePart {
   readonly path: readonly ByteName[];

@@ -112,7 +112,7 @@ function passTogether(
 }
 
 /**
- * Passes once over a whole tree: here while it is small, else with the helpers of the volume, and here again when
+ * Passes once over a whole tree: here while it is small, else with the walkers of the volume, and here again when
  * there are none. A measurement that changes hands starts again; what a purge has removed stays removed.
  * @throws the signal's reason as soon as it is aborted; what ended the pass early
  */
@@ -128,7 +128,7 @@ export async function passOver(root: VolumeRoot, task: TreeTask, options: PassOp
   if (isEmpty === null) {
     startAgain();
     const end = await passTogether(root, task, collected, options);
-    isEmpty = end === 'no_helpers' ? null : end.isEmpty;
+    isEmpty = end === 'no_walkers' ? null : end.isEmpty;
   }
   if (isEmpty === null) {
     startAgain();

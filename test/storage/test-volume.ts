@@ -29,8 +29,8 @@ export function folderPathOf(rootPath: string, folderId: string): string {
   return join(rootPath, 'f', folderId.slice(-4, -2), folderId.slice(-2), folderId);
 }
 
-/** A posix volume on which helpers walk even the smallest tree. */
-export function openTestVolumeWithHelpers(): Promise<TestVolume> {
+/** A posix volume on which walkers walk even the smallest tree. */
+export function openTestVolumeWithWalkers(): Promise<TestVolume> {
   return openTestVolume({ slicesAlone: { warm: 0, cold: 0 } });
 }
 

@@ -66,8 +66,8 @@ async function underAttack(attempt: (round: number) => Promise<unknown>): Promis
   return counts;
 }
 
-/** Who walks: this process, as for small trees, or its helpers. */
-const walkers = ['by itself', 'with helpers'] as const;
+/** Who walks: this process, as for small trees, or its walkers. */
+const walkers = ['by itself', 'with walkers'] as const;
 
 async function withVolume(
   walker: (typeof walkers)[number],

@@ -1,16 +1,16 @@
-import { latencyClasses } from './helper-messages.ts';
+import { latencyClasses } from './walker-messages.ts';
 
-/** Helpers on storage that answers from memory: more only wait for each other inside the file system. */
-const baseHelpers = 2;
-/** Helpers at most, so that one worker is never all that a slow volume has to serve. */
-const helpersMax = 12;
+/** Walkers on storage that answers from memory: more only wait for each other inside the file system. */
+const baseWalkers = 2;
+/** Walkers at most, so that one worker is never all that a slow volume has to serve. */
+const walkersMax = 12;
 /** A call that takes this long, in microseconds, is work for the processor and nothing to wait for. */
 const busyUs = 24;
 /** Samples to judge by. */
 const samplesMin = 16;
 
-/** Decides how many helpers the storage is worth. */
-export interface HelperCount {
+/** Decides how many walkers the storage is worth. */
+export interface WalkerCount {
   /** How many there should be, never fewer than before. */
   wanted(): number;
   /** Adds samples: how many calls took how long, by class. */
@@ -30,18 +30,18 @@ function medianUs(counts: readonly number[], samples: number): number {
 /**
  * Starts with what suits a local disk. While a call waits for storage its process does nothing, so there are as many as
  * keep about one processor busy: a volume that takes 200 µs more per call gets eight, a slower one up to
- * {@link helpersMax}.
+ * {@link walkersMax}.
  */
-export function createHelperCount(): HelperCount {
+export function createWalkerCount(): WalkerCount {
   let counts: number[] = new Array(latencyClasses).fill(0);
-  let wanted = baseHelpers;
+  let wanted = baseWalkers;
   return {
     wanted: () => wanted,
     learn(latencies) {
       counts = counts.map((count, index) => count + (latencies[index] ?? 0));
       const samples = counts.reduce((sum, count) => sum + count, 0);
       if (samples < samplesMin) return;
-      wanted = Math.max(wanted, Math.min(helpersMax, Math.round(medianUs(counts, samples) / busyUs)));
+      wanted = Math.max(wanted, Math.min(walkersMax, Math.round(medianUs(counts, samples) / busyUs)));
       counts.fill(0);
     },
   };

@@ -4,11 +4,11 @@ import type { Tally } from './progress.ts';
 import type { Demand, TreePart } from './tree-part.ts';
 import type { TreeTask } from './tree-runner.ts';
 
-/** The descriptor under which a helper finds the root of the volume. */
+/** The descriptor under which a walker finds the root of the volume. */
 export const volumeFd = 4;
 
-/** What a helper is told. `demand` asks for one part of what it is at; `stop` ends what it does for a walk. */
-export type HelperOrder =
+/** What a walker is told. `demand` asks for one part of what it is at; `stop` ends what it does for a walk. */
+export type WalkerOrder =
   | { readonly type: 'run'; readonly walk: number; readonly task: TreeTask; readonly part: TreePart }
   | { readonly type: 'demand'; readonly demand: Demand }
   | { readonly type: 'stop'; readonly walk: number };
@@ -24,8 +24,8 @@ export type Failure =
   | { readonly kind: 'system'; readonly errno: number; readonly code: string }
   | { readonly kind: 'other'; readonly text: string };
 
-/** What a helper has to say. Counts are what came since the last message of that type. */
-export type HelperMessage =
+/** What a walker has to say. Counts are what came since the last message of that type. */
+export type WalkerMessage =
   | {
       readonly type: 'tally';
       readonly walk: number;
@@ -49,7 +49,7 @@ export function packFailure(error: unknown): Failure {
 /** Unpacks it; a failed system call has its number, and not the path that its message had. */
 export function unpackFailure(failure: Failure): DomainError | Error {
   if (failure.kind === 'domain') return domainError(failure.code, failure.detail);
-  if (failure.kind === 'other') return new Error(`A helper failed: ${failure.text}`);
+  if (failure.kind === 'other') return new Error(`A walker failed: ${failure.text}`);
   const { errno, code } = failure;
   return Object.assign(new Error(`A system call on the volume failed: ${code}`), { errno, code });
 }

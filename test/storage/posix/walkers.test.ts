@@ -7,23 +7,23 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { describeFolders } from '../contract/folders.ts';
 import { describeTrash } from '../contract/trash.ts';
-import { openTestVolumeWithHelpers, type TestVolume, trash } from '../test-volume.ts';
+import { openTestVolumeWithWalkers, type TestVolume, trash } from '../test-volume.ts';
 
 let test: TestVolume;
 
 beforeEach(async () => {
-  test = await openTestVolumeWithHelpers();
+  test = await openTestVolumeWithWalkers();
 });
 afterEach(() => test.close());
 
-/** Processes that `pid` started and that run a helper. */
-function helpersOf(pid: number): number[] {
+/** Processes that `pid` started and that run a walker. */
+function walkersOf(pid: number): number[] {
   const found: number[] = [];
   for (const name of readdirSync('/proc')) {
     try {
       const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
-      if (Number(parent) === pid && /posix\/helper\.[jt]s/.test(command)) found.push(Number(name));
+      if (Number(parent) === pid && /posix\/walker\.[jt]s/.test(command)) found.push(Number(name));
     } catch {
       // It has ended, or is no process.
     }
@@ -39,12 +39,12 @@ function plantTree(directories: number, filesEach: number): void {
   }
 }
 
-describe('a volume whose helpers walk every tree', () => {
+describe('a volume whose walkers walk every tree', () => {
   describe('folders', () => describeFolders(() => test));
   describe('trash', () => describeTrash(() => test));
 });
 
-describe('helpers', () => {
+describe('walkers', () => {
   it('divide a wide tree and a flat directory between them, and count and remove all of it once', async () => {
     plantTree(60, 40);
     plantTree(1, 5000);
@@ -58,9 +58,9 @@ describe('helpers', () => {
 
   it('know nothing of the settings and secrets of who started them', async () => {
     await test.volume.measure(test.folderId);
-    const helpers = helpersOf(process.pid);
-    expect(helpers.length).toBeGreaterThan(0);
-    for (const pid of helpers) expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('VFOLDER');
+    const walkers = walkersOf(process.pid);
+    expect(walkers.length).toBeGreaterThan(0);
+    for (const pid of walkers) expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('VFOLDER');
   });
 
   it('are done without when they are killed: what they were at is finished all the same', async () => {
@@ -68,11 +68,11 @@ describe('helpers', () => {
     await test.volume.measure(test.folderId);
     const usage = { bytes: 5000, files: 5000, directories: 51 };
     const measuring = test.volume.measure(test.folderId);
-    for (const pid of helpersOf(process.pid)) process.kill(pid, 'SIGKILL');
+    for (const pid of walkersOf(process.pid)) process.kill(pid, 'SIGKILL');
     expect(await measuring).toEqual(usage);
     const trashId = await trash(test, 'tree');
     const purging = test.volume.purgeTrash(test.folderId, trashId);
-    for (const pid of helpersOf(process.pid)) process.kill(pid, 'SIGKILL');
+    for (const pid of walkersOf(process.pid)) process.kill(pid, 'SIGKILL');
     await purging;
     expect(readdirSync(join(test.folderPath, 'trash'))).toEqual([]);
   });
@@ -90,18 +90,18 @@ describe('helpers', () => {
 
   it('end with the volume, and when the process that started them is killed', async () => {
     await test.volume.measure(test.folderId);
-    const mine = helpersOf(process.pid);
+    const mine = walkersOf(process.pid);
     expect(mine.length).toBeGreaterThan(0);
     await test.close();
-    expect(helpersOf(process.pid).filter((pid) => mine.includes(pid))).toEqual([]);
+    expect(walkersOf(process.pid).filter((pid) => mine.includes(pid))).toEqual([]);
 
-    test = await openTestVolumeWithHelpers();
+    test = await openTestVolumeWithWalkers();
     const program = fileURLToPath(new URL('./fixtures/measure-for-ever.ts', import.meta.url));
     const other = spawn(process.execPath, ['--import', 'tsx', program, test.rootPath, test.folderId], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(other.stdout, 'data');
-    const theirs = helpersOf(other.pid ?? 0);
+    const theirs = walkersOf(other.pid ?? 0);
     expect(theirs.length).toBeGreaterThan(0);
     other.kill('SIGKILL');
     await eventually(() => {

@@ -1,27 +1,27 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { HelperMessage, HelperOrder } from './helper-messages.ts';
+import type { WalkerMessage, WalkerOrder } from './walker-messages.ts';
 
-/** A helper holds names and descriptors, no content; a small heap keeps many of them cheap. */
+/** A walker holds names and descriptors, no content; a small heap keeps many of them cheap. */
 const heapLimits = ['--max-semi-space-size=2', '--max-old-space-size=512'];
 
 /** A process that works off parts of trees of one volume. */
-export interface HelperProcess {
-  order(order: HelperOrder): void;
+export interface WalkerProcess {
+  order(order: WalkerOrder): void;
   /** Whether this process has to live for it. */
   setNeeded(isNeeded: boolean): void;
   /** Kills it; resolves once it has ended. */
   end(): Promise<void>;
 }
 
-/** Starts a helper with the open root of the volume, and nothing else of this process: no setting and no secret. */
-export function startHelper(
+/** Starts a walker with the open root of the volume, and nothing else of this process: no setting and no secret. */
+export function startWalker(
   volumeFd: number,
-  on: { readonly message: (message: HelperMessage) => void; readonly end: (cause: unknown) => void },
-): HelperProcess {
-  // Run from source (tests, `npm run dev`), the helper is source, too.
+  on: { readonly message: (message: WalkerMessage) => void; readonly end: (cause: unknown) => void },
+): WalkerProcess {
+  // Run from source (tests, `npm run dev`), the walker is source, too.
   const isBuilt = import.meta.url.endsWith('.js');
-  const main = new URL(isBuilt ? './helper.js' : './helper.ts', import.meta.url);
+  const main = new URL(isBuilt ? './walker.js' : './walker.ts', import.meta.url);
   const child: ChildProcess = fork(fileURLToPath(main), {
     execArgv: isBuilt ? heapLimits : [...heapLimits, '--import', 'tsx'],
     env: {},
@@ -33,10 +33,10 @@ export function startHelper(
       on.end(cause);
       resolve();
     };
-    child.on('exit', (code, signal) => end(new Error(`A helper ended with ${signal ?? code}.`)));
+    child.on('exit', (code, signal) => end(new Error(`A walker ended with ${signal ?? code}.`)));
     child.on('error', end);
   });
-  child.on('message', (message: HelperMessage) => on.message(message));
+  child.on('message', (message: WalkerMessage) => on.message(message));
   return {
     order(order) {
       // One that has just ended says so itself.

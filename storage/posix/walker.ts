@@ -3,19 +3,19 @@ import { setPriority } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { borrowDirectory, type Directory } from './directory.ts';
 import { enterDirectory } from './entry-name.ts';
-import {
-  type HelperMessage,
-  type HelperOrder,
-  latencyClasses,
-  packFailure,
-  volumeFd,
-} from './helper-messages.ts';
 import { createLinkedFiles } from './linked-files.ts';
 import { emptyTally, type Tally } from './progress.ts';
 import type { Demand, Work } from './tree-part.ts';
 import { runPart } from './tree-runner.ts';
+import {
+  latencyClasses,
+  packFailure,
+  volumeFd,
+  type WalkerMessage,
+  type WalkerOrder,
+} from './walker-messages.ts';
 
-// The main of a helper: a process that works off parts of trees with synchronous calls. Nothing else runs in it, so it
+// The main of a walker: a process that works off parts of trees with synchronous calls. Nothing else runs in it, so it
 // may block, and its working directory is the directory it is at.
 
 /** Longest time without hearing orders, and how often counts are told. */
@@ -24,7 +24,7 @@ const reportEveryMs = 50;
 /** Below whatever answers requests; a machine with nothing else to do does not notice. */
 const niceness = 5;
 
-type RunOrder = Extract<HelperOrder, { readonly type: 'run' }>;
+type RunOrder = Extract<WalkerOrder, { readonly type: 'run' }>;
 
 /** What the orders that come during a run change. */
 interface Standing {
@@ -33,7 +33,7 @@ interface Standing {
   walk: number | null;
 }
 
-function send(message: HelperMessage): void {
+function send(message: WalkerMessage): void {
   process.send?.(message);
 }
 
@@ -110,7 +110,7 @@ async function run(volume: Directory, standing: Standing, order: RunOrder): Prom
   }
 }
 
-function hear(volume: Directory, standing: Standing, order: HelperOrder): void {
+function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
   switch (order.type) {
     case 'run':
       standing.walk = order.walk;
@@ -134,7 +134,7 @@ function main(): void {
   const { dev } = fstatSync(volumeFd, { bigint: true });
   const volume = borrowDirectory(volumeFd, dev);
   const standing: Standing = { demand: 'none', walk: null };
-  process.on('message', (order: HelperOrder) => hear(volume, standing, order));
+  process.on('message', (order: WalkerOrder) => hear(volume, standing, order));
 }
 
 main();
