@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EntryStat, ListedEntry, ListPage } from '../../../storage/volume.ts';
+import { sortOrders } from '../../../storage/volume.ts';
 import { queryBoolean, queryInteger } from '../../http/schema.ts';
 import { formatFileMode } from './file-mode.ts';
 import { directoriesMax, listLimitMax } from './operations.ts';
