@@ -23,6 +23,7 @@ export async function namesDescending(
   slice: TimeSlice,
   namesMax: number,
 ): Promise<ByteName[] | null>;
+/** Both of the above. */
 export async function namesDescending(
   directory: Directory,
   slice: TimeSlice,
