@@ -55,7 +55,8 @@ export async function takeFreeName(naming: Naming, file: CommitFile): Promise<vo
 
 /** What the answer to a conditional write says of the file: its tag, if it is still there, and whether it replaced one. */
 export async function describeWrite({ services, volume, upload }: Omit<Naming, 'context'>, target: Target) {
-  const stat = await volume.stat(upload.folderId, target.path);
+  // The file is in place whatever this look meets.
+  const stat = await volume.stat(upload.folderId, target.path).catch(() => null);
   const isSame = stat !== null && stat.inode === target.file.inode;
   // Noted since the target was read.
   const files = await listUploadFiles(services.db, upload.id);

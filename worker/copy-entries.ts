@@ -1,11 +1,19 @@
 import { z } from 'zod';
 import { releaseCopy, reserveCopy, settleCopy } from '../db/queries/copies.ts';
+import { findJob } from '../db/queries/jobs.ts';
 import { releaseClaims } from '../db/queries/path-claims.ts';
 import { formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
+import { isTerminal } from '../domain/job.ts';
 import type { Usage } from '../domain/quota.ts';
 import { JobCancelledError } from '../jobs/abort-reasons.ts';
-import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import {
+  type JobContext,
+  type JobHandler,
+  type JobOutcome,
+  JobRetryError,
+  LeaseLostError,
+} from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import { gatherOmissions } from '../storage/archive/omissions.ts';
 import type { Volume } from '../storage/volume.ts';
@@ -130,13 +138,27 @@ async function decide(work: Work): Promise<Staged> {
   return staged;
 }
 
+/** A full volume refuses the copy only while nothing of it is in view. @throws JobRetryError otherwise */
+async function show({ context, volume, folderId }: Work, { to, inode }: Staged): Promise<void> {
+  const { id } = context.job;
+  const path = parseEntryPath(to, 'read');
+  try {
+    await volume.publishTree(folderId, id, path, inode);
+  } catch (error) {
+    if (!isDomainError(error, 'volume_full')) throw error;
+    const isUntouched =
+      (await volume.statStage(folderId, id))?.inode === inode && (await volume.stat(folderId, path)) === null;
+    throw isUntouched ? error : new JobRetryError(error);
+  }
+}
+
 async function copy(work: Work): Promise<JobOutcome> {
-  const { context, volume, folderId } = work;
+  const { context } = work;
   const { job, signal } = context;
   const saved = checkpointSchema.safeParse(job.checkpoint);
   const staged = saved.success ? saved.data : await decide(work);
   stopUnlessStopping(signal);
-  await volume.publishTree(folderId, job.id, parseEntryPath(staged.to, 'read'), staged.inode);
+  await show(work, staged);
   const { to: path, bytes, files, skipped, skippedCount } = staged;
   return {
     result: { path, bytes, files, skipped, skipped_count: skippedCount },
@@ -168,6 +190,19 @@ async function giveBack({ services, context, volume, folderId }: Work): Promise<
 }
 
 /**
+ * A run that lost its job to another may stage files after that one has ended, which nobody would show or discard. While
+ * the other goes on, the tree is its own.
+ */
+async function leaveNothing({ services, context, volume, folderId }: Work): Promise<void> {
+  const job = await findJob(services.db, { jobId: context.job.id, actorId: null });
+  if (job !== null && isTerminal(job.state)) await volume.discardTree(folderId, job.id);
+}
+
+function isLost(error: unknown, signal: AbortSignal): boolean {
+  return error instanceof LeaseLostError || signal.reason instanceof LeaseLostError;
+}
+
+/**
  * Copies an entry inside its folder: reserves what it takes, stages the copy, shows it by one rename that replaces
  * nothing. The source is read as it is found, file by file; links and the like are left out and named.
  */
@@ -179,7 +214,8 @@ export function copyEntries(services: WorkerServices): JobHandler<'entries.copy'
       try {
         return await copy(work);
       } catch (error) {
-        if (isFinal(error, context.signal)) await giveBack(work).catch(() => undefined);
+        if (isLost(error, context.signal)) await leaveNothing(work).catch(() => undefined);
+        else if (isFinal(error, context.signal)) await giveBack(work).catch(() => undefined);
         throw error;
       }
     },

@@ -97,6 +97,21 @@ async function stageHeld(
   return jobId;
 }
 
+/** A file that takes the next free name when its own is taken. */
+async function arrangeWrite(
+  stage: WorkStage,
+  database: TestDatabase,
+  files: Readonly<Record<string, string>>,
+): Promise<string> {
+  const jobId = await stageHeld(stage, database, files);
+  const condition = JSON.stringify({ condition: { ifExists: 'rename' } });
+  await database.db
+    .update(jobs)
+    .set({ payload: sql`payload || ${condition}::jsonb` })
+    .where(eq(jobs.id, jobId));
+  return jobId;
+}
+
 async function abandonUpload(stage: WorkStage, { db }: TestDatabase): Promise<void> {
   const id = uuidv7();
   const { folderId, ownerId: actorId } = stage;
@@ -142,6 +157,19 @@ export const scenarios: readonly Scenario[] = [
     after: { x: 'old x', 'm/y': 'old y', 'm/e/z': 'old z' },
     arrange: (stage, database) =>
       enqueue(stage, database, { kind: 'entry.move', payload: { from: 'd', to: 'm', into: true } }),
+  },
+  {
+    name: 'copying',
+    kind: 'entries.copy',
+    after: { ...initialFiles, 'c/y': 'old y', 'c/e/z': 'old z' },
+    arrange: (stage, database) =>
+      enqueue(stage, database, { kind: 'entries.copy', payload: { from: 'd', to: 'c', into: true } }),
+  },
+  {
+    name: 'a write under a condition',
+    kind: 'upload.commit',
+    after: { ...initialFiles, 'x (2)': 'new x' },
+    arrange: (stage, database) => arrangeWrite(stage, database, { x: 'new x' }),
   },
   {
     name: 'archiving',
@@ -214,7 +242,10 @@ export async function comeToRest(stage: WorkStage, database: TestDatabase): Prom
     .update(uploads)
     .set({ leaseUntil: sql`now() - interval '1 second'` })
     .where(sql`state = 'aborting'`);
-  if ((await db.execute(sql`SELECT 1 FROM uploads WHERE state = 'aborting'`)).length > 0) {
+  if (
+    (await db.execute(sql`SELECT 1 FROM uploads WHERE state = 'aborting' UNION ALL SELECT 1 FROM copies`))
+      .length > 0
+  ) {
     const jobId = await enqueue(stage, database, { kind: 'uploads.expire', payload: {} });
     await runToEnd({ database }, stage, { jobId, handlers });
   }
