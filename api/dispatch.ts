@@ -247,6 +247,7 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
       route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
     signal,
     unsentBytes,
+    baseUrl: dispatcher.services.publicUrl ?? `${exchange.peer.scheme}://${incoming.headers.host ?? ''}`,
   };
   if (change === undefined) {
     const reply = await respond(route, request);
@@ -296,6 +297,7 @@ export async function dispatch(
   params: Readonly<Record<string, string>>,
 ): Promise<void> {
   exchange.note.route = `${route.method} ${route.path}`;
+  for (const [name, value] of Object.entries(route.headers ?? {})) exchange.outgoing.setHeader(name, value);
   try {
     await answer(dispatcher, route, exchange, params);
   } catch (error) {

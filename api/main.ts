@@ -88,6 +88,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
       apiVersion,
       trashDays,
       isDashboardReadOnly: config.isDashboardReadOnly,
+      publicUrl: config.publicUrl,
     },
     routes,
     logger,

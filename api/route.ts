@@ -53,6 +53,8 @@ export interface ApiRequest<Input> {
   readonly signal: AbortSignal;
   /** For long answers; see `sendBody`. */
   readonly unsentBytes: UnsentBytes | undefined;
+  /** Where callers reach the service, without a slash at the end: `VFOLDER_PUBLIC_URL`, else by the request's own Host. */
+  readonly baseUrl: string;
 }
 
 /** A status with a JSON body, or with none. */
@@ -83,7 +85,7 @@ export interface ClientEdge<Input, Body> {
 
 /** One route as data. The server is built from a list of these and from nothing else. */
 export interface Route<Input = unknown, Body = unknown> {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
   /** Hono pattern, such as `/folders/:name/files`. */
   readonly path: string;
   /** `public` needs no credentials (then `principal` is the anonymous one); `admin` answers others 403. */
@@ -101,6 +103,8 @@ export interface Route<Input = unknown, Body = unknown> {
   /** For people with a browser: whoever is not signed in is sent to the sign-in page. */
   readonly isPage?: true;
   readonly input: z.ZodType<Input>;
+  /** Headers of every answer, refusals included. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
   /** What the finished job of an earlier request is answered with, when the same `Idempotency-Key` comes again. Default: 202. */
   readonly finished?: (job: JobView) => Reply<Body>;

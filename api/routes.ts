@@ -16,9 +16,14 @@ import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
+import { transferRoutes } from './transfers/routes.ts';
 import { trashRoutes } from './trash/routes.ts';
+import { openDigestCache } from './tus/digests.ts';
+import { tusRoutes } from './tus/routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
+
+const digests = openDigestCache();
 
 /** Every route of the service; what is not listed here does not exist. Order does not matter. */
 export const routes: readonly Route[] = [
@@ -36,6 +41,8 @@ export const routes: readonly Route[] = [
   ...memberRoutes,
   ...invitationRoutes,
   ...uploadRoutes,
+  ...tusRoutes(digests),
+  ...transferRoutes(digests),
   ...downloadRoutes,
   ...archiveRoutes,
   ...deletionRoutes,

@@ -20,4 +20,6 @@ export interface Services {
   readonly trashDays: number;
   /** What clients negotiate with. */
   readonly apiVersion: ApiVersion;
+  /** Where callers reach the service, path prefix included, without a slash at the end. `undefined`: as they wrote it. */
+  readonly publicUrl?: string | undefined;
 }

@@ -6,6 +6,22 @@ export const uploadStates = ['receiving', 'staged', 'committed', 'aborting', 'ab
 /** One of {@link uploadStates}. */
 export type UploadState = (typeof uploadStates)[number];
 
+/** What a resumable upload is for: a file by itself, a part of one, or the joining of parts. */
+export const uploadShapes = ['whole', 'partial', 'final'] as const;
+
+/** One of {@link uploadShapes}. */
+export type UploadShape = (typeof uploadShapes)[number];
+
+/**
+ * A run of bytes of a resumable upload: the first `bytes` of a staged file, which bears the name of the session that it
+ * was received for. They never change again; what lies behind them belongs to nobody.
+ */
+export interface UploadSegment {
+  readonly uploadId: string;
+  readonly ordinal: number;
+  readonly bytes: number;
+}
+
 /**
  * The id under which file number `ordinal` of a session is staged. Derived, so that whoever cleans up after a crash
  * knows every name the dead process can have used, without a row per file.

@@ -37,7 +37,7 @@ const awaited = { leaseMs: 5_000 };
 
 /** Every kind of job. Data, not code: dispatcher, consumer and schedules are driven by it. */
 export const jobContracts = {
-  /** Makes the staged files of an upload session visible and settles their usage. */
+  /** Makes the staged files of an upload session visible and settles their usage; joins what came in pieces before. */
   'upload.commit': {
     ...usual,
     ...awaited,
@@ -55,7 +55,7 @@ export const jobContracts = {
         })
         .optional(),
     }),
-    timeoutMs: 10 * minute,
+    timeoutMs: 60 * minute,
   },
   /** Renames an entry inside its folder; `into` puts it below `to` when that is a directory. */
   'entry.move': {

@@ -44,6 +44,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Told to clients that negotiate. */
   readonly apiVersion: Settings['VFOLDER_API_VERSION'];
+  /** Where callers reach the service, without a slash at the end; `undefined`: where their requests say they do. */
+  readonly publicUrl: string | undefined;
   readonly logLevel: Settings['LOG_LEVEL'];
   readonly nodeEnv: string;
   /** Size of libuv's pool, which file system calls of all volumes share. */
@@ -136,6 +138,7 @@ function toConfig(settings: Settings): Config {
     trashDays: settings.VFOLDER_TRASH_DAYS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
     apiVersion: settings.VFOLDER_API_VERSION,
+    publicUrl: settings.VFOLDER_PUBLIC_URL,
     logLevel: settings.LOG_LEVEL,
     nodeEnv: settings.NODE_ENV,
     threads: settings.UV_THREADPOOL_SIZE,

@@ -91,6 +91,15 @@ function parseProxy(item: string): string | undefined {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bitsMax) ? item : undefined;
 }
 
+/** Without a slash at the end, so that paths are joined to it as they are. */
+function parsePublicUrl(raw: string): string | undefined {
+  if (!URL.canParse(raw)) return undefined;
+  const { protocol, origin, pathname, search, hash, username, password } = new URL(raw);
+  if ((protocol !== 'http:' && protocol !== 'https:') || `${search}${hash}${username}${password}` !== '')
+    return undefined;
+  return `${origin}${pathname.replace(/\/+$/, '')}`;
+}
+
 /**
  * Every setting the service knows, by the name of its variable. Values are what was given, parsed; what is missing is
  * `undefined` or the default here. Issue messages complete the sentence "NAME must be …".
@@ -130,6 +139,10 @@ export const settingsSchema = z.object({
   VFOLDER_TRASH_DAYS: whole(0, 3_650).default(0),
   VFOLDER_API_VERSION: oneOf(apiVersions).default(apiVersionDefault),
   VFOLDER_BULLBOARD_READONLY: yesOrNo.default(false),
+  VFOLDER_PUBLIC_URL: parsed(
+    'an http or https url without query, such as https://files.example.org/vfolder',
+    parsePublicUrl,
+  ).optional(),
   VFOLDER_ALLOW_PLAIN_SECRETS: yesOrNo.default(false),
   VFOLDER_TRUST_PROXY: list(
     'addresses or ranges joined by commas, such as 10.0.0.1,10.1.0.0/16',

@@ -84,6 +84,27 @@ export interface StageWriter {
   close(): Promise<void>;
 }
 
+/** A position in a staged file. */
+export interface StagePlace {
+  readonly stageId: string;
+  readonly positionBytes: number;
+}
+
+/** Goes on with a staged file that is written by several writers, one after another. Not for concurrent use. */
+export interface StageAppender {
+  /** Size of the file once all that was accepted is written. */
+  readonly sizeBytes: number;
+  /** As `StageWriter.write`. */
+  write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Writes what is gathered and syncs the file; then everything accepted so far is durable, and more may be written.
+   * Never retried: after a throw only `close` is allowed. @throws as `write`
+   */
+  sync(): Promise<Pick<StagedContent, 'inode' | 'version'>>;
+  /** Closes; what was not synced may be lost. Idempotent. */
+  close(): Promise<void>;
+}
+
 /** An open regular file. Content stays readable when the entry is replaced or deleted meanwhile. */
 export interface OpenFile {
   readonly stat: EntryStat;
@@ -196,6 +217,24 @@ export interface Volume {
 
   /** Creates an empty staged file; `stageId` (uuid) is never used twice. */
   createStage(folderId: string, stageId: string): Promise<StageWriter>;
+  /**
+   * Opens a staged file to go on at `positionBytes`; what lies beyond is cut off. At 0 the file is made when it is
+   * missing, with a durable name. Who may write is for the caller to know: two appenders of one file would mix.
+   * @throws entry_not_found; volume_unavailable when the file is shorter than `positionBytes`
+   */
+  appendStage(folderId: string, place: StagePlace): Promise<StageAppender>;
+  /** Opens a staged file for reading. @throws entry_not_found */
+  openStage(folderId: string, stageId: string): Promise<OpenFile>;
+  /** Cuts a staged file to `positionBytes`. @throws entry_not_found; volume_unavailable when it is shorter already */
+  cutStage(folderId: string, place: StagePlace): Promise<void>;
+  /**
+   * Copies `sizeBytes` from one staged file to any position of another, which is made when it is missing. Durable when it
+   * resolves; may be repeated. @throws entry_not_found; volume_unavailable when the source is too short
+   */
+  copyStage(
+    folderId: string,
+    copy: { readonly from: StagePlace; readonly to: StagePlace; readonly sizeBytes: number },
+  ): Promise<void>;
   /** Makes the names of finished staged files durable, for whoever promises a commit before it has happened. */
   syncStage(folderId: string): Promise<void>;
   /** Removes a staged file. Missing is fine. */

@@ -16,7 +16,9 @@ import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
+import { completeStages } from './complete-stage.ts';
 import { describeWrite, requireWritable, takeFreeName } from './conditional-write.ts';
+import { discardStages } from './discard-stages.ts';
 import { publish, type Target } from './publish-files.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
@@ -98,6 +100,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
     throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
   }
   const volume = volumeOf(services, context.job.volume);
+  await completeStages(services, context, volume, upload);
   const { condition } = context.job.payload;
   if (condition?.ifExists === 'rename') {
     for (const file of await listUploadFiles(services.db, upload.id)) {
@@ -141,9 +144,7 @@ async function giveBack(services: WorkerServices, context: Context): Promise<voi
   const upload = await findUpload(services.db, uploadId);
   if (upload === null || !(await context.fenced((tx) => abortUpload(tx, uploadId)))) return;
   const volume = volumeOf(services, context.job.volume);
-  for (const { ordinal } of await listUploadFiles(services.db, uploadId)) {
-    await volume.discardStage(upload.folderId, stageIdOf(uploadId, ordinal));
-  }
+  await discardStages(services, volume, upload);
   await context.fenced((tx) => releaseUpload(tx, uploadId));
 }
 
@@ -159,9 +160,9 @@ async function commitOrGiveBack(services: WorkerServices, context: Context): Pro
 }
 
 /**
- * Makes the files of a staged upload visible: claims their paths, notes what they replace, renames each into place,
- * then settles usage with the end of the job. A crash at any point is carried forward by the next run; a fault that lasts
- * ends the job with what landed settled and the rest named.
+ * Makes the files of a staged upload visible: completes what came in pieces, claims the paths, notes what is replaced,
+ * renames each file into place, then settles usage with the end of the job. A crash at any point is carried forward by the
+ * next run; a fault that lasts ends the job with what landed settled and the rest named.
  */
 export function commitUpload(services: WorkerServices): JobHandler<'upload.commit'> {
   return {

@@ -1,14 +1,12 @@
 import {
   deleteFinishedUploads,
-  listUploadFiles,
   releaseUpload,
   takeExpiredUploads,
   type UploadSession,
 } from '../db/queries/uploads.ts';
-import { isDomainError } from '../domain/errors.ts';
-import { stageIdOf } from '../domain/upload-session.ts';
 import type { JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
+import { discardStages } from './discard-stages.ts';
 import { expireCopies } from './expire-copies.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
@@ -16,21 +14,6 @@ import { volumeOf } from './volume-of.ts';
 const batchSize = 100;
 const historyDays = 30;
 const historyBatch = 10_000;
-
-/** Removes every staged file the session can have made: ordinals below its reserved count, and those on record. */
-async function discardStages(services: WorkerServices, volume: Volume, upload: UploadSession): Promise<void> {
-  const recorded = await listUploadFiles(services.db, upload.id);
-  const ordinals = new Set(recorded.map((file) => file.ordinal));
-  for (let ordinal = 0; ordinal < upload.reservedFiles; ordinal += 1) ordinals.add(ordinal);
-  for (const ordinal of ordinals) {
-    try {
-      await volume.discardStage(upload.folderId, stageIdOf(upload.id, ordinal));
-    } catch (error) {
-      // The folder itself may be gone by now, and its stage with it.
-      if (!isDomainError(error, 'entry_not_found')) throw error;
-    }
-  }
-}
 
 /** One folder that cannot be cleaned up keeps its reservation, and nobody else's. @throws the first failure, after the rest */
 async function expireBatch(
@@ -50,7 +33,10 @@ async function expireBatch(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Ends upload sessions whose API process is gone, and copies whose job is: staged bytes first, then what covered them. */
+/**
+ * Ends upload sessions whose API process is gone or that nobody went on with in time, and copies whose job is gone: staged
+ * bytes first, then what covered them.
+ */
 export function expireUploads(services: WorkerServices): JobHandler<'uploads.expire'> {
   return {
     run: async (context) => {

@@ -2,12 +2,15 @@ import { deleteExpiredTokens } from '../db/queries/api-tokens.ts';
 import { deleteOldKeys } from '../db/queries/idempotency-keys.ts';
 import { deleteRateCounts } from '../db/queries/rate-counts.ts';
 import { deleteSeenSignatures } from '../db/queries/seen-signatures.ts';
+import { deleteExpiredTransferTokens } from '../db/queries/transfer-tokens.ts';
 import { rateSpanOf } from '../domain/rate-window.ts';
 import { contentSkewMsMax } from '../domain/signature.ts';
 import type { WorkerServices } from './services.ts';
 
 /** Twice the skew: from a date that is still ahead to the moment it is too old. */
 const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
+/** Tokens forgotten at a time; what is left waits for the next time. */
+const tokensBatch = 10_000;
 
 /** Forgets what requests left behind and nobody looks at any more. Safe to repeat, at any time and concurrently. */
 export async function forgetPast({ db }: Pick<WorkerServices, 'db'>): Promise<void> {
@@ -16,4 +19,5 @@ export async function forgetPast({ db }: Pick<WorkerServices, 'db'>): Promise<vo
   await deleteSeenSignatures(db, signatureMinutes);
   // The span before the current one still counts, and clocks differ.
   await deleteRateCounts(db, rateSpanOf(Date.now()) - 2);
+  await deleteExpiredTransferTokens(db, tokensBatch);
 }

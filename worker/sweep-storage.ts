@@ -1,9 +1,8 @@
 import { findFolderPurge, findFolderStates, findJobStates, requeuePurge } from '../db/queries/sweep.ts';
-import { listOpenUploads } from '../db/queries/uploads.ts';
+import { listOwnedStageIds } from '../db/queries/uploads.ts';
 import type { FolderState } from '../db/schema/folders.ts';
 import { isDomainError } from '../domain/errors.ts';
 import type { JobState } from '../domain/job.ts';
-import { stageIdOf } from '../domain/upload-session.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { StoredName, Volume } from '../storage/volume.ts';
@@ -31,12 +30,7 @@ function isUnfinished(state: JobState | undefined): boolean {
 async function sweepStages(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
   const old = (await volume.listStages(folderId)).filter(isOld);
   if (old.length === 0) return 0;
-  const open = await listOpenUploads(services.db, folderId);
-  const owned = new Set(
-    open.flatMap((upload) =>
-      Array.from({ length: upload.ordinalsEnd }, (_, ordinal) => stageIdOf(upload.id, ordinal)),
-    ),
-  );
+  const owned = await listOwnedStageIds(services.db, folderId);
   const unowned = old.filter((stored) => !owned.has(stored.id)).map(({ id }) => id);
   const jobs = await findJobStates(services.db, unowned);
   const litter = unowned.filter((id) => !isUnfinished(jobs.get(id)));

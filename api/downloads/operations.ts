@@ -12,6 +12,8 @@ export interface Selection {
   readonly entries: readonly SelectedEntry[];
   /** Whether the user may still read the folder, as of now. */
   readonly mayRead: () => Promise<boolean>;
+  /** The name to save an archive of them under; default: after the entry, or the folder. */
+  readonly saveAs?: string;
 }
 
 /** Tells whether a user may read a live folder, as of now; for answers that take longer than a moment. */
@@ -33,6 +35,15 @@ export async function selectFiles(
 ): Promise<Selection> {
   const { userId, nameOrId } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
+  return selectIn(services, { folder, userId, files: request.files });
+}
+
+/** As {@link selectFiles}, in a folder that was loaded already. */
+export async function selectIn(
+  services: Services,
+  request: { readonly folder: FolderAccess; readonly userId: string; readonly files: readonly string[] },
+): Promise<Selection> {
+  const { folder, userId } = request;
   const paths = request.files.map((file) => parseEntryPath(file, 'read'));
   const volume = folderVolume(services, folder);
   const entries = await selectEntries(volume, folder.id, withoutNested(paths));

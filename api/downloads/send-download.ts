@@ -77,7 +77,10 @@ async function sendArchive(
   const { folder, volume, entries } = selection;
   const { format, encoding } = form;
   exchange.outgoing.writeHead(200, {
-    ...contentHeaders({ contentType: contentTypes[format], fileName: `${baseName(selection)}.${format}` }),
+    ...contentHeaders({
+      contentType: contentTypes[format],
+      fileName: selection.saveAs ?? `${baseName(selection)}.${format}`,
+    }),
     'Cache-Control': 'private, no-store',
     ...(encoding === 'gzip' ? { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' } : {}),
   });
@@ -134,7 +137,7 @@ export async function sendDownload(
   const isPlain = refusesGzip(acceptEncoding);
   const isOneFile = selection.entries.length === 1 && selection.entries[0]?.stat.kind === 'file';
   if (format === 'zip') {
-    const fileName = `${baseName(selection)}.zip`;
+    const fileName = selection.saveAs ?? `${baseName(selection)}.zip`;
     if ((await sendKnownZip(services, exchange, selection, fileName)) === 'sent') return 'sent';
   }
   if (format !== undefined) await sendArchive(exchange, selection, { format, encoding: 'identity' });

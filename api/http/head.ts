@@ -9,8 +9,11 @@ const singleHeaders = new Set([
   'date',
   'host',
   'idempotency-key',
+  'tus-resumable',
+  'upload-offset',
   'x-backendai-date',
   'x-backendai-version',
+  'x-http-method-override',
   'x-method-override',
   'x-vfolder-content-sha256',
   'x-sorna-date',
@@ -51,9 +54,9 @@ export function givenRequestId(headers: IncomingMessage['headers']): string | un
   return typeof given === 'string' && requestIdForm.test(given) ? given : undefined;
 }
 
-/** The method that is meant: `X-Method-Override` counts on POST only. */
+/** The method that is meant: `X-Method-Override`, or tus' `X-HTTP-Method-Override`; they count on POST only. */
 export function methodOf(incoming: IncomingMessage): string {
   const method = incoming.method ?? '';
-  const override = incoming.headers['x-method-override'];
+  const override = incoming.headers['x-method-override'] ?? incoming.headers['x-http-method-override'];
   return method === 'POST' && typeof override === 'string' ? override.trim().toUpperCase() : method;
 }

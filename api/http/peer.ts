@@ -7,6 +7,8 @@ export interface Peer {
   readonly address: string;
   /** Nobody between can read the request: TLS up to us or up to a trusted proxy, or no network at all. */
   readonly isConfidential: boolean;
+  /** What the caller spoke, to us or to the outermost trusted proxy. */
+  readonly scheme: 'http' | 'https';
 }
 
 const loopback = new BlockList();
@@ -35,6 +37,14 @@ function forwardedFor(header: string, trusted: BlockList): string | undefined {
   return undefined;
 }
 
+function peerAt(address: string, isTls: boolean): Peer {
+  return {
+    address,
+    isConfidential: isTls || includes(loopback, address),
+    scheme: isTls ? 'https' : 'http',
+  };
+}
+
 /**
  * Makes the reader of peers. `trustedProxies` are addresses or CIDR ranges whose `X-Forwarded-For` and
  * `X-Forwarded-Proto` are believed; everyone else's are ignored.
@@ -46,13 +56,13 @@ export function createPeerReader(trustedProxies: readonly string[]): (incoming: 
     const direct = incoming.socket.remoteAddress ?? '';
     const isTls = incoming.socket instanceof TLSSocket;
     if (!includes(trusted, direct)) {
-      return { address: direct, isConfidential: isTls || includes(loopback, direct) };
+      return peerAt(direct, isTls);
     }
     const forwarded = forwardedFor(String(incoming.headers['x-forwarded-for'] ?? ''), trusted);
     const proto = String(incoming.headers['x-forwarded-proto'] ?? '');
     const isTlsToProxy = proto.split(',').at(-1)?.trim().toLowerCase() === 'https';
     const address = forwarded ?? direct;
-    return { address, isConfidential: isTlsToProxy || includes(loopback, address) };
+    return peerAt(address, isTlsToProxy);
   };
 }
 

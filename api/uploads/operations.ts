@@ -1,15 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import { uuidv7 } from 'uuidv7';
-import { failureOf } from '../../db/failure.ts';
-import { abortUpload, findUpload, releaseUpload, stageUpload } from '../../db/queries/uploads.ts';
+import { abortUpload, releaseUpload } from '../../db/queries/uploads.ts';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { WriteCondition } from '../../domain/write-condition.ts';
 import type { Volume } from '../../storage/volume.ts';
-import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
+import { commitLater } from './commit-later.ts';
 import { type FilePart, leastContentBytes, multipartBoundary, readFileParts } from './multipart.ts';
 import { openReservation, requireRoomFor } from './reservation.ts';
 import { type StageResult, type StageRun, stageFiles } from './stage-files.ts';
@@ -68,47 +67,6 @@ async function undo(services: Services, run: StageRun): Promise<void> {
   }
 }
 
-interface StagedUpload {
-  readonly id: string;
-  readonly folder: FolderAccess;
-  readonly userId: string;
-  readonly files: StageResult['files'];
-  readonly condition: WriteCondition | undefined;
-}
-
-async function recordCommit(services: Services, upload: StagedUpload, jobId: string): Promise<void> {
-  await services.db.transaction(async (tx) => {
-    await services.jobs.enqueue(tx, {
-      id: jobId,
-      kind: 'upload.commit',
-      payload: {
-        uploadId: upload.id,
-        ...(upload.condition === undefined ? {} : { condition: upload.condition }),
-      },
-      volume: upload.folder.volume,
-      folderId: upload.folder.id,
-      actorId: upload.userId,
-    });
-    if (!(await stageUpload(tx, { id: upload.id, jobId, files: upload.files }))) {
-      throw domainError('upload_aborted', 'The upload took too long and was abandoned.');
-    }
-  });
-}
-
-async function commitLater(services: Services, upload: StagedUpload): Promise<string> {
-  const jobId = uuidv7();
-  try {
-    await recordCommit(services, upload, jobId);
-  } catch (error) {
-    // The connection may have gone after the COMMIT took effect; then the upload is in the hands of its job.
-    if (failureOf(error) !== 'lost') throw error;
-    const known = await findUpload(services.db, upload.id).catch(() => null);
-    if (known?.state !== 'staged' && known?.state !== 'committed') throw error;
-  }
-  services.jobs.dispatch([jobId]);
-  return jobId;
-}
-
 function multipartForm(incoming: IncomingMessage): UploadForm {
   return {
     open: () => readFileParts(incoming, multipartBoundary(incoming.headers['content-type'])),
@@ -164,8 +122,13 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
     }
     if (upload.isAckedEarly) await volume.syncStage(folder.id);
     const { condition } = form;
-    const { files } = staged;
-    return await commitLater(services, { id: reservation.uploadId, folder, userId, files, condition });
+    return await commitLater(services, {
+      id: reservation.uploadId,
+      folder,
+      userId,
+      files: async () => staged.files,
+      condition,
+    });
   } catch (error) {
     await undo(services, run);
     throw error;

@@ -56,7 +56,12 @@ function freeBytesOf(
   return folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
 }
 
-async function quotaExceeded(db: Database, folderId: string, amount: Reservation): Promise<DomainError> {
+/** The refusal of `amount` in a folder, with the figures that stand in the way; or of a folder that is gone. */
+export async function quotaExceeded(
+  db: Database,
+  folderId: string,
+  amount: Reservation,
+): Promise<DomainError> {
   const folder = await findFolderUsage(db, folderId);
   if (folder === null || folder.state !== 'active') return folderNotFound();
   const freeBytes = freeBytesOf(folder);
@@ -80,6 +85,24 @@ async function quotaExceeded(db: Database, folderId: string, amount: Reservation
   return domainError('quota_exceeded', `The folder has no room for this upload (${extra.resource}).`, {
     extra,
   });
+}
+
+/**
+ * Asks for room until it is granted, for as long as deletes and other uploads may soon make some, 5 s at most.
+ * @returns whether it was granted
+ */
+export async function waitForRoom(
+  db: Database,
+  upload: { readonly id: string; readonly folderId: string; readonly amount: Reservation },
+  ask: () => Promise<boolean>,
+): Promise<boolean> {
+  const deadline = performance.now() + roomWaitMs;
+  for (;;) {
+    if (await ask()) return true;
+    if ((await findComingRoom(db, upload)) !== 'coming') return ask();
+    if (performance.now() > deadline) return false;
+    await delay(roomPollMs);
+  }
 }
 
 /** Opens the reservation of one upload into `folderId` by `actorId`; costs nothing until the first `take`. */
@@ -106,16 +129,8 @@ export function openReservation(
     // A missed renewal shows at the next growth or at staging; nothing is lost by it.
     renewUploadLease(db, uploadId).catch(() => undefined);
   };
-  const askPatiently = async (amount: Reservation): Promise<boolean> => {
-    const deadline = performance.now() + roomWaitMs;
-    for (;;) {
-      if (await ask(amount)) return true;
-      const room = await findComingRoom(db, { id: uploadId, folderId: owner.folderId, amount });
-      if (room !== 'coming') return ask(amount);
-      if (performance.now() > deadline) return false;
-      await delay(roomPollMs);
-    }
-  };
+  const askPatiently = (amount: Reservation): Promise<boolean> =>
+    waitForRoom(db, { id: uploadId, folderId: owner.folderId, amount }, () => ask(amount));
   const affordableAhead = async (aheadBytes: number): Promise<number> => {
     const folder = aheadBytes > 0 ? await findFolderUsage(db, owner.folderId) : null;
     const share = folder === null ? 0 : Math.floor(freeBytesOf(folder) / aheadShare);

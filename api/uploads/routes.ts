@@ -1,36 +1,12 @@
 import { z } from 'zod';
-import { type DomainError, domainError, type ErrorCode, errorCodes } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
 import { replyAfterJob } from '../http/job-reply.ts';
-import { defineRoute, type Reply, type Route } from '../route.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { committedFiles } from './commit-result.ts';
 import { receiveUpload } from './operations.ts';
 
-/** What `upload.commit` reports. */
-const commitResult = z.object({
-  files: z.array(z.object({ path: z.string(), size: z.number(), sha256: z.string() })),
-  failed: z.array(z.object({ path: z.string(), code: z.enum(errorCodes) })),
-});
-
-/** Every file that is not in place, or not for certain, is named; the others are. */
-function incomplete(job: JobView, { files, failed }: z.infer<typeof commitResult>): DomainError {
-  const code = failed[0]?.code ?? 'job_failed';
-  const total = files.length + failed.length;
-  return domainError(code, `Of ${total} files ${failed.length} could not be put in place.`, {
-    errors: failed.map((lost) => ({ pointer: lost.path, detail: reasonOf(lost.code) })),
-    extra: { job_id: job.id, committed: files.length },
-  });
-}
-
-function reasonOf(code: ErrorCode): string {
-  if (code === 'entry_conflict') return 'Something else has that path and cannot be replaced.';
-  if (code === 'volume_full') return 'The storage volume has no room left.';
-  return 'The storage volume failed; the file is not stored, or not durably.';
-}
-
-function committed(job: JobView): Reply {
-  const result = commitResult.parse(job.result);
-  if (result.failed.length > 0) throw incomplete(job, result);
-  return { status: 201, body: { files: result.files } };
+function uploaded(job: JobView) {
+  return { status: 201, body: { files: committedFiles(job) } };
 }
 
 /** Uploading by multipart/form-data. */
@@ -44,7 +20,7 @@ export const uploadRoutes: readonly Route[] = [
     holdsContinue: true,
     isTransfer: true,
     input: z.object({}),
-    finished: committed,
+    finished: uploaded,
     handle: async (request) => {
       const jobId = await receiveUpload(request.services, {
         userId: request.principal.userId,
@@ -54,7 +30,7 @@ export const uploadRoutes: readonly Route[] = [
         verifyBody: request.verifyBody,
         isAckedEarly: request.preference.respondAsync || request.preference.waitMs !== undefined,
       });
-      return replyAfterJob(request, jobId, committed);
+      return replyAfterJob(request, jobId, uploaded);
     },
   }),
 ];

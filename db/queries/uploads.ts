@@ -1,5 +1,5 @@
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
-import type { UploadState } from '../../domain/upload-session.ts';
+import { stageIdOf, type UploadSegment, type UploadState } from '../../domain/upload-session.ts';
 import type { Executor } from '../client.ts';
 import { uploadFiles } from '../schema/upload-files.ts';
 import { uploads } from '../schema/uploads.ts';
@@ -15,20 +15,26 @@ export interface Reservation {
   readonly files: number;
 }
 
-/** One staged and synced file of a session. */
-export interface StagedFile {
+/** A file of a session, as recorded. Digests that are `null` are for the commit to find out, with the inode. */
+export interface RecordedFile {
   readonly ordinal: number;
   readonly path: string;
   readonly sizeBytes: number;
-  readonly sha256: string;
-  readonly crc32: number;
+  readonly sha256: string | null;
+  readonly crc32: number | null;
   readonly inode: string;
   /** As in `EntryStat`; without it the checksum is not noted for later. */
   readonly version?: string;
 }
 
+/** One staged and synced file of a session. */
+export interface StagedFile extends RecordedFile {
+  readonly sha256: string;
+  readonly crc32: number;
+}
+
 /** A staged file as the commit sees it; `replaced*` is what the target held, `null` until noted. */
-export interface CommitFile extends StagedFile {
+export interface CommitFile extends RecordedFile {
   readonly replacedBytes: number | null;
   readonly replacedFiles: number | null;
 }
@@ -46,13 +52,15 @@ export interface UploadSession {
 /**
  * Opens a session with a first reservation, in one statement; at READ COMMITTED the row lock makes the quota hard at
  * any concurrency. Lock order everywhere: job, then upload session, then folder.
+ * `leaseSeconds` is how long the session lasts without a sign of life; an API process that receives it renews the default.
  * @returns false when the amount does not fit or the folder is not active
  */
 export async function reserveUpload(
   db: Executor,
-  upload: { id: string; folderId: string; actorId: string; amount: Reservation },
+  upload: { id: string; folderId: string; actorId: string; amount: Reservation; leaseSeconds?: number },
 ): Promise<boolean> {
   const { bytes, files } = upload.amount;
+  const end = sql`now() + make_interval(secs => ${upload.leaseSeconds ?? uploadLeaseSeconds})`;
   const rows = await db.execute(sql`
     WITH f AS (
       UPDATE folders
@@ -63,7 +71,7 @@ export async function reserveUpload(
       RETURNING id
     )
     INSERT INTO uploads (id, folder_id, actor_id, reserved_bytes, reserved_files, lease_until)
-    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${leaseEnd} FROM f
+    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${end} FROM f
     RETURNING id`);
   return rows.length === 1;
 }
@@ -91,7 +99,7 @@ export async function growUpload(
     ), g AS (
       UPDATE uploads
       SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::int,
-        lease_until = ${leaseEnd}
+        lease_until = greatest(lease_until, ${leaseEnd})
       FROM f WHERE uploads.id = ${upload.id}
       RETURNING uploads.id
     )
@@ -121,7 +129,7 @@ export async function renewUploadLease(db: Executor, uploadId: string): Promise<
  */
 export async function stageUpload(
   tx: Executor,
-  upload: { id: string; jobId: string; files: readonly StagedFile[] },
+  upload: { id: string; jobId: string; files: readonly RecordedFile[] },
 ): Promise<boolean> {
   const bytes = upload.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const rows = await tx.execute(sql`
@@ -319,24 +327,33 @@ export async function takeExpiredUploads(
   return rows.map((row) => ({ ...row, state: 'aborting', reservedBytes: Number(row.reservedBytes) }));
 }
 
-/** Sessions of a folder whose staged files may still be needed; their ordinals are below `ordinalsEnd`. */
-export async function listOpenUploads(
-  db: Executor,
-  folderId: string,
-): Promise<{ id: string; ordinalsEnd: number }[]> {
-  const rows = await db.execute<{ id: string; ordinalsEnd: number }>(sql`
-    SELECT uploads.id, greatest(reserved_files, coalesce(max(ordinal) + 1, 0)) AS "ordinalsEnd"
-    FROM uploads LEFT JOIN upload_files ON upload_id = uploads.id
-    WHERE folder_id = ${folderId} AND state IN ('receiving', 'staged', 'aborting')
-    GROUP BY uploads.id`);
-  return [...rows];
+/** Names in a folder's staging that belong to open sessions. */
+export async function listOwnedStageIds(db: Executor, folderId: string): Promise<Set<string>> {
+  const rows = await db.execute<{
+    id: string;
+    ordinalsEnd: number;
+    segments: readonly UploadSegment[] | null;
+  }>(sql`
+    SELECT uploads.id, segments, greatest(reserved_files, ordinals, (
+        SELECT coalesce(max(ordinal) + 1, 0) FROM upload_files WHERE upload_files.upload_id = uploads.id
+      )) AS "ordinalsEnd"
+    FROM uploads LEFT JOIN resumable_uploads ON resumable_uploads.upload_id = uploads.id
+    WHERE folder_id = ${folderId} AND state IN ('receiving', 'staged', 'aborting')`);
+  const owned = new Set<string>();
+  for (const { id, ordinalsEnd, segments } of rows) {
+    for (let ordinal = 0; ordinal < ordinalsEnd; ordinal += 1) owned.add(stageIdOf(id, ordinal));
+    // Joined from parts, segments bear the names of sessions that have ended.
+    for (const segment of segments ?? []) owned.add(stageIdOf(segment.uploadId, segment.ordinal));
+  }
+  return owned;
 }
 
 /**
  * Whether room for `amount` may come free: `hopeless` when it would not fit although the trash that is being purged and all
  * reservations of others were given back; `coming` while a purge or another upload that yields is about to give some
  * back; else `none`. An upload yields when it is being aborted, or is younger: the younger always yields, so that uploads
- * that wait for each other do not all give up. Indexes `uploads_folder_open_idx` and `jobs_folder_open_idx`.
+ * that wait for each other do not all give up. A resumable one holds what it has until it expires. Indexes
+ * `uploads_folder_open_idx` and `jobs_folder_open_idx`.
  */
 export async function findComingRoom(
   db: Executor,
@@ -360,7 +377,8 @@ export async function findComingRoom(
       purge.running OR EXISTS (
         SELECT 1 FROM uploads
         WHERE folder_id = folders.id AND uploads.id <> ${upload.id} AND lease_until > now()
-          AND (uploads.state = 'aborting' OR (uploads.state = 'receiving' AND uploads.id > ${upload.id}))
+          AND (uploads.state = 'aborting' OR (uploads.state = 'receiving' AND uploads.id > ${upload.id}
+            AND NOT EXISTS (SELECT 1 FROM resumable_uploads WHERE upload_id = uploads.id)))
       ) AS coming
     FROM folders, own, purge
     WHERE folders.id = ${upload.folderId} AND folders.state = 'active'`);

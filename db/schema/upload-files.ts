@@ -3,7 +3,8 @@ import { uploads } from './uploads.ts';
 
 /**
  * The files of an upload session, known once they are staged and synced; the staged name follows from session and
- * ordinal. `replaced_*` is what the target held, noted once under the path claim before the rename; `null` until then.
+ * ordinal. Digests and inode are missing (`null`, empty) until the commit has joined and read what came in pieces.
+ * `replaced_*` is what the target held, noted once under the path claim before the rename; `null` until then.
  */
 export const uploadFiles = pgTable(
   'upload_files',
@@ -14,8 +15,8 @@ export const uploadFiles = pgTable(
     ordinal: integer('ordinal').notNull(),
     path: text('path').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
-    sha256: text('sha256').notNull(),
-    crc32: bigint('crc32', { mode: 'number' }).notNull(),
+    sha256: text('sha256'),
+    crc32: bigint('crc32', { mode: 'number' }),
     inode: text('inode').notNull(),
     /** Inode, size and modification time once synced; what the checksum is noted for at the end. */
     version: text('version'),

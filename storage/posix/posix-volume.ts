@@ -19,6 +19,7 @@ import { sealTrash } from './seal-trash.ts';
 import { selfTest } from './self-test.ts';
 import { createSortedCache, listSortedEntries, type SortedCache } from './sorted-listing.ts';
 import { commitStage, createStage, discardStage, listStages, statStage, syncStage } from './stage.ts';
+import { appendStage, copyStage, cutStage, openStage } from './stage-parts.ts';
 import { listShelved } from './stored-names.ts';
 import { modes, openFlags, syscalls } from './syscalls.ts';
 import { createTrash, listTrash, restoreTrash, statTrash, trashEntry } from './trash.ts';
@@ -76,6 +77,17 @@ function stageOperations(
     statStage: (folderId, stageId) => coded(() => statStage(root, folderId, stageId)),
     listStages: (folderId) => coded(() => listStages(root, folderId)),
     commitStage: (folderId, stageId, path) => coded(() => commitStage(root, folderId, stageId, path)),
+  };
+}
+
+function stagePartOperations(
+  root: VolumeRoot,
+): Pick<Volume, 'appendStage' | 'openStage' | 'cutStage' | 'copyStage'> {
+  return {
+    appendStage: (folderId, place) => coded(() => appendStage(root, folderId, place)),
+    openStage: (folderId, stageId) => coded(() => openStage(root, folderId, stageId)),
+    cutStage: (folderId, place) => coded(() => cutStage(root, folderId, place)),
+    copyStage: (folderId, copy) => coded(() => copyStage(root, folderId, copy)),
   };
 }
 
@@ -193,6 +205,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     capacity: () => coded(() => capacityOf(root)),
     ...folderOperations(root),
     ...stageOperations(root),
+    ...stagePartOperations(root),
     ...entryOperations(root, readers, sorted),
     ...copyOperations(root),
     ...trashOperations(root),

@@ -44,6 +44,10 @@ export const openFlags = {
   sync: O_RDONLY | O_DIRECTORY,
   /** A new file, which must not exist yet in any form. */
   create: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+  /** To go on writing to a file of ours; never in `data`, where a container may have put something else. */
+  write: O_WRONLY | O_NOFOLLOW,
+  /** As `write`, making the file when it is missing. */
+  writeOrCreate: O_WRONLY | O_CREAT | O_NOFOLLOW,
 } as const;
 
 /** Permission bits of what the service makes, before the process's umask. */

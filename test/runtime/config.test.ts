@@ -32,6 +32,7 @@ describe('readConfig', () => {
       isDashboardReadOnly: false,
       allowsPlainSecrets: false,
       trustedProxies: [],
+      publicUrl: undefined,
       logLevel: 'info',
     });
     expect([...config.volumes]).toEqual([['local', resolve('data/volumes/local')]]);

@@ -5,6 +5,7 @@ import { describeEntries } from './contract/entries.ts';
 import { describeFolders } from './contract/folders.ts';
 import { describeListing } from './contract/listing.ts';
 import { describeSortedListing } from './contract/sorted-listing.ts';
+import { describeStageParts } from './contract/stage-parts.ts';
 import { describeStaging } from './contract/staging.ts';
 import { describeTrash } from './contract/trash.ts';
 import { describeWalking } from './contract/walking.ts';
@@ -27,6 +28,7 @@ export function describeVolumeContract(name: string, open: OpenTestVolume): void
     });
     describe('folders', () => describeFolders(test));
     describe('staging', () => describeStaging(test));
+    describe('staging in parts', () => describeStageParts(test));
     describe('entries', () => describeEntries(test));
     describe('listing', () => describeListing(test));
     describe('sorted listing', () => describeSortedListing(test));

@@ -19,18 +19,24 @@ describe('createPeerReader', () => {
     expect(read(requestFrom('198.51.100.1', forwarded))).toEqual({
       address: '198.51.100.1',
       isConfidential: false,
+      scheme: 'http',
     });
   });
 
   it('takes the nearest address that is no proxy of ours', () => {
     const headers = { 'x-forwarded-for': '127.0.0.1, 203.0.113.9, 10.1.1.1', 'x-forwarded-proto': 'http' };
-    expect(read(requestFrom('10.2.2.2', headers))).toEqual({ address: '203.0.113.9', isConfidential: false });
+    expect(read(requestFrom('10.2.2.2', headers))).toEqual({
+      address: '203.0.113.9',
+      isConfidential: false,
+      scheme: 'http',
+    });
   });
 
   it('takes TLS up to a trusted proxy for confidential', () => {
     expect(read(requestFrom('10.2.2.2', forwarded))).toEqual({
       address: '203.0.113.9',
       isConfidential: true,
+      scheme: 'https',
     });
     const spoofed = { ...forwarded, 'x-forwarded-proto': 'https, http' };
     expect(read(requestFrom('10.2.2.2', spoofed)).isConfidential).toBe(false);

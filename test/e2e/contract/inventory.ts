@@ -19,6 +19,29 @@ const documentedRoutes = [
   'PUT /folders/:name/files/*',
   'DELETE /folders/:name/files/*',
   'POST /folders/:name/upload',
+  'OPTIONS /uploads',
+  'OPTIONS /uploads/:id',
+  'POST /uploads',
+  'HEAD /uploads/:id',
+  'PATCH /uploads/:id',
+  'DELETE /uploads/:id',
+  'POST /folders/:name/request-upload',
+  'POST /folders/:name/create_upload_session',
+  'OPTIONS /upload',
+  'HEAD /upload',
+  'PATCH /upload',
+  'OPTIONS /folders/_/tus/upload/:token',
+  'HEAD /folders/_/tus/upload/:token',
+  'PATCH /folders/_/tus/upload/:token',
+  'POST /folders/:name/request-download',
+  'POST /folders/:name/request_download',
+  'POST /folders/:name/request-download-archive',
+  'GET /download',
+  'HEAD /download',
+  'GET /folders/_/download_with_token',
+  'HEAD /folders/_/download_with_token',
+  'GET /download-archive',
+  'HEAD /download-archive',
   'POST /folders/:name/mkdir',
   'GET /folders/:name/download',
   'DELETE /folders/:name/delete_files',
@@ -57,7 +80,7 @@ const documentedRoutes = [
   'DELETE /jobs/:id',
 ] as const;
 
-const literalSecond = new Set(['create', 'invitations']);
+const literalSecond = new Set(['_', 'create', 'invitations']);
 
 /** Keeps a request for the inventory, without its query. */
 export function noteRequest(requests: Set<string>, method: string, path: string): void {

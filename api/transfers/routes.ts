@@ -1,0 +1,215 @@
+import { z } from 'zod';
+import { sendDownload } from '../downloads/send-download.ts';
+import { sendKnownZip } from '../downloads/send-known-zip.ts';
+import { contentHeaders, sendFile } from '../http/send-file.ts';
+import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { headReply, optionsReply, patchReply, replyOnceCommitted } from '../tus/answers.ts';
+import type { DigestCache } from '../tus/digests.ts';
+import { tusHeaders } from '../tus/headers.ts';
+import { receiveBytes } from '../tus/receive.ts';
+import {
+  openOnlyFile,
+  requestDownload,
+  requestUpload,
+  selectByToken,
+  type TokenRequest,
+  type TokenSelection,
+  uploadOfToken,
+} from './operations.ts';
+import {
+  archiveTokenInput,
+  downloadInput,
+  downloadTokenInput,
+  tokenInput,
+  uploadTokenInput,
+} from './schemas.ts';
+
+function tokenRequest(request: ApiRequest<unknown>): TokenRequest {
+  return { userId: request.principal.userId, nameOrId: request.params.name ?? '' };
+}
+
+function issued(body: Readonly<Record<string, string>>): Reply {
+  return { status: 200, body };
+}
+
+/** Gives out an upload token. A file of no bytes is made before the answer, since clients never send anything for one. */
+async function giveUploadToken(
+  request: ApiRequest<z.infer<typeof uploadTokenInput>>,
+  digests: DigestCache,
+  answer: (token: string) => Reply,
+): Promise<Reply> {
+  const { services, incoming, signal, acceptBody, verifyBody, input } = request;
+  const { token, upload } = await requestUpload(services, {
+    ...tokenRequest(request),
+    path: input.path,
+    sizeBytes: input.size,
+  });
+  if (input.size > 0) return answer(token);
+  const bytes = { incoming, signal, acceptBody, verifyBody, offsetBytes: 0, hasBytes: false };
+  const { jobId } = await receiveBytes(services, digests, upload, bytes);
+  if (jobId !== null) await replyOnceCommitted(request, jobId, { status: 200, headers: {} });
+  return answer(token);
+}
+
+/** Sends a zip of what a token is for; its head tells the length when that is known before. */
+async function sendTokenArchive(
+  request: ApiRequest<unknown>,
+  { selection }: TokenSelection,
+): Promise<'sent'> {
+  const { services, profile, incoming, outgoing } = request;
+  if (incoming.method !== 'HEAD')
+    return sendDownload(request, selection, { format: 'zip', profile, services });
+  const fileName = selection.saveAs ?? `${selection.entries[0]?.path.at(-1) ?? selection.folder.name}.zip`;
+  if ((await sendKnownZip(services, request, selection, fileName)) === 'sent') return 'sent';
+  outgoing.writeHead(200, contentHeaders({ contentType: 'application/zip', fileName })).end();
+  return 'sent';
+}
+
+async function download(request: ApiRequest<z.infer<typeof downloadInput>>): Promise<Reply> {
+  const { services, input } = request;
+  const found = await selectByToken(services, input.token, 'download');
+  const [entry] = found.selection.entries;
+  const isArchive = found.token.isArchive || input.archive === true;
+  if (isArchive && entry?.stat.kind === 'directory') return sendTokenArchive(request, found);
+  return sendFile(request, {
+    file: await openOnlyFile(found),
+    fileName: entry?.path.at(-1) ?? '',
+    contentType: 'application/octet-stream',
+    mayRead: found.selection.mayRead,
+  });
+}
+
+/** Giving out tokens: by who is signed in, for what they may do themselves. */
+function issuingRoutes(digests: DigestCache): readonly Route[] {
+  const upload = {
+    method: 'POST',
+    access: 'user',
+    right: 'write',
+    body: 'json',
+    input: uploadTokenInput,
+  } as const;
+  const read = { method: 'POST', access: 'user', right: 'read', body: 'json' } as const;
+  const requestOne = (request: ApiRequest<z.infer<typeof downloadTokenInput>>): Promise<string> =>
+    requestDownload(request.services, {
+      ...tokenRequest(request),
+      verb: 'download',
+      paths: [request.input.path],
+      isArchive: request.input.isArchive,
+      fileName: null,
+    });
+  return [
+    defineRoute({
+      ...upload,
+      path: '/folders/:name/request-upload',
+      handle: (request) =>
+        giveUploadToken(request, digests, (token) => issued({ token, url: `${request.baseUrl}/upload` })),
+    }),
+    defineRoute({
+      ...upload,
+      path: '/folders/:name/create_upload_session',
+      handle: (request) => giveUploadToken(request, digests, (token) => issued({ token })),
+    }),
+    defineRoute({
+      ...read,
+      path: '/folders/:name/request-download',
+      input: downloadTokenInput,
+      handle: async (request) =>
+        issued({ token: await requestOne(request), url: `${request.baseUrl}/download` }),
+    }),
+    defineRoute({
+      ...read,
+      path: '/folders/:name/request_download',
+      input: downloadTokenInput,
+      handle: async (request) => issued({ token: await requestOne(request) }),
+    }),
+    defineRoute({
+      ...read,
+      path: '/folders/:name/request-download-archive',
+      input: archiveTokenInput,
+      handle: async (request) => {
+        const token = await requestDownload(request.services, {
+          ...tokenRequest(request),
+          verb: 'archive',
+          paths: request.input.files,
+          isArchive: true,
+          fileName: request.input.filename ?? null,
+        });
+        return issued({ token, url: `${request.baseUrl}/download-archive` });
+      },
+    }),
+  ];
+}
+
+/** Sending bytes by token: tus without creation. `tokenOf` finds the token in a request. */
+function receivingRoutes<Input>(
+  digests: DigestCache,
+  place: {
+    readonly path: string;
+    readonly input: z.ZodType<Input>;
+    readonly tokenOf: (request: ApiRequest<Input>) => string;
+  },
+): readonly Route[] {
+  const { path, input, tokenOf } = place;
+  const common = { path, access: 'public', right: null, body: 'stream', headers: tusHeaders } as const;
+  const accessOf = (request: ApiRequest<Input>) => uploadOfToken(request.services, tokenOf(request));
+  return [
+    defineRoute({
+      ...common,
+      method: 'OPTIONS',
+      input: z.object({}),
+      handle: async () => optionsReply(false),
+    }),
+    defineRoute({
+      ...common,
+      input,
+      method: 'HEAD',
+      handle: async (request) => headReply(request, await accessOf(request)),
+    }),
+    defineRoute({
+      ...common,
+      input,
+      method: 'PATCH',
+      holdsContinue: true,
+      isTransfer: true,
+      handle: async (request) => patchReply(request, digests, await accessOf(request)),
+    }),
+  ];
+}
+
+function sendingRoutes(): readonly Route[] {
+  const common = { access: 'public', right: null, body: 'json', isTransfer: true } as const;
+  return (['GET', 'HEAD'] as const).flatMap((method) => [
+    ...['/download', '/folders/_/download_with_token'].map((path) =>
+      defineRoute({ ...common, method, path, input: downloadInput, handle: download }),
+    ),
+    defineRoute({
+      ...common,
+      method,
+      path: '/download-archive',
+      input: tokenInput,
+      handle: async (request) =>
+        sendTokenArchive(request, await selectByToken(request.services, request.input.token, 'archive')),
+    }),
+  ]);
+}
+
+/**
+ * Transfers by token, as published clients make them: somebody who is signed in asks for a token, and whoever bears it
+ * sends or fetches exactly that. `digests` is shared by all routes that receive bytes.
+ */
+export function transferRoutes(digests: DigestCache): readonly Route[] {
+  return [
+    ...issuingRoutes(digests),
+    ...receivingRoutes(digests, {
+      path: '/upload',
+      input: tokenInput,
+      tokenOf: ({ input }) => input.token,
+    }),
+    ...receivingRoutes(digests, {
+      path: '/folders/_/tus/upload/:token',
+      input: z.object({}),
+      tokenOf: ({ params }) => params.token ?? '',
+    }),
+    ...sendingRoutes(),
+  ];
+}

@@ -1,0 +1,324 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  type ResumableUpload,
+  recordUploadProgress,
+  releaseUploadWriter,
+  takeUploadOrdinal,
+  type UploadWriter,
+} from '../../db/queries/resumable-uploads.ts';
+import { growUpload, type RecordedFile } from '../../db/queries/uploads.ts';
+import { domainError, isDomainError } from '../../domain/errors.ts';
+import { reservationStepBytes } from '../../domain/quota.ts';
+import { stageIdOf, type UploadSegment } from '../../domain/upload-session.ts';
+import type { StageAppender, StagedContent, Volume } from '../../storage/volume.ts';
+import { folderVolume } from '../authorize.ts';
+import { failBody } from '../http/body-failure.ts';
+import { guardRate } from '../http/rate-guard.ts';
+import type { Services } from '../services.ts';
+import { commitLater } from '../uploads/commit-later.ts';
+import { quotaExceeded } from '../uploads/reservation.ts';
+import { type ChecksumCheck, openChecksum } from './checksum.ts';
+import type { DigestCache, RunningDigest } from './digests.ts';
+import { claimWriter, holdUpload, uploadNotFound, type WriterHold } from './writer-claim.ts';
+
+/** What a crash in the middle of a request loses at most: so much is synced and recorded while the body still arrives. */
+const checkpointBytes = 32 * 1024 ** 2;
+
+/** A request that brings bytes. */
+export interface IncomingBytes {
+  readonly incoming: IncomingMessage;
+  readonly signal: AbortSignal;
+  /** Tells a client that waits for it to send the body. */
+  readonly acceptBody: () => void;
+  /** Compares the body, once it has ended, with the digest that was signed, if one was. @throws digest_mismatch */
+  readonly verifyBody: () => Promise<void>;
+  readonly offsetBytes: number;
+  /** False for one that only asks for the end of an empty upload. */
+  readonly hasBytes: boolean;
+}
+
+/** Where an upload stands; `jobId` is set once its last byte was recorded. */
+export interface ReceivedBytes {
+  readonly offsetBytes: number;
+  readonly jobId: string | null;
+}
+
+/** A writer at work. */
+interface Reception {
+  readonly services: Services;
+  readonly digests: DigestCache;
+  readonly volume: Volume;
+  readonly upload: ResumableUpload;
+  readonly writer: UploadWriter;
+  readonly appender: StageAppender;
+  readonly hold: WriterHold;
+  readonly startBytes: number;
+  readonly checksum: ChecksumCheck | undefined;
+  /** The request says what its bytes are; none counts before they are seen to be that. */
+  readonly isChecked: boolean;
+  readonly digest: RunningDigest | undefined;
+  /** To come back to when the checksum turns out wrong. */
+  readonly digestBefore: RunningDigest | undefined;
+  /** Offset of the last byte accepted, and of the last one recorded. */
+  acceptedTo: number;
+  recordedTo: number;
+  reservedBytes: number;
+  /** Whether it is us who are slow, not the client. */
+  isBusy: boolean;
+}
+
+function segmentsOf(reception: Reception): readonly UploadSegment[] {
+  const { writer, startBytes, acceptedTo } = reception;
+  const last = writer.segments.at(-1);
+  const earlier = writer.segments.slice(0, -1).filter(({ bytes }) => bytes > 0);
+  return last === undefined ? [] : [...earlier, { ...last, bytes: last.bytes + acceptedTo - startBytes }];
+}
+
+async function lost(reception: Reception): Promise<never> {
+  throw await reception.hold.reason();
+}
+
+/** Makes room for `toBytes` in all. @throws quota_exceeded, upload_gone */
+async function takeRoom(reception: Reception, toBytes: number): Promise<void> {
+  const missing = toBytes - reception.reservedBytes;
+  if (missing <= 0) return;
+  const { services, upload } = reception;
+  for (const bytes of [Math.max(missing, reservationStepBytes), missing]) {
+    const outcome = await growUpload(services.db, { id: upload.id, amount: { bytes, files: 0 } });
+    if (outcome === 'gone') await lost(reception);
+    if (outcome === 'granted') {
+      reception.reservedBytes += bytes;
+      return;
+    }
+  }
+  throw await quotaExceeded(services.db, upload.folderId, { bytes: missing, files: 0 });
+}
+
+async function checkpoint(reception: Reception): Promise<void> {
+  await reception.appender.sync();
+  const { services, upload, writer, acceptedTo } = reception;
+  const progress = { id: upload.id, fence: writer.fence, offsetBytes: acceptedTo };
+  const segments = segmentsOf(reception);
+  if (!(await recordUploadProgress(services.db, { ...progress, segments, isLast: false }))) {
+    await lost(reception);
+  }
+  reception.recordedTo = acceptedTo;
+}
+
+/** A file that came in one piece from its beginning is ready; anything else the commit joins and reads. */
+function stagedFile(
+  reception: Reception,
+  { inode, version }: Pick<StagedContent, 'inode' | 'version'>,
+): Omit<RecordedFile, 'ordinal'> & { ordinal?: number } {
+  const { upload, digest, acceptedTo } = reception;
+  const [only, ...others] = segmentsOf(reception);
+  const file = { path: upload.path, sizeBytes: acceptedTo, sha256: null, crc32: null, inode };
+  if (only === undefined || others.length > 0) return file;
+  const content = digest === undefined ? {} : { ...digest.finish(), version };
+  return { ...file, ...content, ordinal: only.ordinal };
+}
+
+/** Ends the claim with all that was accepted, and the upload with it when that was the last byte. */
+async function conclude(reception: Reception): Promise<string | null> {
+  const { services, upload, writer, appender, acceptedTo, digest, digests } = reception;
+  reception.isBusy = true;
+  const synced = await appender.sync();
+  await appender.close();
+  const segments = segmentsOf(reception);
+  const progress = {
+    id: upload.id,
+    fence: writer.fence,
+    offsetBytes: acceptedTo,
+    segments,
+    isLast: true,
+  };
+  if (upload.shape === 'whole' && writer.lengthBytes === acceptedTo) {
+    const file = stagedFile(reception, synced);
+    return commitLater(services, {
+      id: upload.id,
+      folder: { id: upload.folderId, volume: upload.volume },
+      userId: upload.actorId,
+      files: async (tx) => {
+        if (!(await recordUploadProgress(tx, progress))) await lost(reception);
+        return [{ ...file, ordinal: file.ordinal ?? (await takeUploadOrdinal(tx, upload.id)) }];
+      },
+    });
+  }
+  if (!(await recordUploadProgress(services.db, progress))) await lost(reception);
+  reception.recordedTo = acceptedTo;
+  if (digest !== undefined) digests.keep(upload.id, acceptedTo, digest);
+  return null;
+}
+
+async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
+  const { writer, checksum, digest, appender } = reception;
+  reception.isBusy = true;
+  const to = reception.acceptedTo + chunk.byteLength;
+  if (writer.lengthBytes !== null && to > writer.lengthBytes) {
+    throw domainError('body_too_large', `The upload has ${writer.lengthBytes} bytes; more were sent.`);
+  }
+  await takeRoom(reception, to);
+  digest?.update(chunk);
+  checksum?.update(chunk);
+  await appender.write(chunk);
+  reception.acceptedTo = to;
+  // Bytes that may turn out wrong are not recorded, nor is the end but with the job that follows from it.
+  const isDue = to - reception.recordedTo >= checkpointBytes && to !== writer.lengthBytes;
+  if (isDue && !reception.isChecked) await checkpoint(reception);
+  reception.isBusy = false;
+}
+
+/** Reads the body to its end. @throws upload_aborted when it ends early, and what accepting throws */
+async function readBody(reception: Reception, { incoming, verifyBody }: IncomingBytes): Promise<void> {
+  const stopGuard = guardRate({
+    bytesMoved: () => incoming.socket.bytesRead,
+    isPeerDue: () => !reception.isBusy && !incoming.complete,
+    onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
+  });
+  // A refusal leaves the rest of the body unread, not the connection closed: its answer has to get through.
+  const chunks = incoming.iterator({ destroyOnReturn: false });
+  try {
+    for await (const chunk of chunks) await accept(reception, chunk);
+  } catch (error) {
+    if (reception.hold.isLost) await lost(reception);
+    if (incoming.errored === null && !incoming.destroyed) throw error;
+    if (isDomainError(error)) throw error;
+    throw domainError('upload_aborted', 'The connection closed before the body was complete.', {
+      cause: error,
+    });
+  } finally {
+    stopGuard();
+  }
+  reception.checksum?.verify();
+  await verifyBody();
+}
+
+/** Refusals after which the bytes that came before are as good as any. */
+function keepsBytes(reception: Reception, error: unknown): boolean {
+  if (reception.isChecked || reception.hold.isLost) return false;
+  return (['upload_aborted', 'quota_exceeded', 'request_timeout'] as const).some((code) =>
+    isDomainError(error, code),
+  );
+}
+
+/**
+ * Gives the upload back after a refusal, with the bytes that are good. The rest stays in the file until the next writer
+ * cuts it off. What fails here the lapse of the lease makes good.
+ */
+async function giveBack(reception: Reception, error: unknown): Promise<void> {
+  const { services, digests, upload, writer, appender } = reception;
+  try {
+    if (keepsBytes(reception, error)) {
+      await conclude(reception);
+      return;
+    }
+    await appender.close();
+    // After a failed write the kernel may have dropped more than it says: what follows goes to a file of its own.
+    const isFaulty = isDomainError(error, 'volume_unavailable') || isDomainError(error, 'volume_full');
+    await releaseUploadWriter(services.db, { id: upload.id, fence: writer.fence, isClosed: !isFaulty });
+    const { digestBefore, startBytes } = reception;
+    if (digestBefore !== undefined) digests.keep(upload.id, startBytes, digestBefore);
+  } catch {
+    // The refusal that led here matters more to the caller.
+    await appender.close().catch(() => undefined);
+  }
+}
+
+/** Frees what a writer that never ended left behind its recorded bytes. Only room is lost when this fails. */
+async function trimAbandoned(volume: Volume, folderId: string, segments: readonly UploadSegment[]) {
+  const [abandoned, last] = segments.slice(-2);
+  if (abandoned === undefined || last === undefined || last.bytes > 0) return;
+  const stageId = stageIdOf(abandoned.uploadId, abandoned.ordinal);
+  try {
+    if (abandoned.bytes === 0) await volume.discardStage(folderId, stageId);
+    else await volume.cutStage(folderId, { stageId, positionBytes: abandoned.bytes });
+  } catch {
+    // The commit drops it with the rest.
+  }
+}
+
+async function openReception(
+  services: Services,
+  digests: DigestCache,
+  upload: ResumableUpload,
+  request: IncomingBytes,
+): Promise<Reception> {
+  const checksum = openChecksum(request.incoming);
+  const isSigned = request.incoming.headers['x-vfolder-content-sha256'] !== undefined;
+  const isChecked = checksum !== undefined || isSigned;
+  const volume = folderVolume(services, upload);
+  const owner = { id: upload.id, userId: upload.actorId };
+  const writer = await claimWriter(services, owner, request);
+  const last = writer.segments.at(-1);
+  try {
+    if (last === undefined) throw new Error('A claimed upload has a segment to write to.');
+    await trimAbandoned(volume, upload.folderId, writer.segments);
+    const place = { stageId: stageIdOf(last.uploadId, last.ordinal), positionBytes: last.bytes };
+    const appender = await volume.appendStage(upload.folderId, place);
+    const digest = digests.take(upload.id, request.offsetBytes);
+    const { socket } = request.incoming;
+    let ticks = 0;
+    const reception: Reception = {
+      services,
+      digests,
+      volume,
+      upload,
+      writer,
+      appender,
+      checksum,
+      isChecked,
+      digest,
+      digestBefore: isChecked ? digest?.copy() : undefined,
+      startBytes: request.offsetBytes,
+      acceptedTo: request.offsetBytes,
+      recordedTo: request.offsetBytes,
+      reservedBytes: writer.reservedBytes,
+      isBusy: true,
+      hold: holdUpload(
+        services,
+        { ...owner, fence: writer.fence },
+        {
+          activity: () => {
+            if (reception.isBusy) ticks += 1;
+            return socket.bytesRead + ticks;
+          },
+          onLost: () =>
+            failBody(request.incoming, domainError('upload_locked', 'The upload was taken over.')),
+        },
+      ),
+    };
+    return reception;
+  } catch (error) {
+    await releaseUploadWriter(services.db, { id: upload.id, fence: writer.fence, isClosed: true });
+    // The folder's directories go away under an upload when the folder is deleted meanwhile.
+    throw isDomainError(error, 'entry_not_found') ? uploadNotFound() : error;
+  }
+}
+
+/**
+ * Receives bytes at an offset. Only what is synced is recorded, and only while nobody else has taken over; a broken
+ * connection keeps what arrived. No connection to the database is held while the body comes.
+ * @throws upload_offset_mismatch, upload_locked, upload_gone, not_found, checksum_mismatch, body_too_large, quota_exceeded,
+ *   upload_aborted, volume_full, volume_unavailable
+ */
+export async function receiveBytes(
+  services: Services,
+  digests: DigestCache,
+  upload: ResumableUpload,
+  request: IncomingBytes,
+): Promise<ReceivedBytes> {
+  const reception = await openReception(services, digests, upload, request);
+  try {
+    if (reception.writer.lengthBytes !== null) await takeRoom(reception, reception.writer.lengthBytes);
+    reception.isBusy = false;
+    request.acceptBody();
+    if (request.hasBytes) await readBody(reception, request);
+    const jobId = await conclude(reception);
+    return { offsetBytes: reception.acceptedTo, jobId };
+  } catch (error) {
+    await giveBack(reception, error);
+    throw error;
+  } finally {
+    reception.hold.end();
+  }
+}
