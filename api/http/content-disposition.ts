@@ -1,7 +1,10 @@
 /** Characters that may stand unquoted-encoded in an extended parameter value (RFC 8187 §3.2.1, attr-char). */
 const attributeCharacter = /[A-Za-z0-9!#$&+.^_`|~-]/;
-/** What every recipient reads the same way inside a quoted string; percent signs are decoded by some browsers. */
-const plain = /^[A-Za-z0-9 !#$&'()+,.;=@[\]^_`{}~-]*$/;
+/**
+ * What every recipient reads the same way inside a quoted string: some browsers decode percent signs, and old versions
+ * of aiohttp end the parameter at a semicolon.
+ */
+const plain = /^[A-Za-z0-9 !#$&'()+,.=@[\]^_`{}~-]*$/;
 
 function encodeExtended(value: string): string {
   let encoded = '';
