@@ -12,6 +12,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   metadata: async () => (await import('./suites/metadata.ts')).measureMetadata,
   'small-files': async () => (await import('./suites/small-files.ts')).measureSmallFiles,
   archives: async () => (await import('./suites/archives.ts')).measureArchives,
+  trees: async () => (await import('./suites/trees.ts')).measureTrees,
   transfers: async () => (await import('./suites/transfers.ts')).measureTransfers,
 };
 

@@ -17,8 +17,11 @@ export interface HeldNames {
   fill(): void;
   /** Whether the directory may have more names. */
   hasMore(): boolean;
-  /** Half of what is held, if it is enough for the demand; those that would come last. */
-  split(demand: Demand): TreePart['names'];
+  /**
+   * Half of what is held, if it is enough for the demand; those that would come last. The `last` directory is given only
+   * by who has something else left: two who pass on a chain of directories, one by one, only wait for each other.
+   */
+  split(demand: Demand, last: 'keep' | 'give'): TreePart['names'];
   /** Stops reading. */
   close(): void;
 }
@@ -53,9 +56,10 @@ export function holdNames(
       }
     },
     hasMore: () => !isAtEnd,
-    split(demand) {
+    split(demand, last) {
       const least = demand === 'at_once' ? waitedFor : worthwhile;
-      if (directories.length >= least.directories) {
+      const isLast = last === 'keep' && directories.length === 1 && files.length === 0;
+      if (directories.length >= least.directories && !isLast) {
         return { files: [], directories: directories.splice(0, Math.ceil(directories.length / 2)) };
       }
       if (files.length < least.files) return null;

@@ -60,12 +60,18 @@ function countSome(work: Work, directory: Directory, device: number, held: HeldN
   }
 }
 
+/** Who has nothing else keeps one of two: see {@link HeldNames.split}. */
+function leastAtOnce(isBusy: boolean): number {
+  return isBusy ? 1 : 2;
+}
+
 /** Gives away what was asked for: directories from the highest level, else what is held of the present one. */
 function share(measure: Measure, held: HeldNames): void {
   const { work, levels, below } = measure;
   const demand = work.demand();
   if (demand === 'none') return;
-  const minimum = demand === 'at_once' ? 1 : worthwhileDirectories;
+  const isBusy = held.files.length + held.directories.length > 0;
+  const minimum = demand === 'at_once' ? leastAtOnce(isBusy) : worthwhileDirectories;
   const split = levels.split({ minimum, depthMax: partDepthMax - measure.path.length });
   if (split !== null) {
     work.give({
@@ -76,7 +82,7 @@ function share(measure: Measure, held: HeldNames): void {
   }
   if (measure.path.length + below.length > partDepthMax) return;
   held.fill();
-  const names = held.split(demand);
+  const names = held.split(demand, 'keep');
   if (names !== null) work.give({ path: [...measure.path, ...below], names });
 }
 

@@ -103,9 +103,11 @@ function removeSome({ work }: Purge, level: Level): void {
 function share({ work, flat, levels }: Purge): void {
   const demand = work.demand();
   if (demand === 'none') return;
-  for (const { path, held } of [flat, ...levels]) {
+  const present = levels.at(-1);
+  for (const level of [flat, ...levels]) {
+    const { path, held } = level;
     held.fill();
-    const names = held.split(demand);
+    const names = held.split(demand, level === present ? 'keep' : 'give');
     if (names === null) continue;
     work.give({ path, names });
     return;

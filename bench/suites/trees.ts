@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEntryPath } from '../../domain/entry-path.ts';
+import { folderComponents } from '../../storage/posix/layout.ts';
+import { openPosixVolume, type PosixVolume } from '../../storage/posix/posix-volume.ts';
+import { type BenchRow, interleave, median, toRow } from '../row.ts';
+import type { BenchContext } from '../suite.ts';
+import { runShell } from '../tools.ts';
+
+/** A tree, how it is made, and the most that our time may be of each peer's. */
+interface Shape {
+  readonly name: string;
+  readonly make: (path: string) => void;
+  readonly purgeMax: number;
+  readonly measureMax: number;
+}
+
+interface Ground {
+  readonly volume: PosixVolume;
+  readonly volumeRoot: string;
+  readonly rounds: number;
+}
+
+function touch(path: string): void {
+  closeSync(openSync(path, 'w'));
+}
+
+function makeFlat(path: string, files: number): void {
+  mkdirSync(path);
+  for (let index = 0; index < files; index += 1) touch(join(path, `file-${index}.txt`));
+}
+
+function makeWide(path: string, files: number): void {
+  mkdirSync(path);
+  for (let index = 0; index < files / 100; index += 1) makeFlat(join(path, `directory-${index}`), 100);
+}
+
+function makeDeep(path: string, files: number): void {
+  const depth = 200;
+  mkdirSync(path);
+  for (let chain = 0; chain < files / depth; chain += 1) {
+    let end = join(path, `chain-${chain}`);
+    for (let level = 0; level < depth; level += 1) {
+      mkdirSync(end);
+      touch(join(end, 'file'));
+      end = join(end, 'd');
+    }
+  }
+}
+
+function shapesOf(files: number): readonly Shape[] {
+  return [
+    { name: 'wide', make: (path) => makeWide(path, files), purgeMax: 0.7, measureMax: 0.95 },
+    { name: 'flat', make: (path) => makeFlat(path, files), purgeMax: 0.7, measureMax: 1.3 },
+    { name: 'deep', make: (path) => makeDeep(path, files / 10), purgeMax: 1.3, measureMax: 1.5 },
+  ];
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+async function makeFolder({ volume, volumeRoot }: Ground): Promise<{ folderId: string; data: string }> {
+  const folderId = randomUUID();
+  await volume.createFolder(folderId);
+  return { folderId, data: join(volumeRoot, 'f', ...folderComponents(folderId), 'data') };
+}
+
+function ratio(own: readonly number[], theirs: readonly number[]) {
+  const [ours, peer] = [median(own), median(theirs)];
+  return { measured: ours / peer, unit: '×', note: `${ours.toFixed(0)} ms, ${peer.toFixed(0)} ms` };
+}
+
+async function measureShape(ground: Ground, shape: Shape, label: string): Promise<BenchRow> {
+  const { folderId, data } = await makeFolder(ground);
+  shape.make(join(data, 'tree'));
+  const results = await interleave(
+    new Map([
+      ['own', () => timed(() => ground.volume.measure(folderId))],
+      ['du', async () => runShell('du -sb . > /dev/null', data)],
+    ]),
+    ground.rounds,
+  );
+  await ground.volume.purgeFolder(folderId);
+  const work = `usage of ${label}, ${shape.name}, against du -sb`;
+  return toRow({ id: 'U1', work, ...ratio(results('own'), results('du')) }, { atMost: shape.measureMax });
+}
+
+async function purgeShape(ground: Ground, shape: Shape, label: string): Promise<BenchRow> {
+  const { volume } = ground;
+  const { folderId, data } = await makeFolder(ground);
+  const purge = async (): Promise<number> => {
+    const trashId = randomUUID();
+    shape.make(join(data, 'tree'));
+    await volume.createTrash(folderId, trashId);
+    await volume.trashEntry(folderId, parseEntryPath('tree', 'read'), trashId, 0);
+    return timed(() => volume.purgeTrash(folderId, trashId));
+  };
+  const remove = async (): Promise<number> => {
+    shape.make(join(data, 'tree'));
+    return runShell('rm -rf tree', data);
+  };
+  const results = await interleave(
+    new Map([
+      ['own', purge],
+      ['rm', remove],
+    ]),
+    ground.rounds,
+  );
+  await volume.purgeFolder(folderId);
+  const work = `purge of ${label}, ${shape.name}, against rm -rf`;
+  return toRow({ id: 'D2', work, ...ratio(results('own'), results('rm')) }, { atMost: shape.purgeMax });
+}
+
+/** Pages of one big directory: the first, and one far behind. */
+async function* listPages(ground: Ground, files: number, label: string): AsyncIterable<BenchRow> {
+  const { volume } = ground;
+  const { folderId, data } = await makeFolder(ground);
+  makeFlat(join(data, 'tree'), files);
+  const path = parseEntryPath('tree', 'read');
+  const list = async (order: 'name' | null): Promise<readonly number[]> => {
+    const times: number[] = [];
+    let cursor: string | null | undefined;
+    for (let page = 0; page < 40 && cursor !== null; page += 1) {
+      const options = { limit: 100, ...(cursor === undefined ? {} : { cursor }) };
+      const startedAt = performance.now();
+      const answer =
+        order === null
+          ? await volume.list(folderId, path, options)
+          : await volume.listSorted(folderId, path, { ...options, order });
+      times.push(performance.now() - startedAt);
+      cursor = answer.nextCursor;
+    }
+    return times;
+  };
+  await list(null);
+  const plain = await list(null);
+  const sorted = await list('name');
+  const row = (id: string, work: string, measured: number, atMost: number) =>
+    toRow({ id, work: `${work} of a directory of ${label}`, measured, unit: 'ms' }, { atMost });
+  yield row('L1', 'first page', plain[0] ?? 0, 20);
+  yield row('L1', 'later page', median(plain.slice(1)), 20);
+  yield row('L2', 'first page by name', sorted[0] ?? 0, 150);
+  yield row('L2', 'later page by name', median(sorted.slice(1)), 20);
+  await volume.purgeFolder(folderId);
+}
+
+/** Most memory that this process, which hands out the work, had resident. */
+function peakMiB(): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
+}
+
+/** Purges, measurements and listings of big trees beside rm, du and themselves. */
+export async function* measureTrees({ workDir, isQuick, say }: BenchContext): AsyncIterable<BenchRow> {
+  const volumeRoot = join(workDir, 'volume');
+  const volume = await openPosixVolume({ name: 'bench', root: volumeRoot });
+  const ground: Ground = { volume, volumeRoot, rounds: isQuick ? 1 : 5 };
+  const files = isQuick ? 10_000 : 100_000;
+  const label = `${files.toLocaleString('en')} files`;
+  try {
+    for (const shape of shapesOf(files)) {
+      say(`trees: ${shape.name}`);
+      yield await measureShape(ground, shape, label);
+      yield await purgeShape(ground, shape, label);
+    }
+    yield* listPages(ground, files, label);
+    const work = 'memory of the process that leads the walkers';
+    yield toRow({ id: 'D2', work, measured: peakMiB(), unit: 'MiB' }, { atMost: 150 });
+  } finally {
+    await volume.close();
+  }
+}
