@@ -149,7 +149,7 @@ export const nastyRequests: readonly NastyRequest[] = [
   { what: 'OPTIONS', method: 'OPTIONS', path: '/folders', statuses: [405] },
   { what: 'TRACE', method: 'TRACE', path: '/folders', statuses: [405] },
   { what: 'PROPFIND', method: 'PROPFIND', path: '/folders/F', statuses: [405] },
-  { what: 'PUT of content', method: 'PUT', path: '/folders/F/files/a', body: 'x', statuses: [405] },
+  { what: 'PUT of a listing', method: 'PUT', path: '/folders/F/files', body: 'x', statuses: [405] },
   {
     what: 'an override of junk',
     method: 'POST',
@@ -361,7 +361,7 @@ export const rawRequests: readonly (readonly [what: string, bytes: string, statu
   [
     'an unknown transfer coding',
     'POST /folders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n',
-    [0, 400, 501],
+    [0, 400, 401, 501],
   ],
   [
     'chunked twice',
