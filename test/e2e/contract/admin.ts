@@ -167,7 +167,6 @@ function describeService(stage: Stage): void {
     for (const [method, path] of [
       ['PATCH', '/'],
       ['POST', '/jobs'],
-      ['DELETE', '/folders'],
       ['GET', '/folders/a/mkdir'],
       ['PROPFIND', '/folders'],
     ] as const) {
