@@ -30,6 +30,12 @@ export interface Config {
   readonly queues: Settings['VFOLDER_QUEUES'];
   /** Jobs that a worker runs at once per queue; `undefined` leaves it to the queue. */
   readonly concurrency: number | undefined;
+  /** Of users and of new folders that nobody gave limits of their own; `undefined`: as they are. */
+  readonly limits: {
+    readonly foldersMax: number | undefined;
+    readonly folderBytesMax: number | undefined;
+    readonly folderFilesMax: number | undefined;
+  };
   /** Requests per 900 seconds and keypair. */
   readonly rateLimit: number;
   /** Requests, and among them uploads and downloads, that one process serves to one keypair at the same time. */
@@ -128,6 +134,11 @@ function toConfig(settings: Settings): Config {
     shutdownMs: settings.VFOLDER_SHUTDOWN_SECONDS * 1000,
     queues: settings.VFOLDER_QUEUES,
     concurrency: settings.VFOLDER_CONCURRENCY,
+    limits: {
+      foldersMax: settings.VFOLDER_MAX_FOLDERS,
+      folderBytesMax: settings.VFOLDER_MAX_FOLDER_BYTES,
+      folderFilesMax: settings.VFOLDER_MAX_FOLDER_FILES,
+    },
     rateLimit: settings.VFOLDER_RATE_LIMIT,
     concurrencyPerKey: {
       requestsMax: settings.VFOLDER_KEY_REQUESTS,

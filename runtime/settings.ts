@@ -25,6 +25,13 @@ function whole(min: number, max: number) {
   });
 }
 
+/** Bytes, or a number of binary units: `1073741824`, `500M`, `10G`. */
+const sizeBytes = parsed('a number of bytes, such as 1073741824, 500M or 10G', (raw) => {
+  const [, digits, unit = ''] = /^(\d{1,15})([KMGT]?)$/i.exec(raw) ?? [];
+  const bytes = Number(digits ?? Number.NaN) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase());
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+});
+
 function oneOf<const T extends readonly string[]>(words: T) {
   return parsed(`one of ${words.join(', ')}`, (raw): T[number] | undefined =>
     words.find((word) => word === raw.toLowerCase()),
@@ -133,6 +140,9 @@ export const settingsSchema = z.object({
     queueNames.find((name) => name === item),
   ).default(queueNames),
   VFOLDER_CONCURRENCY: whole(1, 256).optional(),
+  VFOLDER_MAX_FOLDERS: whole(0, 1_000_000_000).optional(),
+  VFOLDER_MAX_FOLDER_BYTES: sizeBytes.optional(),
+  VFOLDER_MAX_FOLDER_FILES: whole(0, 100_000_000_000).optional(),
   VFOLDER_RATE_LIMIT: whole(1, 1_000_000_000).default(1_000_000),
   VFOLDER_KEY_REQUESTS: whole(1, 100_000).default(2_048),
   VFOLDER_KEY_TRANSFERS: whole(1, 100_000).default(512),

@@ -1,6 +1,7 @@
 import { openDatabase } from '../db/client.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 import { hasActiveAdmin, upsertAdmin } from '../db/queries/bootstrap.ts';
+import { updateDefaultPolicy } from '../db/queries/policies.ts';
 import { claimSetting } from '../db/queries/settings.ts';
 import { openSecretBox } from '../db/secret-box.ts';
 import { prepareQueues } from '../jobs/prepare.ts';
@@ -20,12 +21,12 @@ export interface AdminAccess {
 /** What preparing needs of the settings. */
 export type PrepareConfig = Pick<
   Config,
-  'dataDir' | 'encryptionKey' | 'adminEmail' | 'adminKeypair' | 'redisUrl'
+  'dataDir' | 'encryptionKey' | 'adminEmail' | 'adminKeypair' | 'redisUrl' | 'limits'
 >;
 
 /**
- * Makes a database ready for API and workers: tables, queue tables, the fingerprint of the encryption key and an
- * administrator. Safe to repeat and to run from several machines at once.
+ * Makes a database ready for API and workers: tables, queue tables, the fingerprint of the encryption key, the limits of the
+ * settings and an administrator. Safe to repeat and to run from several machines at once.
  * @throws ConfigError when the database cannot be reached or was sealed with another key
  */
 export async function prepareDatabase(
@@ -43,6 +44,7 @@ export async function prepareDatabase(
     await requireSameKey(key, (fingerprint) =>
       claimSetting(client.db, 'encryption_key_fingerprint', fingerprint),
     );
+    await updateDefaultPolicy(client.db, config.limits);
     const admin = await findAdmin(config, () => hasActiveAdmin(client.db));
     const { keypair } = admin;
     if (keypair === undefined) return admin;

@@ -55,6 +55,9 @@ describe('readConfig', () => {
       VFOLDER_SHUTDOWN_SECONDS: '7',
       VFOLDER_QUEUES: 'upload,delete',
       VFOLDER_CONCURRENCY: '3',
+      VFOLDER_MAX_FOLDERS: '7',
+      VFOLDER_MAX_FOLDER_BYTES: '10g',
+      VFOLDER_MAX_FOLDER_FILES: '5000',
       VFOLDER_RATE_LIMIT: '10',
       VFOLDER_KEY_REQUESTS: '20',
       VFOLDER_KEY_TRANSFERS: '30',
@@ -81,6 +84,7 @@ describe('readConfig', () => {
       shutdownMs: 7_000,
       queues: ['upload', 'delete'],
       concurrency: 3,
+      limits: { foldersMax: 7, folderBytesMax: 10 * 1024 ** 3, folderFilesMax: 5_000 },
       rateLimit: 10,
       concurrencyPerKey: { requestsMax: 20, transfersMax: 30 },
       isDashboardReadOnly: true,
@@ -138,6 +142,10 @@ describe('readConfig', () => {
       'VFOLDER_QUEUES must be one or more of upload, delete, archive, quota, copy, joined by commas, not "upload,mail".',
     ],
     [{ VFOLDER_CONCURRENCY: '0' }, 'VFOLDER_CONCURRENCY must be a whole number from 1 to 256, not "0".'],
+    [
+      { VFOLDER_MAX_FOLDER_BYTES: '10 GB' },
+      'VFOLDER_MAX_FOLDER_BYTES must be a number of bytes, such as 1073741824, 500M or 10G, not "10 GB".',
+    ],
     [
       { VFOLDER_RATE_LIMIT: 'none' },
       'VFOLDER_RATE_LIMIT must be a whole number from 1 to 1000000000, not "none".',

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findFolderAllowance } from '../../db/queries/folders.ts';
 import { findCredential } from '../../db/queries/keypairs.ts';
 import { openSecretBox } from '../../db/secret-box.ts';
 import { createLogger } from '../../runtime/logger.ts';
@@ -25,6 +26,7 @@ beforeEach(async () => {
     adminEmail: 'Admin@Example.org',
     adminKeypair: undefined,
     redisUrl: undefined,
+    limits: { foldersMax: undefined, folderBytesMax: undefined, folderFilesMax: undefined },
   };
 });
 
@@ -51,6 +53,24 @@ describe('prepareDatabase', () => {
     const first = await prepare();
     const second = await prepare();
     expect(second).toEqual({ origin: 'file', keypair: first.keypair });
+  });
+
+  it('gives the default policy the limits that are set, and leaves the others', async () => {
+    const { keypair } = await prepare();
+    const user = await findCredential(database.db, keypair?.accessKey ?? '');
+    const allowance = () => findFolderAllowance(database.db, user?.userId ?? '');
+    expect(await allowance()).toMatchObject({
+      foldersMax: 100,
+      folderBytesMax: 2 ** 30,
+      folderFilesMax: 1_000,
+    });
+    await prepare({ limits: { foldersMax: 3, folderBytesMax: 7 * 2 ** 40, folderFilesMax: undefined } });
+    await prepare();
+    expect(await allowance()).toMatchObject({
+      foldersMax: 3,
+      folderBytesMax: 7 * 2 ** 40,
+      folderFilesMax: 1_000,
+    });
   });
 
   it('makes no second administrator for a database that has one', async () => {
