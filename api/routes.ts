@@ -12,6 +12,7 @@ import { folderRoutes } from './folders/routes.ts';
 import { hostRoutes } from './hosts/routes.ts';
 import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
+import { queueSettingsRoutes } from './queue-settings/routes.ts';
 import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
@@ -22,6 +23,7 @@ import { openDigestCache } from './tus/digests.ts';
 import { tusRoutes } from './tus/routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
+import { workerRoutes } from './workers/routes.ts';
 
 const digests = openDigestCache();
 
@@ -31,6 +33,8 @@ export const routes: readonly Route[] = [
   ...adminRoutes,
   ...sessionRoutes,
   ...dashboardRoutes,
+  ...queueSettingsRoutes,
+  ...workerRoutes,
   ...tokenRoutes,
   ...jobRoutes,
   ...folderRoutes,

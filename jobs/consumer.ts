@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
+import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/client.ts';
 import { type QueueName, queueNames } from './contracts.ts';
 import type { JobHandlers } from './handler.ts';
@@ -38,6 +38,16 @@ export interface ConsumerOptions {
 
 /** The part of a process that runs jobs. */
 export interface Consumer {
+  /** Made at every start; the last letters are in the rows of the jobs that it runs. */
+  readonly id: string;
+  readonly queues: readonly QueueName[];
+  readonly volumes: readonly string[];
+  /** Jobs it runs at a time, by queue, on each volume. */
+  readonly concurrency: Readonly<Record<string, number>>;
+  /** What it does at the moment. */
+  state(): { readonly jobIds: readonly string[]; readonly takesJobs: boolean };
+  /** Takes no more jobs while `isDraining`; those that run are finished. Nothing happens when it is so already. */
+  drain(isDraining: boolean): Promise<void>;
   /**
    * Takes no more jobs and hands running ones back: their signals abort, and what has stopped goes to other workers at
    * once, its run not counted. What has not stopped after `deadlineMs` is left; its lease ends and others take it over. May be called again.
@@ -55,24 +65,35 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
   // Every running job listens; how many that are is bounded by the concurrency of the queues.
   setMaxListeners(0, stopping.signal);
   const store = openQueueStore({ ...options, workersMax: queues.length * options.volumes.length });
+  const id = uuidv7();
+  const running = new Set<string>();
+  let isDraining = false;
+  const takesJobs = () => !isDraining && !stopping.signal.aborted;
   const parts = {
     db,
     handlers,
     logger,
     notifications: client.notifications,
     timings: client.timings,
-    owner: `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`,
+    owner: `${hostname()}:${process.pid}:${id.slice(-6)}`,
     stopping: stopping.signal,
+    takesJobs,
+    running,
   };
   const again = (jobId: string) => client.dispatcher.dispatch([jobId]);
   const deliver = (jobId: string) => runJob(parts, jobId);
+  const concurrencyOf = (queue: QueueName) => options.concurrency?.[queue] ?? usualConcurrency[queue];
   const workers = await Promise.all(
-    queues.flatMap((queue) => {
-      const concurrency = options.concurrency?.[queue] ?? usualConcurrency[queue];
-      return options.volumes.map((volume) =>
-        startWorker(store, `${queue}.${volume}`, { concurrency, deliver, again, logger }),
-      );
-    }),
+    queues.flatMap((queue) =>
+      options.volumes.map((volume) =>
+        startWorker(store, `${queue}.${volume}`, {
+          concurrency: concurrencyOf(queue),
+          deliver,
+          again,
+          logger,
+        }),
+      ),
+    ),
   );
   let closing: Promise<void> | undefined;
   const close = async (deadlineMs: number) => {
@@ -88,6 +109,17 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     logger.warn({ deadlineMs }, 'worker.close-late');
   };
   return {
+    id,
+    queues,
+    volumes: options.volumes,
+    concurrency: Object.fromEntries(queues.map((queue) => [queue, concurrencyOf(queue)])),
+    state: () => ({ jobIds: [...running], takesJobs: takesJobs() }),
+    drain: async (wanted) => {
+      if (wanted === isDraining || stopping.signal.aborted) return;
+      isDraining = wanted;
+      logger.info({ isDraining, jobs: running.size }, 'worker.drain');
+      await Promise.all(workers.map((worker) => worker.pause(wanted)));
+    },
     close: (deadlineMs) => {
       closing ??= close(deadlineMs);
       return closing;

@@ -3,6 +3,7 @@ import { violatedConstraint } from '../db/failure.ts';
 import {
   countQueueJobs,
   findQueueJobs,
+  listOldestWaiting,
   listQueueJobIds,
   type QueueJob,
   type QueueJobState,
@@ -18,7 +19,7 @@ import { domainError } from '../domain/errors.ts';
 import { jobKinds } from '../domain/job.ts';
 import { type JobContract, jobContracts, type QueueName, queueNames } from './contracts.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { QueueStore } from './queue-store.ts';
+import { type QueueStore, queueNameOf } from './queue-store.ts';
 import { withinDeadline } from './timers.ts';
 import type { JobTimings } from './timings.ts';
 
@@ -43,6 +44,8 @@ export interface QueueJobQuery {
 export interface QueueAdmin {
   readonly queues: readonly QueueInfo[];
   counts(queue: QueueInfo): Promise<Readonly<Record<QueueJobState, number>>>;
+  /** By name of the queue: how long its oldest waiting job has waited, in seconds; queues without one are missing. */
+  oldestWaiting(): Promise<ReadonlyMap<string, number>>;
   /** Newest first. */
   jobs(queue: QueueInfo, query: QueueJobQuery): Promise<QueueJob[]>;
   /** `null` when there is no such job in this queue. */
@@ -83,6 +86,14 @@ export function openQueueAdmin(parts: QueueAdminParts): QueueAdmin {
   return {
     queues: listQueues(parts.volumes),
     counts: (queue) => countQueueJobs(db, scopeOf(queue)),
+    oldestWaiting: async () => {
+      const oldest = new Map<string, number>();
+      for (const { kind, volume, seconds } of await listOldestWaiting(db)) {
+        const name = queueNameOf({ kind, volume });
+        oldest.set(name, Math.max(seconds, oldest.get(name) ?? 0));
+      }
+      return oldest;
+    },
     jobs: async (queue, query) => {
       const ids = await listQueueJobIds(db, { scope: scopeOf(queue), ...query });
       return ids.length === 0 ? [] : await findQueueJobs(db, ids);

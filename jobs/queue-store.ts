@@ -15,6 +15,8 @@ export type Delivery =
 
 /** Takes ids from one queue. */
 export interface QueueWorker {
+  /** Takes no more while `isPaused`, and takes on again after; running deliveries go on. */
+  pause(isPaused: boolean): Promise<void>;
   /** Takes no more; resolves when running deliveries are over, or at once with `force`. */
   close(force: boolean): Promise<void>;
 }
@@ -193,7 +195,10 @@ function makeStore<B extends IQueueBackend, C>(
           throw error;
         });
       }
-      return { close: (force) => worker.close(force) };
+      return {
+        pause: (isPaused) => (isPaused ? worker.pause(true) : worker.resume()),
+        close: (force) => worker.close(force),
+      };
     },
     close: async () => {
       await Promise.allSettled([...queues.values()].map((queue) => queue.close()));

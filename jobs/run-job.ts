@@ -39,6 +39,10 @@ export interface RunnerParts {
   readonly owner: string;
   /** Aborts when this worker stops. */
   readonly stopping: AbortSignal;
+  /** Whether this worker takes jobs at the moment; what is delivered to it nonetheless goes back. */
+  readonly takesJobs: () => boolean;
+  /** Ids of the jobs that this worker runs; kept here. */
+  readonly running: Set<string>;
 }
 
 /** How often a job that has to end may fail to give back what it holds, before it ends without. */
@@ -52,7 +56,7 @@ const handBack: Delivery = { next: 'hand_back' };
  * writes the end or the return to the queue. Deliveries may repeat, come late or from two queues; one claim wins.
  */
 export async function runJob(parts: RunnerParts, jobId: string): Promise<Delivery> {
-  if (parts.stopping.aborted) return handBack;
+  if (!parts.takesJobs()) return handBack;
   const row = await claimJob(parts.db, { jobId, owner: parts.owner, leases: leasesOf(parts.timings) });
   if (row === null) return over;
   const startedAt = performance.now();
@@ -62,7 +66,12 @@ export async function runJob(parts: RunnerParts, jobId: string): Promise<Deliver
     return await end(run, null, { state: 'failed', ...poisoned, detail: 'The job’s payload is not valid.' });
   if (row.cancelRequestedAt !== null) return await end(run, job, { state: 'cancelled' });
   if (row.attempt >= row.attemptsMax) return await end(run, job, { state: 'failed', ...poisoned });
-  return await runClaimed(run, job);
+  parts.running.add(row.id);
+  try {
+    return await runClaimed(run, job);
+  } finally {
+    parts.running.delete(row.id);
+  }
 }
 
 function leasesOf(timings: JobTimings): Record<string, number> {

@@ -22,6 +22,8 @@ export interface JobTimings {
   readonly progressMs: number;
   /** How long a handler may take to stop after its signal aborted; afterwards it is left alone, without effect. */
   readonly stopMs: number;
+  /** How often a worker process says that it is up. */
+  readonly beatMs: number;
 }
 
 /** The timings of the service. */
@@ -36,7 +38,14 @@ export const usualTimings: JobTimings = {
   addTimeoutMs: 5_000,
   progressMs: 250,
   stopMs: 10_000,
+  beatMs: 3_000,
 };
+
+/** A worker that was silent for this long is shown as such: three beats are missing. */
+export const workerLateMs = 10_000;
+
+/** A worker that was silent for this long is gone: whatever it held has been taken over by then. */
+export const workerGoneMs = 30_000;
 
 const heartbeatsPerLease = 5;
 

@@ -4,6 +4,7 @@ import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
 import { type Consumer, openConsumer } from '../jobs/consumer.ts';
 import { queueNames } from '../jobs/contracts.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
+import { startWorkerBeat, type WorkerBeat } from '../jobs/worker-beat.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
 import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
@@ -19,6 +20,7 @@ const closeMs = 5_000;
 
 interface Parts {
   readonly consumer: Consumer;
+  readonly beat: WorkerBeat;
   readonly jobs: OpenJobClient;
   readonly volumes: ReadonlyMap<string, PosixVolume>;
   readonly database: OpenedDatabase;
@@ -40,14 +42,18 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
       ? {}
       : { concurrency: Object.fromEntries(queueNames.map((name) => [name, concurrency])) }),
   });
-  return { consumer, jobs, volumes, database };
+  const { notifications, timings } = jobs;
+  const beat = await startWorkerBeat({ db, notifications, consumer, version, timings, logger });
+  return { consumer, beat, jobs, volumes, database };
 }
 
-// First the jobs are handed back, last the database goes, which they write their return to.
+// First the jobs are handed back, last the database goes, which they write their return to. Until all is handed back, the
+// worker can be seen.
 function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
-  const { consumer, jobs, volumes, database } = parts;
+  const { consumer, beat, jobs, volumes, database } = parts;
   return [
     { name: 'consumer.close', deadlineMs: shutdownMs + 1_000, run: () => consumer.close(shutdownMs) },
+    { name: 'beat.close', deadlineMs: closeMs, run: () => beat.close() },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
     { name: 'volumes.close', deadlineMs: closeMs, run: () => closeVolumes(volumes) },
     { name: 'database.close', deadlineMs: closeMs, run: () => database.close(closeMs / 1000 - 1) },

@@ -1,13 +1,22 @@
 import { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js';
-import type { QueueJob as BoardJob, JobCounts, JobStatus } from '@bull-board/api/typings/app';
+import type {
+  QueueJob as BoardJob,
+  QueueWorker as BoardWorker,
+  JobCounts,
+  JobStatus,
+} from '@bull-board/api/typings/app';
 import type { QueueJob, QueueJobState } from '../../db/queries/queue-jobs.ts';
+import type { WorkerRecord } from '../../db/queries/workers.ts';
 import type { QueueAdmin, QueueInfo } from '../../jobs/queue-admin.ts';
+import { stateOf } from '../workers/operations.ts';
 
 /** What the dashboard may do with a queue. */
 export interface BoardAccess {
   readonly admin: QueueAdmin;
   /** Cancels a job. */
   readonly cancel: (jobId: string) => Promise<unknown>;
+  /** The worker processes of all queues. */
+  readonly workers: () => Promise<WorkerRecord[]>;
   /** Show only. */
   readonly isReadOnly: boolean;
 }
@@ -63,6 +72,16 @@ function toBoardJob(job: QueueJob, access: BoardAccess): BoardJob {
       opts: { attempts: job.attemptsMax },
       priority: job.priority,
     }),
+  };
+}
+
+function toBoardWorker(worker: WorkerRecord): BoardWorker {
+  const state = stateOf(worker);
+  return {
+    id: worker.id,
+    name: state === 'active' ? worker.host : `${worker.host} (${state})`,
+    addr: `${worker.host}:${worker.pid}`,
+    age: Math.floor((worker.beatAt.getTime() + worker.silentMs - worker.startedAt.getTime()) / 1_000),
   };
 }
 
@@ -133,6 +152,14 @@ export class JobRowsAdapter extends BaseAdapter {
 
   async setGlobalConcurrency(concurrency: number): Promise<void> {
     await this.#access.admin.change(this.#queue, { concurrencyMax: concurrency < 1 ? null : concurrency });
+  }
+
+  override async getWorkers(): Promise<BoardWorker[]> {
+    const { work, volume } = this.#queue;
+    const workers = await this.#access.workers();
+    return workers
+      .filter(({ queues, volumes }) => queues.includes(work) && volumes.includes(volume))
+      .map(toBoardWorker);
   }
 
   async getJobLogs(): Promise<string[]> {

@@ -34,7 +34,7 @@ export function makeBoard(access: BoardAccess): Board {
         boardTitle: 'VFolder queues',
         hideDocsLink: true,
         hideRedisDetails: true,
-        showWorkers: false,
+        showWorkers: true,
         showMetrics: false,
         overview: { groupByDelimiter: false },
         ...(access.isReadOnly ? { environment: { label: 'read only', color: '#64748b' } } : {}),

@@ -3,6 +3,7 @@ import { domainError } from '../../domain/errors.ts';
 import { readBytes } from '../http/body.ts';
 import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
+import { readWorkers } from '../workers/operations.ts';
 import type { Board } from './board.ts';
 import { boardPath, boardPolicy } from './board-page.ts';
 
@@ -18,9 +19,15 @@ function boardOf(services: Services): Promise<Board> {
 }
 
 // Loaded when somebody looks: it is large, and most processes are never asked for it.
-async function openBoard({ jobs, isDashboardReadOnly }: Services): Promise<Board> {
+async function openBoard(services: Services): Promise<Board> {
+  const { jobs, isDashboardReadOnly } = services;
   const { makeBoard } = await import('./board.ts');
-  return makeBoard({ admin: jobs.admin, cancel: jobs.cancel, isReadOnly: isDashboardReadOnly });
+  return makeBoard({
+    admin: jobs.admin,
+    cancel: jobs.cancel,
+    workers: () => readWorkers(services),
+    isReadOnly: isDashboardReadOnly,
+  });
 }
 
 async function toWebRequest({ incoming }: ApiRequest<object>): Promise<Request> {

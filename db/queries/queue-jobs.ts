@@ -72,6 +72,19 @@ export async function countQueueJobs(
   return row ?? { waiting: 0, delayed: 0, active: 0, completed: 0, failed: 0 };
 }
 
+/**
+ * How long the oldest job of each kind and volume has waited for its first run, in seconds on the database clock; kinds
+ * without one are missing. One look at the unfinished jobs, by `jobs_due_idx`.
+ */
+export async function listOldestWaiting(
+  db: Executor,
+): Promise<{ readonly kind: JobKind; readonly volume: string; readonly seconds: number }[]> {
+  return await db.execute<{ kind: JobKind; volume: string; seconds: number }>(sql`
+    SELECT kind, volume, extract(epoch FROM now() - min(created_at))::float8 AS seconds
+    FROM jobs WHERE state IN ('queued', 'running') AND state = 'queued' AND attempt = 0
+    GROUP BY kind, volume`);
+}
+
 interface QueueJobRow extends Record<string, unknown> {
   readonly id: string;
 }

@@ -95,6 +95,7 @@ export async function startCoreServer(
       admin: {
         queues: [],
         counts: absent,
+        oldestWaiting: absent,
         jobs: absent,
         job: absent,
         setting: absent,

@@ -25,6 +25,8 @@ export async function deliver(
       handlers: given.handlers,
       owner: 'test',
       stopping: new AbortController().signal,
+      takesJobs: () => true,
+      running: new Set(),
     },
     given.jobId,
   );

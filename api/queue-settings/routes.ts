@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { defineRoute, type Route } from '../route.ts';
+import { changeQueue, type QueueView, readQueues } from './operations.ts';
+import { queueSettingsInput } from './schemas.ts';
+
+function toQueueBody(queue: QueueView) {
+  const { name, work, volume, setting, counts, oldestWaitingSeconds, workers } = queue;
+  return {
+    queue: name,
+    work,
+    volume,
+    is_paused: setting.isPaused,
+    concurrency: setting.concurrencyMax,
+    counts,
+    oldest_waiting_seconds: oldestWaitingSeconds,
+    workers,
+  };
+}
+
+/** Lists the queues with what is set for them and how they stand. */
+export const getQueueSettings = defineRoute({
+  method: 'GET',
+  path: '/admin/queue-settings',
+  access: 'admin',
+  right: null,
+  body: 'json',
+  input: z.object({}),
+  handle: async ({ services }) => {
+    const queues = await readQueues(services);
+    return { status: 200, body: { items: queues.map(toQueueBody) } };
+  },
+});
+
+/** Pauses, resumes or limits a queue. */
+export const patchQueueSettings = defineRoute({
+  method: 'PATCH',
+  path: '/admin/queue-settings/:queue',
+  access: 'admin',
+  right: null,
+  body: 'json',
+  input: queueSettingsInput,
+  handle: async ({ services, params, input }) => {
+    const { is_paused: isPaused, concurrency } = input;
+    const change = {
+      ...(isPaused === undefined ? {} : { isPaused }),
+      ...(concurrency === undefined ? {} : { concurrencyMax: concurrency }),
+    };
+    const queue = await changeQueue(services, { name: params.queue ?? '', change });
+    return { status: 200, body: toQueueBody(queue) };
+  },
+});
+
+/** Routes about the settings of queues. */
+export const queueSettingsRoutes: readonly Route[] = [getQueueSettings, patchQueueSettings];
