@@ -172,6 +172,51 @@ function describeFileCalls(cast: Cast): void {
   });
 }
 
+/** Sends bytes to the address of an upload session in two pieces, as tus clients do. */
+async function sendByTus(url: string, content: Buffer): Promise<void> {
+  const half = Math.ceil(content.length / 2);
+  for (const [start, end] of [[0, half] as const, [half, content.length] as const]) {
+    const answer = await fetch(url, {
+      method: 'PATCH',
+      headers: {
+        'Tus-Resumable': '1.0.0',
+        'Upload-Offset': String(start),
+        'Content-Type': 'application/offset+octet-stream',
+      },
+      body: content.subarray(start, end),
+    });
+    expect(answer.status, await answer.text()).toBe(204);
+    expect(answer.headers.get('upload-offset')).toBe(String(end));
+  }
+}
+
+function describeTransferCalls(cast: Cast): void {
+  it('uploads by a session and downloads by a token', async () => {
+    const { vfolder } = cast.ada.client;
+    const name = await cast.makeFolder();
+    const content = randomBytes(2_000_003);
+    const path = 'sub/with space 50% "데이터".bin';
+    await sendByTus(await vfolder.create_upload_session(path, blob(content), name), content);
+    await vfolder.create_upload_session('empty', blob(''), name);
+    const listing = JSON.parse(textAt(await vfolder.list_files('.', name), 'files'));
+    expect(listing).toMatchObject([{ filename: 'empty', size: 0 }, { filename: 'sub' }]);
+    const token = textAt(await vfolder.request_download_token(path, name), 'token');
+    const byClient = await bytesOf(await vfolder.download_with_token(token));
+    const byAnyone = await bytesOf(await fetch(vfolder.get_download_url_with_token(token)));
+    expect([content.equals(byClient), content.equals(byAnyone)]).toEqual([true, true]);
+  });
+
+  it('clones a folder', async () => {
+    const { vfolder } = cast.ada.client;
+    const name = await cast.makeFolder();
+    await vfolder.upload('f', blob('content'), name);
+    const input = { cloneable: false, permission: 'rw', target_host: 'local', usage_mode: 'general' };
+    const clone = await vfolder.clone({ ...input, target_name: `${name}-2` }, name);
+    expect(clone).toMatchObject({ id: hexId, name: `${name}-2`, bgtask_id: expect.any(String) });
+    expect((await bytesOf(await vfolder.download('f', `${name}-2`))).toString()).toBe('content');
+  });
+}
+
 function describeSharingCalls(cast: Cast): void {
   it('invites, accepts, turns down, changes, ends and leaves memberships', async () => {
     const ada = cast.ada.client.vfolder;
@@ -225,5 +270,6 @@ export function describeNpmClient(apiVersion: string): void {
   });
   describeFolderCalls(cast);
   describeFileCalls(cast);
+  describeTransferCalls(cast);
   describeSharingCalls(cast);
 }
