@@ -16,7 +16,7 @@ interface CloneInput {
   readonly permission?: FolderOptions['permission'] | undefined;
 }
 
-/** `POST /folders/:name/clone`: 201 with the new folder and the id of the job that fills it. */
+/** `POST /folders/:name/clone`: 201 with the new folder and, while it is being filled, the id of the job that does. */
 export const startedClone = {
   aliases: { folder_host: 'target_host' },
   answer: async (request: ApiRequest<CloneInput>): Promise<Reply> => {
@@ -40,11 +40,11 @@ export const startedClone = {
       user: principal.userId,
       group: null,
       cloneable: cloneable ?? usualOptions.cloneable,
-      bgtask_id: jobId,
     };
     const preference = { respondAsync: true, waitMs: cloneWaitMs };
-    // Whether it ended by then or not: the folder is named, and its events tell the rest.
-    await replyAfterJob({ ...request, preference }, jobId, () => ({ status: 201 }));
-    return { status: 201, body };
+    const outcome = await replyAfterJob({ ...request, preference }, jobId, () => ({ status: 201 }));
+    // There is nothing to follow once the clone is whole; the command line stumbles over its own progress bar then.
+    const isWhole = outcome !== 'sent' && outcome.status === 201;
+    return { status: 201, body: { ...body, bgtask_id: isWhole ? null : jobId } };
   },
 };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Answer, CallOptions } from '../support/http-client.ts';
-import { textAt } from '../support/json.ts';
+import { at, listAt, textAt } from '../support/json.ts';
 import { type Service, startService } from '../support/service.ts';
 import { createFolder, createUser, type TestFolder, type TestUser, upload } from '../support/users.ts';
 
@@ -104,7 +104,7 @@ describe('directories made by a list', () => {
 });
 
 describe('a clone', () => {
-  it('is answered with its job, whose events tell the end', async () => {
+  it('is answered when it is whole, and its job tells events', async () => {
     const folder = await createFolder(ada.client);
     await upload(ada.client, folder, { file: 'content' });
     const json = {
@@ -115,8 +115,18 @@ describe('a clone', () => {
     };
     const clone = await call(ada, 'POST', folder.path('clone'), { json });
     expect(clone.status).toBe(201);
-    expect(clone.json).toMatchObject({ name: json.target_name, usage_mode: 'data', permission: 'wd' });
-    const query = { task_id: textAt(clone.json, 'bgtask_id') };
+    expect(clone.json).toMatchObject({
+      name: json.target_name,
+      usage_mode: 'data',
+      permission: 'wd',
+    });
+    const jobs = listAt((await ada.client.call('GET', '/jobs')).json, 'items');
+    const query = {
+      task_id: textAt(
+        jobs.find((job) => at(job, 'kind') === 'folder.clone'),
+        'id',
+      ),
+    };
     const events = await call(ada, 'GET', '/events/background-task', { query });
     expect(events.headers['content-type']).toBe('text/event-stream');
     const names = [...events.text.matchAll(/^event: (\w+)$/gm)].map(([, name]) => name);
