@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { openSocket } from '../support/raw-socket.ts';
 
 /** An answer as it came over the wire; header names in lower case. */
@@ -66,16 +65,13 @@ export async function askRaw(url: string, bytes: Buffer): Promise<RawReply> {
   try {
     socket.write(bytes);
     let received = Buffer.alloc(0);
-    for (;;) {
-      const [chunk]: unknown[] = await Promise.race([
-        once(socket, 'data'),
-        once(socket, 'end').then(() => []),
-      ]);
-      if (!(chunk instanceof Buffer)) throw new Error(`Cut: ${received.toString('latin1')}`);
+    const chunks: AsyncIterable<Buffer> = socket;
+    for await (const chunk of chunks) {
       received = Buffer.concat([received, chunk]);
       const reply = readReply(received);
       if (reply !== undefined) return reply;
     }
+    throw new Error(`Cut: ${received.toString('latin1')}`);
   } finally {
     socket.destroy();
   }
