@@ -44,6 +44,7 @@ const everything = {
   path: 'c',
   file: 'a',
   files: ['a'],
+  size: 1,
   perm: 'ro',
   permission: 'ro',
   user: 'nobody@example.org',
@@ -121,7 +122,7 @@ async function ask(route: Route, actor: Actor): Promise<{ readonly status: numbe
   const path = route.path.replace(':name', name).replace(':path{.+}', 'a').replaceAll(/:\w+/g, uuidv7());
   const { authorization } = people.get(actor) ?? {};
   const isRead = route.method === 'GET' || route.method === 'HEAD';
-  const query = new URLSearchParams({ ...everything, files: 'a', user_ids: 'nobody@example.org' });
+  const query = new URLSearchParams({ ...everything, files: 'a', size: '1', user_ids: 'nobody@example.org' });
   const isStream = route.body === 'stream';
   const response = await fetch(`${base}${path}${isRead ? `?${query}` : ''}`, {
     method: route.method,
