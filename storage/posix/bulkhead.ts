@@ -71,78 +71,105 @@ export const noBulkhead: Bulkhead = {
 
 interface Call {
   readonly kind: CallKind;
-  /** When it began to wait, later when it began to run. */
+  readonly loan: Loan | undefined;
+  readonly reject: (error: unknown) => void;
+  /** The tick when it began to wait, later when it began to run. */
   since: number;
   isRunning: boolean;
   isGivenUp: boolean;
-  /** Calls `settled` when it has settled, before its caller hears of it. */
-  begin(settled: () => void): void;
-  giveUp(): void;
 }
 
-/** Calls that wait, in their order; patient ones have less room and must not hold up the rest. */
+/** Calls that wait, in their order, with what begins them; patient ones have less room and must not hold up the rest. */
 interface Line {
-  readonly quick: Set<Call>;
-  readonly patient: Set<Call>;
+  readonly quick: Map<Call, () => void>;
+  readonly patient: Map<Call, () => void>;
 }
 
-/** Makes the bulkhead of one volume. */
+/** Ticks of the clock in `waitMs`. It stands still while nothing is under way. */
+const ticksPerWait = 20;
+
+/**
+ * Makes the bulkhead of one volume. Every system call passes here, so a call that finds room costs one promise and no look
+ * at a clock: time is counted in ticks of the one timer that also looks for what takes too long.
+ */
 export function createBulkhead(given: Partial<BulkheadLimits> = {}): Bulkhead {
   const limits = { ...usualLimits, ...given };
   const patientMax = Math.ceil(limits.callsMax / 2);
   const running = new Set<Call>();
-  const line: Line = { quick: new Set(), patient: new Set() };
+  const line: Line = { quick: new Map(), patient: new Map() };
   let patientRunning = 0;
+  let tick = 0;
   let movedAt = 0;
   let isWatched = false;
 
   const hasRoom = (kind: CallKind) =>
     running.size < limits.callsMax && (kind !== 'patient' || patientRunning < patientMax);
-  const isStuck = () => running.size >= limits.callsMax && performance.now() - movedAt > limits.waitMs;
-
-  const begin = (call: Call) => {
-    movedAt = performance.now();
-    call.since = movedAt;
+  const isStuck = () => running.size >= limits.callsMax && tick - movedAt > ticksPerWait;
+  // One timer for all calls, while there are any.
+  const watch = () => {
+    isWatched = true;
+    setTimeout(() => {
+      tick += 1;
+      sweep({ running, line, tick }, limits);
+      if (running.size > 0) watch();
+      else isWatched = false;
+    }, limits.waitMs / ticksPerWait).unref();
+  };
+  const enter = (call: Call) => {
+    movedAt = tick;
+    call.since = tick;
     call.isRunning = true;
     running.add(call);
     if (call.kind === 'patient') patientRunning += 1;
-    startWatch();
-    call.begin(() => {
-      movedAt = performance.now();
-      running.delete(call);
-      if (call.kind === 'patient') patientRunning -= 1;
-      beginNext();
-    });
+    if (!isWatched) watch();
+  };
+  const leave = (call: Call) => {
+    movedAt = tick;
+    running.delete(call);
+    if (call.kind === 'patient') patientRunning -= 1;
+    if (line.quick.size + line.patient.size > 0) beginNext();
   };
   const beginNext = () => {
     const [quick] = hasRoom('quick') ? line.quick : [];
     const [patient] = hasRoom('patient') ? line.patient : [];
-    const isPatientFirst = patient !== undefined && (quick === undefined || patient.since < quick.since);
+    const isPatientFirst =
+      patient !== undefined && (quick === undefined || patient[0].since < quick[0].since);
     const next = isPatientFirst ? patient : quick;
     if (next === undefined) return;
-    (isPatientFirst ? line.patient : line.quick).delete(next);
-    begin(next);
+    const [call, begin] = next;
+    (isPatientFirst ? line.patient : line.quick).delete(call);
+    begin();
   };
-  // One timer for all calls, while there are any.
-  const startWatch = () => {
-    if (isWatched) return;
-    isWatched = true;
-    setTimeout(() => {
-      isWatched = false;
-      sweep({ running, line }, limits);
-      if (running.size > 0) startWatch();
-    }, limits.waitMs / 20).unref();
-  };
-  const admit = (call: Call) => {
-    if (hasRoom(call.kind)) return begin(call);
+  const wait = (call: Call, begin: () => void) => {
     const waiting = call.kind === 'patient' ? line.patient : line.quick;
     const isRefused = waiting.size >= limits.queueMax || (call.kind === 'quick' && isStuck());
-    if (isRefused && call.kind !== 'owed') return call.giveUp();
-    waiting.add(call);
+    if (isRefused && call.kind !== 'owed') return giveUp(call);
+    waiting.set(call, begin);
   };
   return {
-    run: (call, options, loan) =>
-      new Promise((resolve, reject) => admit(makeCall(call, options, loan, { resolve, reject }))),
+    run: (work, options, loan) =>
+      new Promise((resolve, reject) => {
+        const kind = options?.kind ?? 'quick';
+        const call: Call = { kind, loan, reject, since: tick, isRunning: false, isGivenUp: false };
+        const begin = () => {
+          enter(call);
+          work().then(
+            (value) => {
+              loan?.giveBack();
+              leave(call);
+              if (call.isGivenUp) options?.onLate?.(value);
+              else resolve(value);
+            },
+            (error: unknown) => {
+              loan?.giveBack();
+              leave(call);
+              reject(error);
+            },
+          );
+        };
+        if (hasRoom(kind)) begin();
+        else wait(call, begin);
+      }),
     requireMoving: () => {
       if (isStuck()) throw silence();
     },
@@ -153,63 +180,40 @@ function silence(): Error {
   return volumeUnavailable(new Error('The calls under way do not come back.'));
 }
 
-// Every system call passes here, so there is one promise and no async function.
-function makeCall<T>(
-  work: () => Promise<T>,
-  options: CallOptions<T> | undefined,
-  loan: Loan | undefined,
-  caller: { readonly resolve: (value: T) => void; readonly reject: (error: unknown) => void },
-): Call {
-  const call: Call = {
-    kind: options?.kind ?? 'quick',
-    since: performance.now(),
-    isRunning: false,
-    isGivenUp: false,
-    begin(settled) {
-      work().then(
-        (value) => {
-          loan?.giveBack();
-          settled();
-          if (call.isGivenUp) options?.onLate?.(value);
-          else caller.resolve(value);
-        },
-        (error: unknown) => {
-          loan?.giveBack();
-          settled();
-          caller.reject(error);
-        },
-      );
-    },
-    giveUp() {
-      call.isGivenUp = true;
-      if (call.isRunning) loan?.lose();
-      else if (call.kind !== 'owed') loan?.giveBack();
-      caller.reject(silence());
-    },
-  };
-  return call;
+function giveUp(call: Call): void {
+  call.isGivenUp = true;
+  if (call.isRunning) call.loan?.lose();
+  else if (call.kind !== 'owed') call.loan?.giveBack();
+  call.reject(silence());
 }
 
 /** Answers for the calls that wait or run for too long. Those that run keep their room: their threads are not free. */
 function sweep(
-  { running, line }: { readonly running: ReadonlySet<Call>; readonly line: Line },
+  given: { readonly running: ReadonlySet<Call>; readonly line: Line; readonly tick: number },
   { answerMs, waitMs, patienceMs }: BulkheadLimits,
 ): void {
-  for (const call of running) giveUpAfter(call, call.kind === 'patient' ? patienceMs : answerMs);
-  shorten(line.quick, waitMs);
-  shorten(line.patient, patienceMs);
+  const { running, line, tick } = given;
+  const begunBefore = (ms: number) => tick - Math.ceil((ms * ticksPerWait) / waitMs);
+  const before = {
+    answer: begunBefore(answerMs),
+    wait: begunBefore(waitMs),
+    patience: begunBefore(patienceMs),
+  };
+  for (const call of running) giveUpOld(call, call.kind === 'patient' ? before.patience : before.answer);
+  shorten(line.quick, before.wait);
+  shorten(line.patient, before.patience);
 }
 
 /** The oldest come first, so that the first in time ends it. */
-function shorten(waiting: Set<Call>, msMax: number): void {
-  for (const call of waiting) {
-    if (!giveUpAfter(call, msMax)) return;
+function shorten(waiting: Map<Call, () => void>, before: number): void {
+  for (const call of waiting.keys()) {
+    if (!giveUpOld(call, before)) return;
     if (call.kind !== 'owed') waiting.delete(call);
   }
 }
 
-/** @returns whether the caller has its answer */
-function giveUpAfter(call: Call, msMax: number): boolean {
-  if (!call.isGivenUp && performance.now() - call.since > msMax) call.giveUp();
+/** Its age counts whole ticks only, so that no call is given up early. @returns whether the caller has its answer */
+function giveUpOld(call: Call, before: number): boolean {
+  if (!call.isGivenUp && call.since < before) giveUp(call);
   return call.isGivenUp;
 }
