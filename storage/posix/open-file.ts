@@ -12,6 +12,8 @@ import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { openFlags, syscalls } from './syscalls.ts';
 
 const readBytes = 256 * 1024;
+/** To look whether a file goes on where it ended when it was opened. */
+const probeBytes = 4 * 1024;
 const read = promisify(fs.read);
 
 /** The refusal when something other than a regular file would have to be opened. */
@@ -28,13 +30,24 @@ async function lookAt(directory: Directory, name: EntryName): Promise<Descriptor
   }
 }
 
-/** Reads are positioned, so several streams may share the file; the end is where the file ends when it is reached. */
-function streamOf(file: Descriptor, start: number, end: number): Readable {
-  let position = start;
+/**
+ * Reads are positioned, so several streams may share the file; the end is where the file ends when it is reached. Buffers
+ * are no larger than what is left of `sizeBytes`: for small files the allocation would cost more than the read.
+ */
+function streamOf(
+  file: Descriptor,
+  range: { readonly start: number; readonly end: number; readonly sizeBytes: number },
+): Readable {
+  const { end, sizeBytes } = range;
+  let position = range.start;
+  const likelyBytes = () => {
+    if (position < sizeBytes) return sizeBytes - position;
+    return position === sizeBytes ? probeBytes : readBytes;
+  };
   return new Readable({
     highWaterMark: readBytes,
     read() {
-      const length = Math.min(readBytes, end + 1 - position);
+      const length = Math.min(readBytes, end + 1 - position, likelyBytes());
       if (length <= 0) {
         this.push(null);
         return;
@@ -61,7 +74,8 @@ function ownFile(fd: number, stat: EntryStat, bulkhead: Bulkhead): OpenFile {
   return {
     stat,
     lend: (use) => file.usingWithin(use),
-    stream: ({ start = 0, end = Number.MAX_SAFE_INTEGER } = {}) => streamOf(file, start, end),
+    stream: ({ start = 0, end = Number.MAX_SAFE_INTEGER } = {}) =>
+      streamOf(file, { start, end, sizeBytes: stat.sizeBytes }),
     close: () => file.close(),
   };
 }
