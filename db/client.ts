@@ -1,5 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { withPreparedStatements } from './prepared-statements.ts';
 import { socketPathOf } from './socket-path.ts';
 import { withWholeTransactions } from './whole-transactions.ts';
 
@@ -45,7 +46,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     connect_timeout: 10,
     onnotice: () => undefined,
   });
-  const db = drizzle(client);
+  const db = drizzle(withPreparedStatements(client));
   db.transaction = withWholeTransactions(db.transaction.bind(db));
   return {
     db,

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
@@ -160,12 +160,17 @@ export async function holdJob(
   return rows.length === 1;
 }
 
+/** One parameter for all ids, so that the text of a statement does not depend on how many there are. */
+function isAmong(jobIds: readonly string[]) {
+  return sql`id IN (SELECT jsonb_array_elements_text(${JSON.stringify(jobIds)}::jsonb)::uuid)`;
+}
+
 /** Reads the rows of `jobIds` that wait for a worker. */
 export async function listDispatchRows(db: Executor, jobIds: readonly string[]): Promise<DispatchRow[]> {
   return await db
     .select(dispatchColumns)
     .from(jobs)
-    .where(and(inArray(jobs.id, [...jobIds]), eq(jobs.state, 'queued')));
+    .where(and(isAmong(jobIds), eq(jobs.state, 'queued')));
 }
 
 /** Those of `jobIds` that have ended. */
@@ -173,7 +178,7 @@ export async function listEndedJobIds(db: Executor, jobIds: readonly string[]): 
   const rows = await db
     .select({ id: jobs.id })
     .from(jobs)
-    .where(and(inArray(jobs.id, [...jobIds]), sql`finished_at IS NOT NULL`));
+    .where(and(isAmong(jobIds), sql`finished_at IS NOT NULL`));
   return rows.map((row) => row.id);
 }
 
