@@ -149,7 +149,7 @@ async function join(services: Services, joining: Joining): Promise<string> {
       const amount = { bytes: 0, files: 1 };
       const reservation = { id, folderId: folder.id, actorId: userId, amount };
       if (!(await reserveUpload(tx, { ...reservation, leaseSeconds: resumableLifeSeconds }))) {
-        throw await quotaExceeded(services.db, folder.id, amount);
+        throw await quotaExceeded(tx, folder.id, amount);
       }
       await insertResumableUpload(tx, { id, shape: 'final', path, lengthBytes: sizeBytes, metadata });
       await joinUploadParts(tx, { finalId: id, partIds, segments });

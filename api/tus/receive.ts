@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Executor } from '../../db/client.ts';
 import {
   type ResumableUpload,
   recordUploadProgress,
@@ -74,8 +75,8 @@ function segmentsOf(reception: Reception): readonly UploadSegment[] {
   return last === undefined ? [] : [...earlier, { ...last, bytes: last.bytes + acceptedTo - startBytes }];
 }
 
-async function lost(reception: Reception): Promise<never> {
-  throw await reception.hold.reason();
+async function lost(reception: Reception, db: Executor = reception.services.db): Promise<never> {
+  throw await reception.hold.reason(db);
 }
 
 /** Makes room for `toBytes` in all. @throws quota_exceeded, upload_gone */
@@ -139,7 +140,7 @@ async function conclude(reception: Reception): Promise<string | null> {
       folder: { id: upload.folderId, volume: upload.volume },
       userId: upload.actorId,
       files: async (tx) => {
-        if (!(await recordUploadProgress(tx, progress))) await lost(reception);
+        if (!(await recordUploadProgress(tx, progress))) await lost(reception, tx);
         return [{ ...file, ordinal: file.ordinal ?? (await takeUploadOrdinal(tx, upload.id)) }];
       },
     });

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Executor } from '../../db/client.ts';
 import {
   claimUploadWriter,
   findResumableUpload,
@@ -30,7 +31,7 @@ export function offsetMismatch(upload: Pick<ResumableUpload, 'offsetBytes'>): Do
 
 /** An upload of `userId`, in whatever state. @throws not_found */
 export async function loadUpload(
-  services: Pick<Services, 'db'>,
+  services: { readonly db: Executor },
   upload: { readonly id: string; readonly userId: string },
 ): Promise<ResumableUpload> {
   const found = await findResumableUpload(services.db, upload);
@@ -90,8 +91,8 @@ export async function claimWriter(
 export interface WriterHold {
   /** Whether the hold may be lost to somebody else, or the right to write was taken away. */
   readonly isLost: boolean;
-  /** Why the hold is lost. */
-  reason(): Promise<unknown>;
+  /** Why the hold is lost; read through `db`, which inside a transaction is that transaction. */
+  reason(db: Executor): Promise<unknown>;
   end(): void;
 }
 
@@ -123,9 +124,9 @@ export function holdUpload(
     get isLost() {
       return isLost;
     },
-    reason: async () => {
+    reason: async (db) => {
       try {
-        const found = await loadUpload(services, writer);
+        const found = await loadUpload({ db }, writer);
         requireKept(found);
         return lockedUpload();
       } catch (error) {

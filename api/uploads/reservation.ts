@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
-import type { Database } from '../../db/client.ts';
+import type { Database, Executor } from '../../db/client.ts';
 import {
   findComingRoom,
   growUpload,
@@ -56,9 +56,12 @@ function freeBytesOf(
   return folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
 }
 
-/** The refusal of `amount` in a folder, with the figures that stand in the way; or of a folder that is gone. */
+/**
+ * The refusal of `amount` in a folder, with the figures that stand in the way; or of a folder that is gone. Inside a
+ * transaction `db` is that transaction: one that waits for a second connection can leave none for anybody.
+ */
 export async function quotaExceeded(
-  db: Database,
+  db: Executor,
   folderId: string,
   amount: Reservation,
 ): Promise<DomainError> {
