@@ -21,6 +21,7 @@ import type { Peer } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
 import type { UnsentBytes } from './http/rate-guard.ts';
+import { patternOf, protocolOf, type RequestMetrics } from './http/request-metrics.ts';
 import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
 import { changeOnce, fingerprintOf, type NamedChange, readIdempotencyKey } from './idempotency.ts';
@@ -42,6 +43,7 @@ export interface Dispatcher {
   readonly concurrency: Concurrency;
   readonly readPeer: (incoming: IncomingMessage) => Peer;
   readonly unsentBytes: UnsentBytes | undefined;
+  readonly metrics: RequestMetrics | undefined;
 }
 
 /** Who a request to a public route acts for; no row has this id. */
@@ -60,18 +62,46 @@ const commonHeaders: readonly (readonly [string, string])[] = [
   ['Cache-Control', 'no-store'],
 ];
 
-function logEnd(dispatcher: Dispatcher, exchange: Exchange, start: { ms: number; bytes: number }): void {
-  const { outgoing, note } = exchange;
+/** Where a request began, so that its end knows how much went by. */
+interface Beginning {
+  readonly ms: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+// A body with a length that came whole is exactly that long; of any other the socket knows best.
+function receivedBytes({ incoming }: Exchange, begun: Beginning): number {
+  const declared = incoming.headers['content-length'];
+  if (declared !== undefined && incoming.complete) return Number(declared);
+  return hasBody(incoming.headers) ? incoming.socket.bytesRead - begun.bytesIn : 0;
+}
+
+function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): void {
+  const { outgoing, note, method } = exchange;
+  const { route } = note;
+  const ms = performance.now() - begun.ms;
+  const isAborted = !outgoing.writableFinished;
+  const bytesIn = receivedBytes(exchange, begun);
+  const bytesOut = (outgoing.req.socket?.bytesWritten ?? begun.bytesOut) - begun.bytesOut;
+  dispatcher.metrics?.ended({
+    method,
+    route: route === undefined ? undefined : patternOf(route),
+    status: outgoing.statusCode,
+    isAborted,
+    seconds: ms / 1_000,
+    transfer: route?.isTransfer === true ? { protocol: protocolOf(route), bytesIn, bytesOut } : undefined,
+  });
   const fields = {
     request_id: exchange.requestId,
-    method: exchange.method,
-    route: note.route ?? null,
+    method,
+    route: route === undefined ? null : `${route.method} ${route.path}`,
     status: outgoing.statusCode,
-    ms: Math.round((performance.now() - start.ms) * 10) / 10,
-    bytes: (outgoing.req.socket?.bytesWritten ?? start.bytes) - start.bytes,
+    ms: Math.round(ms * 10) / 10,
+    bytes_in: bytesIn,
+    bytes_out: bytesOut,
     ...(note.userId === undefined ? {} : { user_id: note.userId, access_key: note.accessKey }),
     ...(note.errorCode === undefined ? {} : { code: note.errorCode }),
-    ...(outgoing.writableFinished ? {} : { aborted: true }),
+    ...(isAborted ? { aborted: true } : {}),
   };
   dispatcher.logger.info(fields, 'request.end');
 }
@@ -107,12 +137,13 @@ export function openExchange(
       isContinueDue = false;
     },
   };
-  const start = { ms: performance.now(), bytes: incoming.socket.bytesWritten };
+  const { bytesRead: bytesIn, bytesWritten: bytesOut } = incoming.socket;
+  const begun = { ms: performance.now(), bytesIn, bytesOut };
   incoming.on('error', () => undefined);
   outgoing.on('error', () => undefined);
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort(new Error('The client went away.'));
-    logEnd(dispatcher, exchange, start);
+    noteEnd(dispatcher, exchange, begun);
   });
   outgoing.setHeader('X-Request-Id', requestId);
   for (const [name, value] of commonHeaders) outgoing.setHeader(name, value);
@@ -282,9 +313,12 @@ async function answer(
     principal === anonymous
       ? undefined
       : dispatcher.concurrency.enter(principal.accessKey, route.isTransfer === true);
+  const isUpload = route.isTransfer === true && route.body === 'stream';
+  const uploadEnded = isUpload ? dispatcher.metrics?.uploadBegan() : undefined;
   try {
     await handle(dispatcher, route, { exchange, principal, params, readBody });
   } finally {
+    uploadEnded?.();
     leave?.();
   }
 }
@@ -296,7 +330,7 @@ export async function dispatch(
   exchange: Exchange,
   params: Readonly<Record<string, string>>,
 ): Promise<void> {
-  exchange.note.route = `${route.method} ${route.path}`;
+  exchange.note.route = route;
   for (const [name, value] of Object.entries(route.headers ?? {})) exchange.outgoing.setHeader(name, value);
   try {
     await answer(dispatcher, route, exchange, params);

@@ -1,14 +1,16 @@
 import { env } from 'node:process';
+import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
 import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
 import { claimSetting } from '../db/queries/settings.ts';
 import { openSecretBox, type SecretBox } from '../db/secret-box.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
 import { openRateCounts, type SharedRateCounts } from '../jobs/rate-counts.ts';
+import { type Metrics, openMetrics } from '../metrics/open-metrics.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
-import { ConfigError } from '../runtime/config-error.ts';
 import { loadEncryptionKey, requireSameKey } from '../runtime/encryption-key.ts';
 import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
+import { listenError } from '../runtime/listen-error.ts';
 import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
 import { followParent, receiveStart, tellReady } from '../runtime/parent.ts';
 import { runMain } from '../runtime/run-main.ts';
@@ -30,23 +32,14 @@ async function openSecrets(config: Config, database: OpenedDatabase): Promise<Se
 }
 
 async function listen(server: ApiServer, { port, host }: Config): Promise<number> {
-  try {
-    return await server.listen({ port, host });
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'EADDRINUSE') {
-      throw new ConfigError(`Port ${port} is in use: set PORT to a free one.`, { cause });
-    }
-    if (code === 'EACCES')
-      throw new ConfigError(`Port ${port} may not be used: set PORT above 1023.`, { cause });
-    throw new ConfigError(`HOST "${host}" cannot be listened on: set HOST to an address of this machine.`, {
-      cause,
-    });
-  }
+  return await server.listen({ port, host }).catch((cause: unknown) => {
+    throw listenError(cause, { port, host, portName: 'PORT', hostName: 'HOST' });
+  });
 }
 
 interface Parts {
   readonly server: ApiServer;
+  readonly metrics: Metrics | undefined;
   readonly jobs: OpenJobClient;
   readonly rateCounts: SharedRateCounts;
   readonly volumes: ReadonlyMap<string, PosixVolume>;
@@ -55,9 +48,11 @@ interface Parts {
 
 // From the outside in: first no new requests, last the database that everything else writes to.
 function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
-  const { server, jobs, rateCounts, volumes, database } = parts;
+  const { server, metrics, jobs, rateCounts, volumes, database } = parts;
   return [
     { name: 'http.close', deadlineMs: shutdownMs + 1_000, run: () => server.close(shutdownMs) },
+    // Kept until here, for the end of the requests is worth a look.
+    { name: 'metrics.close', deadlineMs: closeMs, run: async () => metrics?.close() },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
     { name: 'rate.close', deadlineMs: closeMs, run: () => rateCounts.close() },
     {
@@ -77,6 +72,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const { redisUrl, defaultVolume, apiVersion, trashDays } = config;
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
+  const metrics = config.metrics === undefined ? undefined : openMetrics({ version, volumes, databaseUrl });
   const server = createServer({
     services: {
       db,
@@ -95,11 +91,12 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     allowPlainSecrets: config.allowsPlainSecrets,
     trustedProxies: config.trustedProxies,
     unsentBytes: openUnsentBytes(),
+    metrics: metrics?.countRequests(),
     requestsPerWindowMax: config.rateLimit,
     rateCounts,
     concurrency: config.concurrencyPerKey,
   });
-  return { server, jobs, rateCounts, volumes, database };
+  return { server, metrics, jobs, rateCounts, volumes, database };
 }
 
 async function main(): Promise<void> {
@@ -110,9 +107,10 @@ async function main(): Promise<void> {
   const logger = createLogger({ role: 'api', level: config.logLevel });
   const parts = await openParts(config, logger);
   const port = await listen(parts.server, config);
+  const metricsPort = await listenForReaders(parts.metrics, config);
   createLifecycle({ logger, steps: shutdownSteps(parts, config.shutdownMs) });
-  logger.info({ port, host: config.host, version }, 'api.ready');
-  tellReady({ port });
+  logger.info({ port, host: config.host, metricsPort, version }, 'api.ready');
+  tellReady({ port, metricsPort });
 }
 
 runMain(main);

@@ -12,6 +12,7 @@ import type { Logger } from './http/logger.ts';
 import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
 import type { UnsentBytes } from './http/rate-guard.ts';
+import type { RequestMetrics } from './http/request-metrics.ts';
 import { parseTarget } from './http/target.ts';
 import { type ConcurrencyLimits, createConcurrency } from './middleware/concurrency.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readonly concurrency?: ConcurrencyLimits;
   /** Tells what the kernel still holds of what was written to a socket. Default: nobody does. */
   readonly unsentBytes?: UnsentBytes;
+  /** Where requests are counted. Default: nowhere. */
+  readonly metrics?: RequestMetrics | undefined;
   /** Milliseconds since 1970, for the age of signatures. Default: the system's clock. */
   readonly now?: () => number;
 }
@@ -155,6 +158,7 @@ export function createServer(options: ServerOptions): ApiServer {
       rateLimit,
       concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
       unsentBytes: options.unsentBytes,
+      metrics: options.metrics,
       readPeer: createPeerReader(options.trustedProxies ?? []),
     },
     routes,

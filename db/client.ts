@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly url: string;
   readonly connectionsMax: number;
   readonly applicationName: string;
+  /** The server ends statements that take longer. Default: none is ended. */
+  readonly statementMsMax?: number;
 }
 
 /** A database and the way to close it. */
@@ -42,6 +44,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     connection: {
       application_name: options.applicationName,
       idle_in_transaction_session_timeout: idleInTransactionMsMax,
+      ...(options.statementMsMax === undefined ? {} : { statement_timeout: options.statementMsMax }),
     },
     connect_timeout: 10,
     onnotice: () => undefined,

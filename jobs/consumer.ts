@@ -4,6 +4,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/client.ts';
 import { type QueueName, queueNames } from './contracts.ts';
 import type { JobHandlers } from './handler.ts';
+import type { JobMetrics } from './job-metrics.ts';
 import type { JobLogger } from './logger.ts';
 import type { OpenJobClient } from './open-job-client.ts';
 import { openQueueStore, type QueueStore, type QueueWorker } from './queue-store.ts';
@@ -34,6 +35,8 @@ export interface ConsumerOptions {
   readonly queues?: readonly QueueName[];
   readonly concurrency?: Partial<Readonly<Record<QueueName, number>>>;
   readonly logger: JobLogger;
+  /** Where runs are counted. Default: nowhere. */
+  readonly metrics?: JobMetrics | undefined;
 }
 
 /** The part of a process that runs jobs. */
@@ -73,6 +76,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     db,
     handlers,
     logger,
+    metrics: options.metrics,
     notifications: client.notifications,
     timings: client.timings,
     owner: `${hostname()}:${process.pid}:${id.slice(-6)}`,

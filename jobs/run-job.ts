@@ -21,6 +21,7 @@ import {
   LeaseLostError,
   type RunningJob,
 } from './handler.ts';
+import type { CountedWork, JobMetrics, RunResult } from './job-metrics.ts';
 import { keepLease } from './lease.ts';
 import type { JobLogger } from './logger.ts';
 import type { Delivery } from './queue-store.ts';
@@ -35,6 +36,8 @@ export interface RunnerParts {
   readonly handlers: JobHandlers;
   readonly timings: JobTimings;
   readonly logger: JobLogger;
+  /** Where runs are counted. Default: nowhere. */
+  readonly metrics?: JobMetrics | undefined;
   /** Names this process in the rows it holds. */
   readonly owner: string;
   /** Aborts when this worker stops. */
@@ -61,6 +64,7 @@ export async function runJob(parts: RunnerParts, jobId: string): Promise<Deliver
   if (row === null) return over;
   const startedAt = performance.now();
   const run = { parts, row, handler: parts.handlers[row.kind], startedAt };
+  if (row.waitedMs !== null) parts.metrics?.waited(workOf(row), row.waitedMs / 1_000);
   const job = readJob(row);
   if (job === null)
     return await end(run, null, { state: 'failed', ...poisoned, detail: 'The job’s payload is not valid.' });
@@ -83,6 +87,14 @@ interface Run {
   readonly row: ClaimedJob;
   readonly handler: JobHandler;
   readonly startedAt: number;
+}
+
+function workOf({ kind, volume }: ClaimedJob): CountedWork {
+  return { queue: jobContracts[kind].queue, volume, kind };
+}
+
+function count({ parts, row, startedAt }: Run, result: RunResult): void {
+  parts.metrics?.ran(workOf(row), { result, seconds: (performance.now() - startedAt) / 1_000 });
 }
 
 function readJob(row: ClaimedJob): RunningJob | null {
@@ -163,11 +175,13 @@ async function untilStopped<T>(work: Promise<T>, signal: AbortSignal, stopMs: nu
 async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: unknown): Promise<Delivery> {
   const { parts, row } = run;
   if (reason instanceof LeaseLostError) {
+    count(run, 'lost');
     parts.logger.warn({ jobId: row.id, kind: row.kind }, 'job.lease-lost');
     return over;
   }
   if (reason instanceof JobCancelledError) return await end(run, job, { state: 'cancelled' });
   if (reason instanceof WorkerStoppingError) {
+    count(run, 'handed_back');
     await requeue(run, { delayMs: 0 });
     return handBack;
   }
@@ -188,6 +202,7 @@ async function retryLater(
   run: Run,
   retry: { readonly delayMs: number; readonly failure?: JobFailure },
 ): Promise<Delivery> {
+  count(run, retry.failure === undefined ? 'deferred' : 'retried');
   return (await requeue(run, retry)) ? { next: 'again', afterMs: retry.delayMs } : over;
 }
 
@@ -245,6 +260,7 @@ function abandonOf(run: Run, job: RunningJob | null): ((tx: Executor) => Promise
 
 async function tell(run: Run, how: JobEnd): Promise<void> {
   const { parts, row } = run;
+  count(run, how.state);
   const { id: jobId, kind, volume, folderId, attempt } = row;
   const fields = {
     jobId,

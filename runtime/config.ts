@@ -27,6 +27,8 @@ export interface Config {
   /** 32 bytes; `undefined` takes the one in the data directory. */
   readonly encryptionKey: Buffer | undefined;
   readonly shutdownMs: number;
+  /** Where figures are read; `undefined`: nowhere. Port 0 asks for any free one. */
+  readonly metrics: { readonly port: number; readonly host: string } | undefined;
   readonly queues: Settings['VFOLDER_QUEUES'];
   /** Jobs that a worker runs at once per queue; `undefined` leaves it to the queue. */
   readonly concurrency: number | undefined;
@@ -132,6 +134,7 @@ function toConfig(settings: Settings): Config {
     defaultVolume: volumes[0]?.[0] ?? 'local',
     encryptionKey: settings.VFOLDER_ENCRYPTION_KEY,
     shutdownMs: settings.VFOLDER_SHUTDOWN_SECONDS * 1000,
+    metrics: metricsAddress(settings),
     queues: settings.VFOLDER_QUEUES,
     concurrency: settings.VFOLDER_CONCURRENCY,
     limits: {
@@ -154,6 +157,11 @@ function toConfig(settings: Settings): Config {
     nodeEnv: settings.NODE_ENV,
     threads: settings.UV_THREADPOOL_SIZE,
   };
+}
+
+function metricsAddress(settings: Settings): Config['metrics'] {
+  const { VFOLDER_METRICS_PORT: port, VFOLDER_METRICS_HOST: host } = settings;
+  return port === undefined ? undefined : { port, host };
 }
 
 function adminKeypair(settings: Settings): Config['adminKeypair'] {

@@ -135,6 +135,8 @@ export const settingsSchema = z.object({
   VFOLDER_WORKERS: whole(0, 64).default(2),
   VFOLDER_VOLUMES: volumes.optional(),
   VFOLDER_ENCRYPTION_KEY: encryptionKey.optional(),
+  VFOLDER_METRICS_PORT: whole(0, 65_535).optional(),
+  VFOLDER_METRICS_HOST: matching(/^\S+$/, 'an address or host name to listen on').default('127.0.0.1'),
   VFOLDER_SHUTDOWN_SECONDS: whole(1, 3600).default(30),
   VFOLDER_QUEUES: list(`one or more of ${queueNames.join(', ')}, joined by commas`, (item) =>
     queueNames.find((name) => name === item),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Config, Environment } from '../runtime/config.ts';
+import { ConfigError } from '../runtime/config-error.ts';
 import { createLifecycle, type Lifecycle, type ProcessControl } from '../runtime/lifecycle.ts';
 import type { ProcessLogger } from '../runtime/logger.ts';
 import type { StartWord } from '../runtime/parent.ts';
@@ -104,12 +105,23 @@ function startChildren(
   at: { readonly port: number; readonly word: Promise<StartWord> },
 ): void {
   const env = childEnv(options, at.port);
-  const shared = { env, word: at.word, notify: (line: string) => options.say(line) };
-  running.api = superviseChild({ ...shared, name: 'API', entry: options.entries.api });
+  const envOf = (number: number) => ({ ...env, ...metricsPortOf(options.config, number) });
+  const shared = { word: at.word, notify: (line: string) => options.say(line) };
+  running.api = superviseChild({ ...shared, env: envOf(0), name: 'API', entry: options.entries.api });
   for (let number = 1; number <= options.config.workers; number += 1) {
     const name = `worker ${number}`;
-    running.workers.push(superviseChild({ ...shared, name, entry: options.entries.worker }));
+    running.workers.push(
+      superviseChild({ ...shared, env: envOf(number), name, entry: options.entries.worker }),
+    );
   }
+}
+
+/** Every process needs a port of its own: the API the one that is set, each worker the one its number further. */
+function metricsPortOf({ metrics }: Config, number: number): Environment {
+  if (metrics === undefined || metrics.port === 0) return {};
+  const port = metrics.port + number;
+  if (port <= 65_535) return { VFOLDER_METRICS_PORT: String(port) };
+  throw new ConfigError('VFOLDER_METRICS_PORT leaves no ports for the workers: set it lower.');
 }
 
 /** Enough for every volume's calls (boot/open-volumes.ts) and for everything else; 1,024 is libuv's bound. */

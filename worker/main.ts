@@ -1,10 +1,12 @@
 import { env } from 'node:process';
+import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
 import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
 import { type Consumer, openConsumer } from '../jobs/consumer.ts';
 import { queueNames } from '../jobs/contracts.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
 import { startWorkerBeat, type WorkerBeat } from '../jobs/worker-beat.ts';
+import { type Metrics, openMetrics } from '../metrics/open-metrics.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLifecycle, type ShutdownStep } from '../runtime/lifecycle.ts';
 import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
@@ -21,6 +23,7 @@ const closeMs = 5_000;
 interface Parts {
   readonly consumer: Consumer;
   readonly beat: WorkerBeat;
+  readonly metrics: Metrics | undefined;
   readonly jobs: OpenJobClient;
   readonly volumes: ReadonlyMap<string, PosixVolume>;
   readonly database: OpenedDatabase;
@@ -33,9 +36,11 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const shared = { db, databaseUrl, redisUrl: config.redisUrl, volumes: [...volumes.keys()], logger };
   const jobs = await openJobClient(shared);
   const { concurrency } = config;
+  const metrics = config.metrics === undefined ? undefined : openMetrics({ version, volumes });
   const consumer = await openConsumer({
     ...shared,
     client: jobs,
+    metrics: metrics?.countJobs(),
     handlers: makeHandlers({ db, volumes, jobs, logger }),
     ...(config.queues === undefined ? {} : { queues: config.queues }),
     ...(concurrency === undefined
@@ -44,16 +49,17 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   });
   const { notifications, timings } = jobs;
   const beat = await startWorkerBeat({ db, notifications, consumer, version, timings, logger });
-  return { consumer, beat, jobs, volumes, database };
+  return { consumer, beat, metrics, jobs, volumes, database };
 }
 
 // First the jobs are handed back, last the database goes, which they write their return to. Until all is handed back, the
 // worker can be seen.
 function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
-  const { consumer, beat, jobs, volumes, database } = parts;
+  const { consumer, beat, metrics, jobs, volumes, database } = parts;
   return [
     { name: 'consumer.close', deadlineMs: shutdownMs + 1_000, run: () => consumer.close(shutdownMs) },
     { name: 'beat.close', deadlineMs: closeMs, run: () => beat.close() },
+    { name: 'metrics.close', deadlineMs: closeMs, run: async () => metrics?.close() },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
     { name: 'volumes.close', deadlineMs: closeMs, run: () => closeVolumes(volumes) },
     { name: 'database.close', deadlineMs: closeMs, run: () => database.close(closeMs / 1000 - 1) },
@@ -67,10 +73,11 @@ async function main(): Promise<void> {
   const config = start === undefined ? given : { ...given, databaseUrl: start.databaseUrl };
   const logger = createLogger({ role: 'worker', level: config.logLevel });
   const parts = await openParts(config, logger);
+  const metricsPort = await listenForReaders(parts.metrics, config);
   createLifecycle({ logger, steps: shutdownSteps(parts, config.shutdownMs) });
   const queues = config.queues ?? queueNames;
-  logger.info({ queues, volumes: [...parts.volumes.keys()], version }, 'worker.ready');
-  tellReady();
+  logger.info({ queues, volumes: [...parts.volumes.keys()], metricsPort, version }, 'worker.ready');
+  tellReady({ metricsPort });
 }
 
 runMain(main);

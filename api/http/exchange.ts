@@ -25,8 +25,13 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** Tells what the kernel still holds of what was written to a socket, where the system has it. */
   readonly unsentBytes: UnsentBytes | undefined;
-  /** For the log: which route answered, and for whom. */
-  readonly note: { route?: string; accessKey?: string; userId?: string; errorCode?: string };
+  /** For the log and the figures: which route answered, and for whom. */
+  readonly note: {
+    route?: { readonly method: string; readonly path: string; readonly isTransfer?: true };
+    accessKey?: string;
+    userId?: string;
+    errorCode?: string;
+  };
   /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; else does nothing. */
   continueBody(): void;
 }

@@ -16,6 +16,8 @@ export interface ClaimedJob {
   readonly attempt: number;
   readonly attemptsMax: number;
   readonly cancelRequestedAt: Date | null;
+  /** How long the job has waited, when this is its first run. */
+  readonly waitedMs: number | null;
   /** Names this claim; every later write carries it. */
   readonly fence: number;
 }
@@ -48,6 +50,9 @@ const claimColumns = {
   attempt: jobs.attempt,
   attemptsMax: jobs.attemptsMax,
   cancelRequestedAt: jobs.cancelRequestedAt,
+  waitedMs: sql<
+    number | null
+  >`CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END`,
   fence: jobs.fence,
 };
 

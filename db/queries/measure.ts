@@ -114,6 +114,8 @@ export async function settleMeasure(
       usedFiles: live.files,
       trashBytes: trash.bytes,
       trashFiles: trash.files,
+      // The right side sees the row as it was.
+      usageDriftBytes: sql`abs(${live.bytes}::bigint - used_bytes) + abs(${trash.bytes}::bigint - trash_bytes)`,
       usageAsOf: sql`now()`,
       // Spread, so that folders made together are not counted together for ever.
       usageDueAt: sql`now() + interval '1 minute' * ${dayMinutes}::int * (0.9 + random() * 0.2)`,

@@ -41,6 +41,8 @@ export const folders = pgTable(
     /** Grows with every change of the tree or of the claims on it; a recount writes only if it stood still. */
     mutationSeq: counter('mutation_seq'),
     usageAsOf: timestamp('usage_as_of', { withTimezone: true }).notNull().defaultNow(),
+    /** How far the latest count was from what was recorded, bytes of the tree and of the trash added up. */
+    usageDriftBytes: counter('usage_drift_bytes'),
     /** When the service counts the tree by itself, for containers change it behind its back. */
     usageDueAt: timestamp('usage_due_at', { withTimezone: true })
       .notNull()

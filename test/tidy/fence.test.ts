@@ -12,6 +12,7 @@ const allowed: Record<Room, readonly Room[]> = {
   api: ['domain', 'storage', 'db', 'jobs'],
   worker: ['domain', 'storage', 'db', 'jobs'],
   boot: ['domain', 'runtime', 'storage', 'db'],
+  metrics: ['domain', 'storage', 'db', 'jobs'],
   supervisor: ['domain', 'runtime', 'db', 'jobs'],
 };
 
@@ -32,6 +33,7 @@ const owners: Record<string, Room> = {
   postgres: 'db',
   pino: 'runtime',
   archiver: 'storage',
+  'prom-client': 'metrics',
 };
 
 const builtins: Record<string, readonly Room[]> = {

@@ -15,6 +15,7 @@ export const rooms = [
   'api',
   'worker',
   'boot',
+  'metrics',
   'supervisor',
 ] as const;
 

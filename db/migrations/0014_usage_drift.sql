@@ -1,0 +1,1 @@
+ALTER TABLE "folders" ADD COLUMN "usage_drift_bytes" bigint DEFAULT 0 NOT NULL;
