@@ -122,6 +122,12 @@ export function errorCodeOf(error: unknown): ErrorCode {
   return failureOf(error) === 'other' ? 'internal' : 'service_unavailable';
 }
 
+/** Every status that a code can be answered with. */
+export function statusesOf(code: ErrorCode): readonly number[] {
+  const { status } = problemKinds[code];
+  return code === 'quota_exceeded' ? [413, status] : [status];
+}
+
 // A request for more than the folder could ever hold is a body too large for good (413); else room may come back (507).
 function statusOf(kind: ProblemKind, error: unknown): number {
   if (!(error instanceof DomainError) || error.code !== 'quota_exceeded') return kind.status;

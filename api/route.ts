@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Right } from '../domain/permission.ts';
 import type { JobView } from '../jobs/job-client.ts';
 import type { UnsentBytes } from './http/rate-guard.ts';
+import type { Answers, BodyOf, ReplyOf, RouteDoc } from './openapi/answers.ts';
 import type { Profile } from './profiles/profile.ts';
 import type { Services } from './services.ts';
 
@@ -83,8 +84,8 @@ export interface ClientEdge<Input, Body> {
   ): Promise<Reply>;
 }
 
-/** One route as data. The server is built from a list of these and from nothing else. */
-export interface Route<Input = unknown, Body = unknown> {
+/** One route as data. The server and its document are built from a list of these and from nothing else. */
+export interface Route<Input = unknown, A extends Answers = Answers> {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
   /** Hono pattern, such as `/folders/:name/files`. */
   readonly path: string;
@@ -105,15 +106,18 @@ export interface Route<Input = unknown, Body = unknown> {
   readonly input: z.ZodType<Input>;
   /** Headers of every answer, refusals included. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly handle: (request: ApiRequest<Input>) => Promise<Reply<Body>>;
+  /** What it answers when it does not refuse, by status; nothing else compiles as a reply. */
+  readonly answers: A;
+  readonly doc: RouteDoc;
+  readonly handle: (request: ApiRequest<Input>) => Promise<ReplyOf<NoInfer<A>>>;
   /** What the finished job of an earlier request is answered with, when the same `Idempotency-Key` comes again. Default: 202. */
-  readonly finished?: (job: JobView) => Reply<Body>;
+  readonly finished?: (job: JobView) => ReplyOf<NoInfer<A>>;
   /** What published clients get instead. */
-  readonly client?: ClientEdge<NoInfer<Input>, NoInfer<Body>>;
+  readonly client?: ClientEdge<NoInfer<Input>, BodyOf<NoInfer<A>>>;
 }
 
 /** Checks a route's types and forgets them, so that routes of all kinds fit one list. */
-export function defineRoute<Input, Body = unknown>(route: Route<Input, Body>): Route {
+export function defineRoute<Input, const A extends Answers>(route: Route<Input, A>): Route {
   // The schema and the handler agree by the type parameter; the list only ever feeds one to the other.
   // biome-ignore lint/plugin/no-type-assertion: the one place where the two meet.
   return route as unknown as Route;

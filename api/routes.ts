@@ -12,6 +12,7 @@ import { folderRoutes } from './folders/routes.ts';
 import { hostRoutes } from './hosts/routes.ts';
 import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
+import { describingRoutes } from './openapi/routes.ts';
 import { queueSettingsRoutes } from './queue-settings/routes.ts';
 import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
@@ -53,4 +54,5 @@ export const routes: readonly Route[] = [
   ...usageRoutes,
   ...hostRoutes,
   ...clientRoutes,
+  ...describingRoutes(() => routes),
 ];

@@ -1,9 +1,18 @@
+import type { z } from 'zod';
 import type { User } from '../../db/queries/users.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { createUser, issueKeypair, readUsers } from './operations.ts';
-import { newKeypairInput, newUserInput, userListInput } from './schemas.ts';
+import {
+  newKeypairBody,
+  newKeypairInput,
+  newUserBody,
+  newUserInput,
+  type userBody,
+  userListInput,
+  userPageBody,
+} from './schemas.ts';
 
-function toUserBody(user: User) {
+function toUserBody(user: User): z.infer<typeof userBody> {
   const { id, email, role, isActive, createdAt } = user;
   return { id, email, role, is_active: isActive, created_at: createdAt.toISOString() };
 }
@@ -16,6 +25,8 @@ export const postUser = defineRoute({
   right: null,
   body: 'json',
   input: newUserInput,
+  answers: { 201: newUserBody },
+  doc: { tag: 'Administration', id: 'createUser', summary: 'Make a user', refusals: ['email_taken'] },
   handle: async ({ services, input }) => {
     const { id, email } = await createUser(services, input.email);
     return { status: 201, body: { id, email } };
@@ -30,6 +41,8 @@ export const getUsers = defineRoute({
   right: null,
   body: 'json',
   input: userListInput,
+  answers: { 200: userPageBody },
+  doc: { tag: 'Administration', id: 'listUsers', summary: 'List users' },
   handle: async ({ services, input }) => {
     const { users, nextCursor } = await readUsers(services, input.cursor);
     return { status: 200, body: { items: users.map(toUserBody), next_cursor: nextCursor } };
@@ -44,6 +57,13 @@ export const postKeypair = defineRoute({
   right: null,
   body: 'json',
   input: newKeypairInput,
+  answers: { 201: newKeypairBody },
+  doc: {
+    tag: 'Administration',
+    id: 'createKeypair',
+    summary: 'Make a keypair for a user; its secret is shown once',
+    refusals: ['not_found'],
+  },
   handle: async ({ services, input }) => {
     const { accessKey, secretKey } = await issueKeypair(services, input.user);
     return { status: 201, body: { access_key: accessKey, secret_key: secretKey } };

@@ -1,12 +1,13 @@
 import type { z } from 'zod';
 import { contentTypes } from '../downloads/content-types.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
-import { sendFile } from '../http/send-file.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
+import { contentSets, rangeHeaders } from '../openapi/headers.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { openArchive, removeArchive, requestArchive } from './operations.ts';
-import { archiveContentInput, archiveInput } from './schemas.ts';
+import { archiveBody, archiveContentInput, archiveInput, builtArchiveBody } from './schemas.ts';
 
-async function createArchive(request: ApiRequest<z.infer<typeof archiveInput>>): Promise<Reply> {
+async function createArchive(request: ApiRequest<z.infer<typeof archiveInput>>) {
   const { services, principal, params, input, preference } = request;
   const id = await requestArchive(services, {
     ...input,
@@ -17,14 +18,14 @@ async function createArchive(request: ApiRequest<z.infer<typeof archiveInput>>):
   // Building takes as long as it takes; only a caller that names a time waits for it.
   if (preference.waitMs === undefined) return acceptedReply(id, preference, body);
   const reply = await replyAfterJob(request, id, (job) => ({
-    status: 201,
+    status: 201 as const,
     headers: { Location: `/archives/${id}` },
     body: { ...body, result: job.result },
   }));
-  return reply !== 'sent' && reply.status === 202 ? { ...reply, body } : reply;
+  return reply.status === 202 ? { ...reply, body } : reply;
 }
 
-async function sendArchiveFile(request: ApiRequest<unknown>): Promise<Reply> {
+async function sendArchiveFile(request: ApiRequest<unknown>): Promise<'sent'> {
   const { archive, file, mayRead } = await openArchive(request.services, {
     userId: request.principal.userId,
     id: request.params.id ?? '',
@@ -39,13 +40,31 @@ async function sendArchiveFile(request: ApiRequest<unknown>): Promise<Reply> {
 
 /** Archives built by a job: asking for one, downloading it while it lasts, and removing it. */
 export const archiveRoutes: readonly Route[] = [
-  defineRoute<z.infer<typeof archiveInput>>({
+  defineRoute({
     method: 'POST',
     path: '/folders/:name/archives',
     access: 'user',
     right: 'read',
     body: 'json',
     input: archiveInput,
+    answers: { 201: builtArchiveBody, 202: archiveBody },
+    doc: {
+      tag: 'Archives',
+      id: 'createArchive',
+      summary: 'Have an archive built',
+      refusals: [
+        'path_invalid',
+        'entry_not_found',
+        'entry_not_regular',
+        'archives_busy',
+        'archive_limit_reached',
+        'volume_full',
+        'job_failed',
+        'job_cancelled',
+      ],
+      reads: ['Prefer'],
+      sets: { 201: ['Location'], 202: ['Location', 'Preference-Applied'] },
+    },
     handle: createArchive,
   }),
   ...(['GET', 'HEAD'] as const).map((method) =>
@@ -57,6 +76,15 @@ export const archiveRoutes: readonly Route[] = [
       body: 'json',
       isTransfer: true,
       input: archiveContentInput,
+      answers: fileAnswers(Object.values(contentTypes)),
+      doc: {
+        tag: 'Archives',
+        id: method === 'GET' ? 'downloadArchive' : 'inspectArchive',
+        summary: method === 'GET' ? 'Download an archive' : 'See the size of an archive',
+        refusals: ['not_found', 'volume_unavailable', ...fileRefusals],
+        reads: rangeHeaders,
+        sets: contentSets,
+      },
       handle: sendArchiveFile,
     }),
   ),
@@ -67,6 +95,13 @@ export const archiveRoutes: readonly Route[] = [
     right: null,
     body: 'json',
     input: archiveContentInput,
+    answers: { 204: null },
+    doc: {
+      tag: 'Archives',
+      id: 'deleteArchive',
+      summary: 'Delete an archive',
+      refusals: ['not_found', 'volume_unavailable'],
+    },
     handle: async ({ services, principal, params }) => {
       await removeArchive(services, { userId: principal.userId, id: params.id ?? '' });
       return { status: 204 };

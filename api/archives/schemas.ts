@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { archiveFormats } from '../../storage/archive/entry-fields.ts';
 import { filesMax } from '../downloads/schemas.ts';
 import { stringList } from '../http/schema.ts';
+import { uuid } from '../http/wire.ts';
 
 /** Characters of a file name that a caller may give an archive. */
 const nameCharactersMax = 200;
@@ -20,3 +21,9 @@ export const archiveInput = z.object({
 
 /** `/archives/:id` takes nothing but its path. */
 export const archiveContentInput = z.object({});
+
+/** Reply of `POST /folders/:name/archives` while the archive is built. */
+export const archiveBody = z.object({ id: uuid, job: z.string() });
+
+/** Reply of `POST /folders/:name/archives` when it was built in time. */
+export const builtArchiveBody = archiveBody.extend({ result: z.unknown() });

@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
 import { selectFiles } from '../downloads/operations.ts';
+import { readRefusals } from '../downloads/schemas.ts';
 import { sendDownload } from '../downloads/send-download.ts';
 import { queryBoolean } from '../http/schema.ts';
-import { sendFile } from '../http/send-file.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
+import { contentSets, rangeHeaders } from '../openapi/headers.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 
 const singleInput = z.object({ file: z.string(), archive: queryBoolean.default(false) });
 
 /** One file with ranges; a directory only as an archive, which is a zip made on the way. */
-async function sendSingle(request: ApiRequest<z.infer<typeof singleInput>>): Promise<Reply> {
+async function sendSingle(request: ApiRequest<z.infer<typeof singleInput>>): Promise<'sent'> {
   const { services, principal, params, input, profile } = request;
   const selection = await selectFiles(services, {
     userId: principal.userId,
@@ -45,6 +47,16 @@ export const downloadClientRoutes: readonly Route[] = (['GET', 'HEAD'] as const)
     right: 'read',
     body: 'json',
     input: singleInput,
+    answers: fileAnswers(['application/octet-stream', 'application/zip']),
+    doc: {
+      tag: 'Clients',
+      id: method === 'GET' ? 'downloadSingle' : 'inspectSingle',
+      summary:
+        method === 'GET' ? 'Download one file, or a directory as a zip' : 'See size and ETag of one file',
+      refusals: [...readRefusals, ...fileRefusals],
+      reads: rangeHeaders,
+      sets: contentSets,
+    },
     handle: sendSingle,
     client: { aliases: { path: 'file' } },
   }),

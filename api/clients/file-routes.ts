@@ -1,5 +1,7 @@
+import { z } from 'zod';
 import { deleteEntries } from '../deletions/operations.ts';
-import { deleteFilesInput } from '../deletions/schemas.ts';
+import { deleteFilesInput, deleteRefusals } from '../deletions/schemas.ts';
+import { uuid } from '../http/wire.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 /** As `delete_files`, but nobody waits for the room it frees; the job can be looked at under `/jobs`. */
@@ -10,6 +12,14 @@ const deleteLater = defineRoute({
   right: 'delete',
   body: 'json',
   input: deleteFilesInput,
+  answers: { 202: z.object({ bgtask_id: uuid }) },
+  doc: {
+    tag: 'Clients',
+    id: 'deleteFilesLater',
+    summary: 'Delete files and directories without waiting',
+    refusals: [...deleteRefusals, 'volume_full'],
+    sets: { 202: ['Location'] },
+  },
   handle: async ({ services, principal, params, input }) => {
     const { jobId } = await deleteEntries(services, {
       userId: principal.userId,

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { transferFolder } from '../folders/members/transfer.ts';
 import { deleteFolder } from '../folders/operations.ts';
+import { folderNameBody } from '../folders/schemas.ts';
+import { count, messageBody } from '../http/wire.ts';
+import type { Answers } from '../openapi/answers.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { readUsage, type UsageView } from '../usage/operations.ts';
 import { findFolderId } from './find-folder.ts';
@@ -17,6 +20,8 @@ const findId = defineRoute({
   right: null,
   body: 'json',
   input: z.object({ name: z.string() }),
+  answers: { 200: folderNameBody },
+  doc: { tag: 'Clients', id: 'findFolderId', summary: 'Find the id of a folder', refusals: ['not_found'] },
   handle: async ({ services, principal, input }) => {
     return {
       status: 200,
@@ -33,6 +38,8 @@ const deleteById = defineRoute({
   right: null,
   body: 'json',
   input: z.object({ id: z.string() }),
+  answers: { 204: null },
+  doc: { tag: 'Clients', id: 'deleteFolderById', summary: 'Delete a folder', refusals: ['not_found'] },
   handle: async ({ services, principal, input }) => {
     const retentionDays = services.trashDays;
     await deleteFolder(services, { userId: principal.userId, nameOrId: input.id, retentionDays });
@@ -48,6 +55,13 @@ const changeOwner = defineRoute({
   right: null,
   body: 'json',
   input: z.object({ vfolder: z.string(), user_email: z.string() }),
+  answers: { 200: messageBody },
+  doc: {
+    tag: 'Clients',
+    id: 'changeFolderOwner',
+    summary: 'Give a folder to somebody else',
+    refusals: ['not_found', 'folder_limit_reached', 'folder_name_taken'],
+  },
   handle: async ({ services, principal, input }) => {
     const folder = { userId: principal.userId, nameOrId: input.vfolder };
     await transferFolder(services, { ...folder, to: input.user_email, isForced: principal.role === 'admin' });
@@ -56,7 +70,15 @@ const changeOwner = defineRoute({
 });
 
 /** What clients ask of one folder under `/folders/_/`; the host they name beside it says nothing more. */
-function figureAt(path: string, present: (usage: UsageView) => Readonly<Record<string, number>>): Route {
+function figureAt<Shape extends Readonly<Record<string, typeof count>>>(
+  path: string,
+  id: string,
+  {
+    shape,
+    present,
+  }: { readonly shape: Shape; readonly present: (usage: UsageView) => Record<keyof Shape, number> },
+): Route {
+  const answers: Answers = { 200: z.object({ data: z.object(shape) }) };
   return defineRoute({
     method: 'GET',
     path,
@@ -64,6 +86,8 @@ function figureAt(path: string, present: (usage: UsageView) => Readonly<Record<s
     right: null,
     body: 'json',
     input: z.object({ id: z.string() }),
+    answers,
+    doc: { tag: 'Clients', id, summary: 'See a figure of a folder', refusals: ['not_found'] },
     handle: async ({ services, principal, input }) => {
       const usage = await readUsage(services, { userId: principal.userId, nameOrId: input.id });
       return { status: 200, body: { data: present(usage) } };
@@ -77,7 +101,16 @@ export const folderClientRoutes: readonly Route[] = [
   findId,
   deleteById,
   changeOwner,
-  figureAt('/folders/_/usage', ({ live }) => ({ file_count: live.files, used_bytes: live.bytes })),
-  figureAt('/folders/_/used-bytes', ({ live }) => ({ used_bytes: live.bytes })),
-  figureAt('/folders/_/quota', ({ live, limit }) => ({ used_bytes: live.bytes, size_bytes: limit.bytes })),
+  figureAt('/folders/_/usage', 'getFolderUsage', {
+    shape: { file_count: count, used_bytes: count },
+    present: ({ live }) => ({ file_count: live.files, used_bytes: live.bytes }),
+  }),
+  figureAt('/folders/_/used-bytes', 'getFolderUsedBytes', {
+    shape: { used_bytes: count },
+    present: ({ live }) => ({ used_bytes: live.bytes }),
+  }),
+  figureAt('/folders/_/quota', 'getFolderQuota', {
+    shape: { used_bytes: count, size_bytes: count },
+    present: ({ live, limit }) => ({ used_bytes: live.bytes, size_bytes: limit.bytes }),
+  }),
 ];

@@ -9,11 +9,13 @@ const announcement = defineRoute({
   right: null,
   body: 'json',
   input: z.object({}),
+  answers: { 200: z.object({ enabled: z.boolean(), message: z.string() }) },
+  doc: { tag: 'Clients', id: 'getAnnouncement', summary: 'See what the operators announce' },
   handle: async () => ({ status: 200, body: { enabled: false, message: '' } }),
 });
 
 /** Proves that a keypair signs as it should. */
-function echoAt(method: 'GET' | 'POST', path: string): Route {
+function echoAt(method: 'GET' | 'POST', path: string, id: string): Route {
   return defineRoute({
     method,
     path,
@@ -21,15 +23,17 @@ function echoAt(method: 'GET' | 'POST', path: string): Route {
     right: null,
     body: 'json',
     input: z.object({ echo: z.string().default('') }),
-    handle: async ({ input }) => ({ status: 200, body: { authorized: 'yes', echo: input.echo } }),
+    answers: { 200: z.object({ authorized: z.literal('yes'), echo: z.string() }) },
+    doc: { tag: 'Clients', id, summary: 'Prove that a keypair signs as it should' },
+    handle: async ({ input }) => ({ status: 200, body: { authorized: 'yes' as const, echo: input.echo } }),
   });
 }
 
 /** What clients ask about the service itself. */
 export const serviceClientRoutes: readonly Route[] = [
   announcement,
-  echoAt('GET', '/auth'),
-  echoAt('POST', '/auth'),
-  echoAt('GET', '/auth/test'),
-  echoAt('POST', '/auth/test'),
+  echoAt('GET', '/auth', 'getAuth'),
+  echoAt('POST', '/auth', 'postAuth'),
+  echoAt('GET', '/auth/test', 'getAuthTest'),
+  echoAt('POST', '/auth/test', 'postAuthTest'),
 ];

@@ -4,6 +4,7 @@ import { toHexId } from '../../domain/ids.ts';
 import { changeMember, removeMember } from '../folders/members/operations.ts';
 import { permissionInput } from '../folders/members/schemas.ts';
 import { stringList } from '../http/schema.ts';
+import { hexId, messageBody, uuid } from '../http/wire.ts';
 import { inviteesMax } from '../invitations/schemas.ts';
 import { toClientPermission } from '../profiles/permission.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -11,7 +12,17 @@ import { readShares, shareFolder, unshareFolder } from './share-operations.ts';
 
 const emails = stringList({ min: 1, max: inviteesMax });
 
-function presentShare(share: Share, owner: string) {
+const shareBody = z.object({
+  vfolder_id: hexId,
+  vfolder_name: z.string(),
+  status: z.literal('ready'),
+  owner: uuid,
+  type: z.literal('user'),
+  shared_to: z.object({ uuid, email: z.string() }),
+  perm: z.enum(['ro', 'rw', 'wd']),
+});
+
+function presentShare(share: Share, owner: string): z.infer<typeof shareBody> {
   return {
     vfolder_id: toHexId(share.folderId),
     vfolder_name: share.folderName,
@@ -30,6 +41,8 @@ const listShared = defineRoute({
   right: null,
   body: 'json',
   input: z.object({ vfolder_id: z.string().optional() }),
+  answers: { 200: z.object({ shared: z.array(shareBody) }) },
+  doc: { tag: 'Clients', id: 'listShares', summary: 'List members of your folders', refusals: ['not_found'] },
   handle: async ({ services, principal, input }) => {
     const shares = await readShares(services, { userId: principal.userId, nameOrId: input.vfolder_id });
     return { status: 200, body: { shared: shares.map((share) => presentShare(share, principal.userId)) } };
@@ -45,6 +58,8 @@ const changeShared = defineRoute({
   right: null,
   body: 'json',
   input: z.object({ vfolder: z.string(), user: z.string(), perm: permissionInput.optional() }),
+  answers: { 200: messageBody },
+  doc: { tag: 'Clients', id: 'changeShare', summary: 'Change or end a membership', refusals: ['not_found'] },
   handle: async ({ services, principal, input }) => {
     const { vfolder: nameOrId, user: member, perm: permission } = input;
     const membership = { userId: principal.userId, nameOrId, member };
@@ -62,6 +77,13 @@ const share = defineRoute({
   right: 'own',
   body: 'json',
   input: z.object({ permission: permissionInput.default('rw'), emails }),
+  answers: { 201: z.object({ shared_emails: z.array(z.string()), invited_ids: z.array(z.string()) }) },
+  doc: {
+    tag: 'Clients',
+    id: 'shareFolder',
+    summary: 'Give members a permission and others an invitation',
+    refusals: ['invitee_missing'],
+  },
   handle: async ({ services, principal, params, input }) => {
     const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
     const { shared, invited } = await shareFolder(services, request);
@@ -76,6 +98,8 @@ const unshare = defineRoute({
   right: 'own',
   body: 'json',
   input: z.object({ emails }),
+  answers: { 200: z.object({ unshared_emails: z.array(z.string()) }) },
+  doc: { tag: 'Clients', id: 'unshareFolder', summary: 'End memberships' },
   handle: async ({ services, principal, params, input }) => {
     const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
     return { status: 200, body: { unshared_emails: await unshareFolder(services, request) } };

@@ -4,7 +4,7 @@ import { isTerminal } from '../../domain/job.ts';
 import type { JobView } from '../../jobs/job-client.ts';
 import { sendBody } from '../http/send-body.ts';
 import { readJob } from '../jobs/operations.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 
 /** How often progress is told; it also keeps the connection from looking dead. */
 const tellEveryMs = 1_000;
@@ -49,7 +49,7 @@ async function* eventsOf(request: ApiRequest<unknown>, first: JobView): AsyncGen
   if (isTerminal(job.state)) yield Buffer.from(endEvent(job));
 }
 
-async function sendEvents(request: ApiRequest<z.infer<typeof taskInput>>): Promise<Reply> {
+async function sendEvents(request: ApiRequest<z.infer<typeof taskInput>>): Promise<'sent'> {
   const { services, principal, input, outgoing, signal } = request;
   const job = await readJob(services, { principal, jobId: input.task_id });
   outgoing.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
@@ -66,6 +66,8 @@ export const taskRoutes: readonly Route[] = [
     right: null,
     body: 'json',
     input: taskInput,
+    answers: { 200: { media: ['text/event-stream'] } },
+    doc: { tag: 'Clients', id: 'followTask', summary: 'Follow a job by its events', refusals: ['not_found'] },
     handle: sendEvents,
     client: { aliases: { taskId: 'task_id' } },
   }),

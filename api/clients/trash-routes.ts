@@ -13,6 +13,13 @@ const restore = defineRoute({
   right: null,
   body: 'json',
   input: byId,
+  answers: { 204: null },
+  doc: {
+    tag: 'Clients',
+    id: 'restoreFolderById',
+    summary: 'Have a deleted folder back',
+    refusals: ['not_found', 'name_invalid', 'folder_name_taken', 'folder_limit_reached'],
+  },
   handle: async ({ services, principal, input }) => {
     await restoreFolder(services, { userId: principal.userId, id: input.id });
     return { status: 204 };
@@ -21,7 +28,7 @@ const restore = defineRoute({
 });
 
 /** Clients end a folder in the trash in one step or, as administrators did of old, in two; both mean for ever. */
-function purgeAt(path: string): Route {
+function purgeAt(path: string, id: string): Route {
   return defineRoute({
     method: 'POST',
     path,
@@ -29,6 +36,8 @@ function purgeAt(path: string): Route {
     right: null,
     body: 'json',
     input: byId,
+    answers: { 204: null },
+    doc: { tag: 'Clients', id, summary: 'Delete a folder for ever', refusals: ['not_found'] },
     handle: async ({ services, principal, input }) => {
       await purgeFromTrash(services, { userId: principal.userId, id: input.id });
       return { status: 204 };
@@ -44,6 +53,8 @@ const deleteForEver = defineRoute({
   right: 'own',
   body: 'json',
   input: z.object({}),
+  answers: { 204: null },
+  doc: { tag: 'Clients', id: 'deleteFolderForEver', summary: 'Delete a folder for ever' },
   handle: async ({ services, principal, params }) => {
     const folder = { userId: principal.userId, nameOrId: params.name ?? '' };
     await deleteFolder(services, { ...folder, retentionDays: 0 });
@@ -54,7 +65,7 @@ const deleteForEver = defineRoute({
 /** The trash as clients know it: folders in it are named by id. */
 export const trashClientRoutes: readonly Route[] = [
   restore,
-  purgeAt('/folders/delete-from-trash-bin'),
-  purgeAt('/folders/purge'),
+  purgeAt('/folders/delete-from-trash-bin', 'purgeFolderFromTrash'),
+  purgeAt('/folders/purge', 'purgeFolderById'),
   deleteForEver,
 ];

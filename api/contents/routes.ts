@@ -2,26 +2,28 @@ import { domainError } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
 import { finishedEntries } from '../deletions/finished-entries.ts';
 import { type DeletedEntry, deleteEntries } from '../deletions/operations.ts';
-import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
-import { defineRoute, type Reply, type Route } from '../route.ts';
+import { deleteRefusals } from '../deletions/schemas.ts';
+import { acceptedReply, jobRefusals, replyAfterJob } from '../http/job-reply.ts';
+import { acceptedBody } from '../http/wire.ts';
+import { writeHeaders } from '../openapi/headers.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { uploadRefusals } from '../uploads/schemas.ts';
 import { putContent } from './operations.ts';
-import { deleteContentInput, putContentInput, writeResult } from './schemas.ts';
+import { deleteContentInput, putContentInput, writeResult, writtenBody } from './schemas.ts';
 
 /** How long the answer waits for a file to give its room back, so that the next upload finds it free. */
 const quickPurgeWaitMs = 1_000;
 const contentPath = '/folders/:name/files/:path{.+}';
 
-function written(job: JobView): Reply {
+function written(job: JobView) {
   const { files, failed, etag, replaced } = writeResult.parse(job.result);
   const [file] = files;
   if (file === undefined || failed.length > 0) {
     throw domainError('entry_conflict', 'Something else has that path and cannot be replaced.');
   }
-  return {
-    status: replaced ? 200 : 201,
-    headers: etag === null || etag === undefined ? {} : { ETag: etag },
-    body: { ...file, etag: etag ?? null },
-  };
+  const headers: Record<string, string> = etag === null || etag === undefined ? {} : { ETag: etag };
+  const body = { ...file, etag: etag ?? null };
+  return replaced ? ({ status: 200, headers, body } as const) : ({ status: 201, headers, body } as const);
 }
 
 const put = defineRoute({
@@ -33,6 +35,16 @@ const put = defineRoute({
   holdsContinue: true,
   isTransfer: true,
   input: putContentInput,
+  answers: { 200: writtenBody, 201: writtenBody, 202: acceptedBody },
+  doc: {
+    tag: 'Files',
+    id: 'putFile',
+    summary: 'Write one file, whole',
+    refusals: [...uploadRefusals, 'precondition_failed', 'digest_mismatch', 'entry_not_regular'],
+    reads: [...writeHeaders, 'Prefer'],
+    sets: { 200: ['ETag'], 201: ['ETag'], 202: ['Location', 'Preference-Applied'] },
+    takes: { 'application/octet-stream': { type: 'string', format: 'binary' } },
+  },
   finished: written,
   handle: async (request) => {
     const { services, principal, params, input, preference, incoming, acceptBody, verifyBody } = request;
@@ -65,6 +77,15 @@ const remove = defineRoute({
   right: 'delete',
   body: 'json',
   input: deleteContentInput,
+  answers: { 202: acceptedBody, 204: null },
+  doc: {
+    tag: 'Files',
+    id: 'deleteFile',
+    summary: 'Delete one file or directory',
+    refusals: [...deleteRefusals, ...jobRefusals],
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   handle: async (request) => {
     const { services, principal, params, input, preference, signal } = request;
     const { jobId, entries, isHandedOver, isQuick } = await deleteEntries(services, {
@@ -76,7 +97,7 @@ const remove = defineRoute({
     if (isHandedOver) {
       return replyAfterJob(request, jobId, (job) => {
         requireDeleted(finishedEntries(job, entries));
-        return { status: 204 };
+        return { status: 204 } as const;
       });
     }
     requireDeleted(entries);

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
 import { readBytes } from '../http/body.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import type { Answers } from '../openapi/answers.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
 import { readWorkers } from '../workers/operations.ts';
 import type { Board } from './board.ts';
@@ -43,7 +44,7 @@ async function toWebRequest({ incoming }: ApiRequest<object>): Promise<Request> 
   });
 }
 
-async function handleBoard(request: ApiRequest<object>): Promise<Reply> {
+async function handleBoard(request: ApiRequest<object>): Promise<'sent'> {
   const { outgoing, services } = request;
   const board = await boardOf(services);
   const response = await board(await toWebRequest(request));
@@ -62,7 +63,13 @@ async function handleBoard(request: ApiRequest<object>): Promise<Reply> {
   return 'sent';
 }
 
-function boardRoute(method: Route['method']): Route {
+interface BoardMethod {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH';
+  readonly summary: string;
+  readonly answers: Answers;
+}
+
+function boardRoute({ method, summary, answers }: BoardMethod): Route {
   return defineRoute({
     method,
     path: `${boardPath}/*`,
@@ -71,14 +78,33 @@ function boardRoute(method: Route['method']): Route {
     body: 'stream',
     isPage: true,
     input: z.object({}),
+    answers,
+    doc: {
+      tag: 'Administration',
+      id: `${method.toLowerCase()}QueuesPage`,
+      summary,
+      isForPeople: true,
+      refusals: ['not_found'],
+    },
     handle: handleBoard,
   });
 }
 
+const page = { media: ['text/html', 'application/json', 'text/javascript', 'text/css', 'image/svg+xml'] };
+const outcome = { media: ['application/json'] };
+
 /** The dashboard of the queues. */
 export const dashboardRoutes: readonly Route[] = [
-  boardRoute('GET'),
-  boardRoute('PUT'),
-  boardRoute('POST'),
-  boardRoute('PATCH'),
+  boardRoute({
+    method: 'GET',
+    summary: 'See the dashboard of the queues',
+    answers: { 200: page, 303: null },
+  }),
+  boardRoute({
+    method: 'PUT',
+    summary: 'Press a button of the dashboard',
+    answers: { 200: outcome, 204: { media: [] }, 400: outcome, 405: outcome },
+  }),
+  boardRoute({ method: 'POST', summary: 'Is refused', answers: { 405: outcome } }),
+  boardRoute({ method: 'PATCH', summary: 'Is refused', answers: { 405: outcome } }),
 ];

@@ -1,11 +1,12 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
-import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
+import { acceptedReply, jobRefusals, replyAfterJob } from '../http/job-reply.ts';
+import { acceptedBody } from '../http/wire.ts';
 import { withMessage } from '../profiles/folders.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { finishedEntries } from './finished-entries.ts';
 import { type DeletedEntry, deleteEntries } from './operations.ts';
-import { deleteFilesInput } from './schemas.ts';
+import { deletedBody, deleteFilesInput, deleteRefusals } from './schemas.ts';
 
 /** How long the answer waits for small deletes to give their room back, so that the next upload finds it free. */
 const quickPurgeWaitMs = 1_000;
@@ -31,13 +32,22 @@ function resultsOf(entries: readonly DeletedEntry[]) {
 
 /** Deleting entries inside a folder. */
 export const deletionRoutes: readonly Route[] = [
-  defineRoute<z.infer<typeof deleteFilesInput>>({
+  defineRoute({
     method: 'DELETE',
     path: '/folders/:name/delete_files',
     access: 'user',
     right: 'delete',
     body: 'json',
     input: deleteFilesInput,
+    answers: { 200: deletedBody, 202: z.union([deletedBody, acceptedBody]) },
+    doc: {
+      tag: 'Files',
+      id: 'deleteFiles',
+      summary: 'Delete files and directories',
+      refusals: [...deleteRefusals, ...jobRefusals],
+      reads: ['Prefer'],
+      sets: { 202: ['Location', 'Preference-Applied'] },
+    },
     handle: async (request) => {
       const { services, principal, params, input, preference, signal } = request;
       const result = await deleteEntries(services, {
@@ -48,7 +58,7 @@ export const deletionRoutes: readonly Route[] = [
       const { jobId, entries } = result;
       if (result.isHandedOver) {
         return await replyAfterJob(request, jobId, (job) => ({
-          status: 200,
+          status: 200 as const,
           body: { results: resultsOf(finishedEntries(job, entries)), job_id: jobId },
         }));
       }

@@ -1,10 +1,14 @@
-import { sendFile } from '../http/send-file.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
+import { contentSets, rangeHeaders } from '../openapi/headers.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
+import { contentTypes } from './content-types.ts';
 import { openEntry, selectFiles } from './operations.ts';
-import { contentInput, downloadInput } from './schemas.ts';
+import { contentInput, downloadInput, readRefusals } from './schemas.ts';
 import { sendDownload } from './send-download.ts';
 
-async function sendContent(request: ApiRequest<unknown>): Promise<Reply> {
+const fileType = 'application/octet-stream';
+
+async function sendContent(request: ApiRequest<unknown>): Promise<'sent'> {
   const { params, principal } = request;
   const { path, file, mayRead } = await openEntry(request.services, {
     userId: principal.userId,
@@ -15,7 +19,7 @@ async function sendContent(request: ApiRequest<unknown>): Promise<Reply> {
     file,
     mayRead,
     fileName: path.at(-1) ?? '',
-    contentType: 'application/octet-stream',
+    contentType: fileType,
   });
 }
 
@@ -29,6 +33,15 @@ export const downloadRoutes: readonly Route[] = [
     body: 'json',
     isTransfer: true,
     input: downloadInput,
+    answers: fileAnswers([fileType, ...Object.values(contentTypes), 'multipart/mixed']),
+    doc: {
+      tag: 'Files',
+      id: 'downloadFiles',
+      summary: 'Download a file, or several as an archive',
+      refusals: [...readRefusals, ...fileRefusals],
+      reads: rangeHeaders,
+      sets: contentSets,
+    },
     handle: async (request) => {
       const selection = await selectFiles(request.services, {
         userId: request.principal.userId,
@@ -48,6 +61,15 @@ export const downloadRoutes: readonly Route[] = [
       body: 'json',
       isTransfer: true,
       input: contentInput,
+      answers: fileAnswers([fileType]),
+      doc: {
+        tag: 'Files',
+        id: method === 'GET' ? 'getFile' : 'inspectFile',
+        summary: method === 'GET' ? 'Read one file' : 'See size and ETag of one file',
+        refusals: [...readRefusals, ...fileRefusals],
+        reads: rangeHeaders,
+        sets: contentSets,
+      },
       handle: sendContent,
     }),
   ),

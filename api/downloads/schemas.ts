@@ -13,3 +13,11 @@ export const downloadInput = z.object({
 
 /** `GET /folders/:name/files/*path` takes nothing but its path. */
 export const contentInput = z.object({});
+
+/** What reading entries refuses with before the first byte. */
+export const readRefusals = [
+  'path_invalid',
+  'entry_not_found',
+  'entry_not_regular',
+  'volume_unavailable',
+] as const;

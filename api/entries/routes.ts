@@ -1,16 +1,13 @@
-import { z } from 'zod';
 import type { JobView } from '../../jobs/job-client.ts';
 import { replyAfterJob } from '../http/job-reply.ts';
+import { acceptedBody } from '../http/wire.ts';
 import { withMessage } from '../profiles/folders.ts';
-import { defineRoute, type Reply, type Route } from '../route.ts';
+import { defineRoute, type Route } from '../route.ts';
 import { copyEntry, moveEntry, renameEntry } from './operations.ts';
-import { moveInput, renameFileInput } from './schemas.ts';
+import { copiedResult, moveInput, placedResult, placeRefusals, renameFileInput } from './schemas.ts';
 
-/** What `entry.move` reports. */
-const placedResult = z.object({ path: z.string() });
-
-function placed(job: JobView): Reply<z.infer<typeof placedResult>> {
-  return { status: 200, body: placedResult.parse(job.result) };
+function placed(job: JobView) {
+  return { status: 200, body: placedResult.parse(job.result) } as const;
 }
 
 const move = defineRoute({
@@ -20,6 +17,15 @@ const move = defineRoute({
   right: 'write',
   body: 'json',
   input: moveInput,
+  answers: { 200: placedResult, 202: acceptedBody },
+  doc: {
+    tag: 'Files',
+    id: 'moveEntry',
+    summary: 'Move a file or directory inside its folder',
+    refusals: [...placeRefusals],
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   finished: placed,
   handle: async (request) => {
     const { services, principal, params, input } = request;
@@ -29,16 +35,8 @@ const move = defineRoute({
   client: withMessage,
 });
 
-/** What `entries.copy` reports. */
-const copiedResult = placedResult.extend({
-  bytes: z.number(),
-  files: z.number(),
-  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
-  skipped_count: z.number(),
-});
-
-function copied(job: JobView): Reply {
-  return { status: 201, body: copiedResult.parse(job.result) };
+function copied(job: JobView) {
+  return { status: 201, body: copiedResult.parse(job.result) } as const;
 }
 
 const copy = defineRoute({
@@ -48,6 +46,15 @@ const copy = defineRoute({
   right: 'write',
   body: 'json',
   input: moveInput,
+  answers: { 201: copiedResult, 202: acceptedBody },
+  doc: {
+    tag: 'Files',
+    id: 'copyEntry',
+    summary: 'Copy a file or directory inside its folder',
+    refusals: [...placeRefusals, 'quota_exceeded', 'entry_not_regular'],
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   finished: copied,
   handle: async (request) => {
     const { services, principal, params, input } = request;
@@ -63,6 +70,15 @@ const renameFile = defineRoute({
   right: 'write',
   body: 'json',
   input: renameFileInput,
+  answers: { 200: placedResult, 202: acceptedBody },
+  doc: {
+    tag: 'Files',
+    id: 'renameEntry',
+    summary: 'Give a file or directory another name',
+    refusals: [...placeRefusals],
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   finished: placed,
   handle: async (request) => {
     const { services, principal, params, input } = request;

@@ -1,7 +1,24 @@
 import { z } from 'zod';
+import { jobRefusals } from '../http/job-reply.ts';
+import { copyCounts } from '../http/wire.ts';
 
 /** Input of `POST /folders/:name/move` and `POST /folders/:name/copy`. */
 export const moveInput = z.object({ src: z.string(), dst: z.string() });
 
 /** Input of `POST /folders/:name/rename-file`. */
 export const renameFileInput = z.object({ target_path: z.string(), new_name: z.string() });
+
+/** What `entry.move` reports. */
+export const placedResult = z.object({ path: z.string() });
+
+/** What `entries.copy` reports. */
+export const copiedResult = placedResult.extend(copyCounts);
+
+/** What moving, renaming and copying refuse with. */
+export const placeRefusals = [
+  'path_invalid',
+  'entry_not_found',
+  'entry_conflict',
+  'path_busy',
+  ...jobRefusals,
+] as const;

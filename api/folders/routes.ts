@@ -1,7 +1,8 @@
 import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
-import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
+import { acceptedReply, jobRefusals, replyAfterJob } from '../http/job-reply.ts';
 import { readPaging } from '../http/schema.ts';
+import { acceptedBody } from '../http/wire.ts';
 import { startedClone } from '../profiles/clone.ts';
 import {
   bareFolder,
@@ -10,13 +11,19 @@ import {
   createdFolder,
   withMessage,
 } from '../profiles/folders.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { cloneFolder } from './clone.ts';
 import { changeOptions, createFolder, deleteFolder, listFolders, renameFolder } from './operations.ts';
 import {
+  clonedFolderBody,
   cloneFolderInput,
+  createdFolderBody,
   createFolderInput,
+  folderBody,
+  folderNameBody,
+  folderOptionsBody,
   folderOptionsInput,
+  folderPageBody,
   listFoldersInput,
   noInput,
   presentClone,
@@ -39,6 +46,8 @@ const list = defineRoute({
   right: null,
   body: 'json',
   input: listFoldersInput,
+  answers: { 200: folderPageBody },
+  doc: { tag: 'Folders', id: 'listFolders', summary: 'List your folders and those shared with you' },
   handle: async ({ services, principal, input }) => {
     const page = await listFolders(services, { userId: principal.userId, paging: readPaging(input) });
     return { status: 200, body: presentFolderPage(page) };
@@ -47,7 +56,7 @@ const list = defineRoute({
 });
 
 /** Creation has two paths: the documented one, and the one that published clients use. */
-function createAt(path: string): Route {
+function createAt(path: string, id: string): Route {
   return defineRoute({
     method: 'POST',
     path,
@@ -55,6 +64,19 @@ function createAt(path: string): Route {
     right: null,
     body: 'json',
     input: createFolderInput,
+    answers: { 201: createdFolderBody },
+    doc: {
+      tag: 'Folders',
+      id,
+      summary: 'Make a folder',
+      refusals: [
+        'name_invalid',
+        'folder_name_taken',
+        'folder_limit_reached',
+        'volume_full',
+        'volume_unavailable',
+      ],
+    },
     handle: async ({ services, principal, input }) => {
       const { name, usage_mode: usageMode, cloneable, permission } = input;
       const request = { userId: principal.userId, name, host: input.host ?? undefined };
@@ -75,6 +97,8 @@ const read = defineRoute({
   right: 'read',
   body: 'json',
   input: noInput,
+  answers: { 200: folderBody },
+  doc: { tag: 'Folders', id: 'getFolder', summary: 'See a folder' },
   handle: async ({ services, principal, params }) => {
     const request = { userId: principal.userId, nameOrId: folderNamed(params), right: 'read' } as const;
     return { status: 200, body: { item: presentFolderDetails(await loadFolder(services, request)) } };
@@ -89,6 +113,15 @@ const clone = defineRoute({
   right: 'read',
   body: 'json',
   input: cloneFolderInput,
+  answers: { 201: clonedFolderBody, 202: acceptedBody },
+  doc: {
+    tag: 'Folders',
+    id: 'cloneFolder',
+    summary: 'Make a folder with the content of another',
+    refusals: ['name_invalid', 'folder_name_taken', 'folder_limit_reached', 'quota_exceeded', ...jobRefusals],
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   handle: async (request) => {
     const { services, principal, params, input } = request;
     const { usage_mode: usageMode, cloneable, permission } = input;
@@ -99,7 +132,10 @@ const clone = defineRoute({
       host: input.target_host ?? undefined,
       options: { usageMode, cloneable, permission },
     });
-    return replyAfterJob(request, jobId, (job) => ({ status: 201, body: presentClone(folder, job.result) }));
+    return replyAfterJob(request, jobId, (job) => ({
+      status: 201 as const,
+      body: presentClone(folder, job.result),
+    }));
   },
   client: startedClone,
 });
@@ -111,6 +147,8 @@ const updateOptions = defineRoute({
   right: 'own',
   body: 'json',
   input: folderOptionsInput,
+  answers: { 200: folderOptionsBody },
+  doc: { tag: 'Folders', id: 'updateFolderOptions', summary: 'Change the options of a folder' },
   handle: async ({ services, principal, params, input }) => {
     const request = { userId: principal.userId, nameOrId: folderNamed(params), ...input };
     return { status: 200, body: presentOptions(await changeOptions(services, request)) };
@@ -125,6 +163,13 @@ const rename = defineRoute({
   right: 'read',
   body: 'json',
   input: renameFolderInput,
+  answers: { 200: folderNameBody },
+  doc: {
+    tag: 'Folders',
+    id: 'renameFolder',
+    summary: 'Change your own name for a folder',
+    refusals: ['name_invalid', 'folder_name_taken'],
+  },
   handle: async ({ services, principal, params, input }) => {
     const request = { userId: principal.userId, nameOrId: folderNamed(params), newName: input.new_name };
     const id = await renameFolder(services, request);
@@ -133,13 +178,13 @@ const rename = defineRoute({
   client: withMessage,
 });
 
-async function handleDelete(request: ApiRequest<object>): Promise<Reply> {
+async function handleDelete(request: ApiRequest<object>) {
   const { services, principal, params, preference } = request;
   const retentionDays = services.trashDays;
   const folder = { userId: principal.userId, nameOrId: folderNamed(params), retentionDays };
   const jobId = await deleteFolder(services, folder);
   const isJob = jobId !== null && preference.respondAsync;
-  return isJob ? acceptedReply(jobId, preference, { id: jobId }) : { status: 204 };
+  return isJob ? acceptedReply(jobId, preference, { id: jobId }) : ({ status: 204 } as const);
 }
 
 const remove = defineRoute({
@@ -149,14 +194,22 @@ const remove = defineRoute({
   right: 'own',
   body: 'json',
   input: noInput,
+  answers: { 202: acceptedBody, 204: null },
+  doc: {
+    tag: 'Folders',
+    id: 'deleteFolder',
+    summary: 'Delete a folder',
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   handle: handleDelete,
 });
 
 /** List, create, read and delete folders. */
 export const folderRoutes: readonly Route[] = [
   list,
-  createAt('/folders/create'),
-  createAt('/folders'),
+  createAt('/folders/create', 'createFolderAtCreate'),
+  createAt('/folders', 'createFolder'),
   read,
   rename,
   updateOptions,

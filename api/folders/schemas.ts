@@ -3,6 +3,7 @@ import { type FolderOptions, usageModes, usualOptions } from '../../domain/folde
 import { toHexId } from '../../domain/ids.ts';
 import type { FolderAccess } from '../authorize.ts';
 import { pagingShape, queryBoolean } from '../http/schema.ts';
+import { copyCounts, count, hexId, instant, permission, uuid } from '../http/wire.ts';
 import { permissionInput } from './members/schemas.ts';
 import type { CreatedFolder, FolderPage } from './operations.ts';
 
@@ -41,11 +42,73 @@ export const renameFolderInput = z.object({ new_name: z.string() });
 /** Input of routes that take none. */
 export const noInput = z.object({});
 
+const folderShape = z
+  .object({
+    name: z.string(),
+    id: hexId,
+    host: z.string(),
+    is_owner: z.boolean(),
+    permission,
+    type: z.literal('user'),
+    user: uuid,
+    group: z.null(),
+    usage_mode: z.enum(usageModes),
+    cloneable: z.boolean(),
+    default_permission: permission,
+    status: z.literal('ready'),
+    ownership_type: z.literal('user'),
+    creator: z.string(),
+    created_at: instant,
+  })
+  .meta({ id: 'Folder' });
+
+const folderDetails = z
+  .object({
+    ...folderShape.shape,
+    linked: z.literal(false),
+    created: instant,
+    numFiles: count,
+    used_bytes: count,
+    reserved_bytes: count,
+    reserved_files: count,
+    trash_bytes: count,
+    trash_files: count,
+    quota_bytes: count,
+    quota_files: count,
+    usage_as_of: instant,
+  })
+  .meta({ id: 'FolderDetails' });
+
+/** Reply of `GET /folders/:name`. */
+export const folderBody = z.object({ item: folderDetails });
+
+/** Reply of `GET /folders`. */
+export const folderPageBody = z.object({
+  paging: z.object({ pages: count, count }),
+  items: z.array(folderShape),
+});
+
+/** Reply of `POST /folders`. */
+export const createdFolderBody = z.object({ id: hexId, name: z.string(), host: z.string() });
+
+/** Reply of `POST /folders/:name/clone`. */
+export const clonedFolderBody = createdFolderBody.extend(copyCounts);
+
+/** Reply of `POST /folders/:name/rename` and of what gives a folder back: its id and the caller's name for it. */
+export const folderNameBody = z.object({ id: hexId, name: z.string() });
+
+/** Reply of `POST /folders/:name/update-options`. */
+export const folderOptionsBody = z.object({
+  usage_mode: z.enum(usageModes),
+  cloneable: z.boolean(),
+  permission,
+});
+
 /**
  * A folder as callers see it, with every key that published clients read. Folders belong to users, so what those
  * clients know about groups and life cycles is constant. `permission` is the caller's own.
  */
-export function presentFolder(folder: FolderAccess) {
+export function presentFolder(folder: FolderAccess): z.infer<typeof folderShape> {
   return {
     name: folder.name,
     id: toHexId(folder.id),
@@ -66,7 +129,7 @@ export function presentFolder(folder: FolderAccess) {
 }
 
 /** As {@link presentFolder}, with its numbers: bytes and regular files, as of `usage_as_of`. */
-export function presentFolderDetails(folder: FolderAccess) {
+export function presentFolderDetails(folder: FolderAccess): z.infer<typeof folderDetails> {
   return {
     ...presentFolder(folder),
     linked: false,
@@ -94,12 +157,7 @@ export function presentCreatedFolder({ id, name, volume }: CreatedFolder) {
 }
 
 /** What `folder.clone` reports. */
-const clonedResult = z.object({
-  bytes: z.number(),
-  files: z.number(),
-  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
-  skipped_count: z.number(),
-});
+const clonedResult = z.object(copyCounts);
 
 /** Reply of `POST /folders/:name/clone`. */
 export function presentClone(folder: CreatedFolder, result: unknown) {

@@ -7,12 +7,26 @@ const noInput = z.object({});
 /** What a host can do besides keeping files, in the words of published clients. */
 const capabilities = ['vfolder'] as const;
 
-function presentHosts({ defaultHost, hosts }: Hosts) {
+const hostsBody = z.object({
+  default: z.string(),
+  allowed: z.array(z.string()),
+  volume_info: z.record(
+    z.string(),
+    z.object({
+      backend: z.string(),
+      capabilities: z.array(z.string()),
+      usage: z.object({ percentage: z.number() }).nullable(),
+      sftp_scaling_groups: z.array(z.string()),
+    }),
+  ),
+});
+
+function presentHosts({ defaultHost, hosts }: Hosts): z.infer<typeof hostsBody> {
   const details = hosts.map(({ name, usedPercent }) => [
     name,
     {
       backend: 'vfs',
-      capabilities,
+      capabilities: [...capabilities],
       usage: usedPercent === null ? null : { percentage: usedPercent },
       sftp_scaling_groups: [],
     },
@@ -25,7 +39,7 @@ function presentHosts({ defaultHost, hosts }: Hosts) {
 }
 
 /** Everybody may use every host, so both lists are the same. */
-function listAt(path: string, access: 'user' | 'admin'): Route {
+function listAt(path: string, access: 'user' | 'admin', id: string): Route {
   return defineRoute({
     method: 'GET',
     path,
@@ -33,6 +47,8 @@ function listAt(path: string, access: 'user' | 'admin'): Route {
     right: null,
     body: 'json',
     input: noInput,
+    answers: { 200: hostsBody },
+    doc: { tag: 'Clients', id, summary: 'List the volumes where folders can be made' },
     handle: async ({ services }) => ({ status: 200, body: presentHosts(await listHosts(services)) }),
   });
 }
@@ -44,12 +60,14 @@ const listTypes = defineRoute({
   right: null,
   body: 'json',
   input: noInput,
-  handle: async () => ({ status: 200, body: ['user'] }),
+  answers: { 200: z.array(z.literal('user')) },
+  doc: { tag: 'Clients', id: 'listFolderTypes', summary: 'List whose folders can be' },
+  handle: async () => ({ status: 200, body: ['user' as const] }),
 });
 
 /** Where folders can be made, and whose they can be. */
 export const hostRoutes: readonly Route[] = [
-  listAt('/folders/_/hosts', 'user'),
-  listAt('/folders/_/all-hosts', 'admin'),
+  listAt('/folders/_/hosts', 'user', 'listHosts'),
+  listAt('/folders/_/all-hosts', 'admin', 'listAllHosts'),
   listTypes,
 ];

@@ -1,9 +1,13 @@
 import { domainError, type ErrorCode, errorCodes } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
+import type { Answered } from '../openapi/answers.ts';
 import type { ApiRequest, Preference, Reply } from '../route.ts';
 
 /** How long a route that promises a final status waits for its job unless the caller prefers otherwise. */
 export const jobWaitMsDefault = 60_000;
+
+/** What every route that waits for a job may refuse with, beside what its job fails with. */
+export const jobRefusals = ['job_failed', 'job_cancelled', 'volume_full', 'volume_unavailable'] as const;
 
 type WaitingRequest = Pick<ApiRequest<unknown>, 'services' | 'preference' | 'signal'>;
 
@@ -32,7 +36,7 @@ function failureOf(job: JobView): Error {
 }
 
 /** The 202 for a job that goes on: where to look for it, and how it stands. */
-export function acceptedReply(jobId: string, preference: Preference, body: unknown): Reply {
+export function acceptedReply<Body>(jobId: string, preference: Preference, body: Body): Answered<202, Body> {
   const applied = appliedPreference(preference);
   return {
     status: 202,
@@ -48,11 +52,11 @@ export function acceptedReply(jobId: string, preference: Preference, body: unkno
  * Waits for a job as long as the caller prefers (a minute by default) and answers `onDone` once it succeeded, else 202.
  * @throws the error the job failed with, as its own code where it is one of ours; job_cancelled
  */
-export async function replyAfterJob(
+export async function replyAfterJob<R extends Reply>(
   request: WaitingRequest,
   jobId: string,
-  onDone: (job: JobView) => Reply | Promise<Reply>,
-): Promise<Reply> {
+  onDone: (job: JobView) => R | Promise<R>,
+): Promise<R | Answered<202, { readonly id: string }>> {
   const { preference, services, signal } = request;
   const timeoutMs = waitMsOf(preference);
   const job = timeoutMs === 0 ? null : await services.jobs.wait(jobId, { timeoutMs, signal });

@@ -2,12 +2,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { domainError } from '../../domain/errors.ts';
 import type { OpenFile } from '../../storage/volume.ts';
+import type { Content } from '../openapi/answers.ts';
 import type { ByteRange } from './byte-range.ts';
 import { attachment } from './content-disposition.ts';
 import { type Representation, type Selection, selectRepresentation } from './preconditions.ts';
 import type { UnsentBytes } from './rate-guard.ts';
 import { sendBody } from './send-body.ts';
 import { watchAccess } from './watch-access.ts';
+
+/** What {@link sendFile} and {@link sendContent} answer, with content in one of these media types. */
+export function fileAnswers(media: readonly string[]) {
+  const content: Content = { media };
+  const none: Content = { media: [] };
+  return { 200: content, 206: content, 304: none } as const;
+}
+
+/** What {@link sendFile} and {@link sendContent} refuse with. */
+export const fileRefusals = ['precondition_failed', 'range_not_satisfiable'] as const;
 
 /** The raw sides of a request, as far as sending needs them. */
 export interface RawExchange {

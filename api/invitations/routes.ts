@@ -1,5 +1,6 @@
 import { changeMemberInput } from '../folders/members/schemas.ts';
 import { noInput } from '../folders/schemas.ts';
+import { messageBody } from '../http/wire.ts';
 import { clientInvitations, createdReply, offerAliases } from '../profiles/invitations.ts';
 import { defineRoute, type Route } from '../route.ts';
 import {
@@ -11,7 +12,14 @@ import {
   listSent,
   rejectInvitation,
 } from './operations.ts';
-import { acceptInput, inviteInput, presentInvitations, rejectInput } from './schemas.ts';
+import {
+  acceptInput,
+  invitationListBody,
+  invitedBody,
+  inviteInput,
+  presentInvitations,
+  rejectInput,
+} from './schemas.ts';
 
 const list = defineRoute({
   method: 'GET',
@@ -20,6 +28,8 @@ const list = defineRoute({
   right: null,
   body: 'json',
   input: noInput,
+  answers: { 200: invitationListBody },
+  doc: { tag: 'Sharing', id: 'listInvitations', summary: 'List pending invitations for you' },
   handle: async ({ services, principal }) => {
     return { status: 200, body: presentInvitations(await listInvitations(services, principal.userId)) };
   },
@@ -33,6 +43,8 @@ const create = defineRoute({
   right: 'own',
   body: 'json',
   input: inviteInput,
+  answers: { 200: invitedBody },
+  doc: { tag: 'Sharing', id: 'invite', summary: 'Invite people to a folder', refusals: ['invitee_missing'] },
   handle: async ({ services, principal, params, input }) => {
     const folder = { userId: principal.userId, nameOrId: params.name ?? '' };
     const offer = { permission: input.perm, invitees: input.user_ids ?? [] };
@@ -48,6 +60,13 @@ const accept = defineRoute({
   right: null,
   body: 'json',
   input: acceptInput,
+  answers: { 200: messageBody },
+  doc: {
+    tag: 'Sharing',
+    id: 'acceptInvitation',
+    summary: 'Accept an invitation',
+    refusals: ['not_found', 'name_invalid', 'folder_name_taken'],
+  },
   handle: async ({ services, principal, input }) => {
     const name = await acceptInvitation(services, {
       userId: principal.userId,
@@ -67,6 +86,13 @@ const reject = defineRoute({
   right: null,
   body: 'json',
   input: rejectInput,
+  answers: { 200: messageBody },
+  doc: {
+    tag: 'Sharing',
+    id: 'rejectInvitation',
+    summary: 'Turn an invitation down',
+    refusals: ['not_found'],
+  },
   handle: async ({ services, principal, input }) => {
     await rejectInvitation(services, { userId: principal.userId, invitationId: input.inv_id });
     return { status: 200, body: { msg: 'The invitation is turned down.' } };
@@ -80,6 +106,8 @@ const listSentRoute = defineRoute({
   right: null,
   body: 'json',
   input: noInput,
+  answers: { 200: invitationListBody },
+  doc: { tag: 'Sharing', id: 'listSentInvitations', summary: 'List pending invitations to your folders' },
   handle: async ({ services, principal }) => {
     return { status: 200, body: presentInvitations(await listSent(services, principal.userId)) };
   },
@@ -93,6 +121,13 @@ const change = defineRoute({
   right: null,
   body: 'json',
   input: changeMemberInput,
+  answers: { 200: messageBody },
+  doc: {
+    tag: 'Sharing',
+    id: 'changeInvitation',
+    summary: 'Change what an invitation offers',
+    refusals: ['not_found'],
+  },
   handle: async ({ services, principal, params, input }) => {
     const invitation = { userId: principal.userId, invitationId: params.id ?? '' };
     await changeSent(services, { ...invitation, permission: input.perm });
@@ -108,6 +143,13 @@ const cancel = defineRoute({
   right: null,
   body: 'json',
   input: noInput,
+  answers: { 204: null },
+  doc: {
+    tag: 'Sharing',
+    id: 'cancelInvitation',
+    summary: 'Take an invitation back',
+    refusals: ['not_found'],
+  },
   handle: async ({ services, principal, params }) => {
     await cancelSent(services, { userId: principal.userId, invitationId: params.id ?? '' });
     return { status: 204 };

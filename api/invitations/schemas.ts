@@ -3,6 +3,7 @@ import type { PendingInvitation } from '../../db/queries/invitations.ts';
 import { toHexId } from '../../domain/ids.ts';
 import { permissionInput } from '../folders/members/schemas.ts';
 import { stringList } from '../http/schema.ts';
+import { count, hexId, instant, permission, uuid } from '../http/wire.ts';
 
 /** Most users invited by one request. */
 export const inviteesMax = 100;
@@ -23,7 +24,33 @@ export const acceptInput = z.object({
 /** Input of `DELETE /folders/invitations/delete`. */
 export const rejectInput = z.object({ inv_id: z.string() });
 
-function presentInvitation(invitation: PendingInvitation) {
+/** Reply of `POST /folders/:name/invite`: who has an invitation now. */
+export const invitedBody = z.object({ invited_ids: z.array(z.string()) });
+
+const invitationBody = z
+  .object({
+    id: uuid,
+    inviter: z.string(),
+    inviter_id: uuid,
+    inviter_email: z.string(),
+    invitee: z.string(),
+    permission,
+    perm: permission,
+    state: z.literal('pending'),
+    created_at: instant,
+    vfolder_id: hexId,
+    vfolder_name: z.string(),
+    numFiles: count,
+  })
+  .meta({ id: 'Invitation' });
+
+/** Reply of `GET /folders/invitations/list` and `list-sent`. */
+export const invitationListBody = z.object({
+  items: z.array(invitationBody),
+  invitations: z.array(invitationBody),
+});
+
+function presentInvitation(invitation: PendingInvitation): z.infer<typeof invitationBody> {
   return {
     id: invitation.id,
     inviter: invitation.inviterEmail,

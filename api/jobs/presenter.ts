@@ -1,21 +1,9 @@
+import type { z } from 'zod';
 import type { JobView } from '../../jobs/job-client.ts';
+import type { jobBody } from './schemas.ts';
 
-/** A job as the wire shows it. Times are ISO 8601 in UTC; `error` is set for failed jobs only. */
-export interface JobBody {
-  readonly id: string;
-  readonly kind: string;
-  readonly state: string;
-  readonly progress: JobView['progress'];
-  readonly result: unknown;
-  readonly error: { readonly code: string; readonly detail: string | null } | null;
-  readonly attempt: number;
-  readonly created_at: string;
-  readonly started_at: string | null;
-  readonly finished_at: string | null;
-}
-
-/** Shapes a job for the wire. */
-export function toJobBody(job: JobView): JobBody {
+/** Shapes a job for the wire. Times are ISO 8601 in UTC. */
+export function toJobBody(job: JobView): z.infer<typeof jobBody> {
   return {
     id: job.id,
     kind: job.kind,

@@ -3,7 +3,7 @@ import { isTerminal } from '../../domain/job.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { cancelJob, readJob, readJobs, retryJob } from './operations.ts';
 import { toJobBody } from './presenter.ts';
-import { jobListInput } from './schemas.ts';
+import { jobBody, jobListInput, jobPageBody } from './schemas.ts';
 
 /** Lists the caller's jobs. */
 export const getJobs = defineRoute({
@@ -13,6 +13,8 @@ export const getJobs = defineRoute({
   right: null,
   body: 'json',
   input: jobListInput,
+  answers: { 200: jobPageBody },
+  doc: { tag: 'Jobs', id: 'listJobs', summary: 'List your jobs, newest first', refusals: ['admin_required'] },
   handle: async ({ services, principal, input }) => {
     const { all, state, cursor, limit } = input;
     const { jobs, nextCursor } = await readJobs(services, { principal, all, state, cursor, limit });
@@ -28,6 +30,8 @@ export const getJob = defineRoute({
   right: null,
   body: 'json',
   input: z.object({}),
+  answers: { 200: jobBody },
+  doc: { tag: 'Jobs', id: 'getJob', summary: 'See a job', refusals: ['not_found'] },
   handle: async ({ services, principal, params }) => {
     const job = await readJob(services, { principal, jobId: params.id ?? '' });
     return { status: 200, body: toJobBody(job) };
@@ -42,9 +46,17 @@ export const deleteJob = defineRoute({
   right: null,
   body: 'json',
   input: z.object({}),
+  answers: { 200: jobBody, 202: jobBody },
+  doc: {
+    tag: 'Jobs',
+    id: 'cancelJob',
+    summary: 'Cancel a job',
+    refusals: ['not_found', 'job_not_cancellable'],
+  },
   handle: async ({ services, principal, params }) => {
     const job = await cancelJob(services, { principal, jobId: params.id ?? '' });
-    return { status: isTerminal(job.state) ? 200 : 202, body: toJobBody(job) };
+    const body = toJobBody(job);
+    return isTerminal(job.state) ? { status: 200, body } : { status: 202, body };
   },
 });
 
@@ -56,6 +68,14 @@ export const postRetry = defineRoute({
   right: null,
   body: 'json',
   input: z.object({}),
+  answers: { 202: jobBody },
+  doc: {
+    tag: 'Jobs',
+    id: 'retryJob',
+    summary: 'Give a job that did not succeed another go',
+    refusals: ['not_found', 'job_not_retriable'],
+    sets: { 202: ['Location'] },
+  },
   handle: async ({ services, principal, params }) => {
     const job = await retryJob(services, { principal, jobId: params.id ?? '' });
     return { status: 202, body: toJobBody(job), headers: { Location: `/jobs/${job.id}` } };

@@ -44,7 +44,7 @@ export const startedClone = {
     const preference = { respondAsync: true, waitMs: cloneWaitMs };
     const outcome = await replyAfterJob({ ...request, preference }, jobId, () => ({ status: 201 }));
     // There is nothing to follow once the clone is whole; the command line stumbles over its own progress bar then.
-    const isWhole = outcome !== 'sent' && outcome.status === 201;
+    const isWhole = outcome.status === 201;
     return { status: 201, body: { ...body, bgtask_id: isWhole ? null : jobId } };
   },
 };

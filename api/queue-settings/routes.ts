@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { defineRoute, type Route } from '../route.ts';
 import { changeQueue, type QueueView, readQueues } from './operations.ts';
-import { queueSettingsInput } from './schemas.ts';
+import { queueBody, queueListBody, queueSettingsInput } from './schemas.ts';
 
-function toQueueBody(queue: QueueView) {
+function toQueueBody(queue: QueueView): z.infer<typeof queueBody> {
   const { name, work, volume, setting, counts, oldestWaitingSeconds, workers } = queue;
   return {
     queue: name,
@@ -25,6 +25,8 @@ export const getQueueSettings = defineRoute({
   right: null,
   body: 'json',
   input: z.object({}),
+  answers: { 200: queueListBody },
+  doc: { tag: 'Administration', id: 'listQueues', summary: 'List the queues with their settings' },
   handle: async ({ services }) => {
     const queues = await readQueues(services);
     return { status: 200, body: { items: queues.map(toQueueBody) } };
@@ -39,6 +41,13 @@ export const patchQueueSettings = defineRoute({
   right: null,
   body: 'json',
   input: queueSettingsInput,
+  answers: { 200: queueBody },
+  doc: {
+    tag: 'Administration',
+    id: 'changeQueue',
+    summary: 'Pause, resume or limit a queue',
+    refusals: ['not_found'],
+  },
   handle: async ({ services, params, input }) => {
     const { is_paused: isPaused, concurrency } = input;
     const change = {

@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import { queueJobStates } from '../../db/queries/queue-jobs.ts';
+import { queueNames } from '../../jobs/contracts.ts';
 import { queryBoolean, queryInteger } from '../http/schema.ts';
+import { count } from '../http/wire.ts';
 
 /** Highest limit that can be set. */
 const concurrencyMax = 10_000;
@@ -14,3 +17,20 @@ export const queueSettingsInput = z
     ({ is_paused, concurrency }) => is_paused !== undefined || concurrency !== undefined,
     'Give is_paused, concurrency or both.',
   );
+
+/** A queue with what is set for it and how it stands; `oldest_waiting_seconds` is `null` when nothing waits. */
+export const queueBody = z
+  .object({
+    queue: z.string(),
+    work: z.enum(queueNames),
+    volume: z.string(),
+    is_paused: z.boolean(),
+    concurrency: count.nullable(),
+    counts: z.record(z.enum(queueJobStates), count),
+    oldest_waiting_seconds: z.number().nullable(),
+    workers: count,
+  })
+  .meta({ id: 'Queue' });
+
+/** Reply of `GET /admin/queue-settings`. */
+export const queueListBody = z.object({ items: z.array(queueBody) });

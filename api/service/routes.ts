@@ -3,6 +3,15 @@ import { defineRoute, type Route } from '../route.ts';
 import { checkReadiness } from './readiness.ts';
 
 const nothing = z.object({});
+const partState = z.enum(['ok', 'unavailable']);
+const readinessBody = z
+  .object({
+    status: z.enum(['ok', 'degraded', 'unavailable']),
+    database: partState,
+    queue: partState,
+    volumes: z.record(z.string(), partState),
+  })
+  .meta({ id: 'Readiness' });
 
 /** What runs here: API version and version of this service. Clients ask it before they sign anything. */
 export const getVersion = defineRoute({
@@ -12,6 +21,8 @@ export const getVersion = defineRoute({
   right: null,
   body: 'json',
   input: nothing,
+  answers: { 200: z.object({ version: z.string(), manager: z.string() }) },
+  doc: { tag: 'Service', id: 'getVersion', summary: 'See the versions of API and service' },
   handle: async ({ services }) => ({
     status: 200,
     body: { version: services.apiVersion, manager: services.version },
@@ -26,7 +37,9 @@ export const getLiveness = defineRoute({
   right: null,
   body: 'json',
   input: nothing,
-  handle: async () => ({ status: 200, body: { status: 'ok' } }),
+  answers: { 200: z.object({ status: z.literal('ok') }) },
+  doc: { tag: 'Service', id: 'getLiveness', summary: 'See whether the process lives' },
+  handle: async () => ({ status: 200, body: { status: 'ok' as const } }),
 });
 
 /** Whether each part that requests need can be used: 200, or 503 naming the parts. */
@@ -37,9 +50,13 @@ export const getReadiness = defineRoute({
   right: null,
   body: 'json',
   input: nothing,
+  answers: { 200: readinessBody, 503: readinessBody },
+  doc: { tag: 'Service', id: 'getReadiness', summary: 'See whether requests can be served' },
   handle: async ({ services }) => {
     const readiness = await checkReadiness(services);
-    return { status: readiness.status === 'unavailable' ? 503 : 200, body: readiness };
+    return readiness.status === 'unavailable'
+      ? { status: 503, body: readiness }
+      : { status: 200, body: readiness };
   },
 });
 

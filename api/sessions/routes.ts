@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { isDomainError } from '../../domain/errors.ts';
 import { readSessionToken, requireSameOrigin, sessionCookieName } from '../auth/session.ts';
 import { readBytes } from '../http/body.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { sessionHours, signIn, signOut } from './operations.ts';
 import { signInPage, signInPolicy } from './page.ts';
 
 const home = '/admin/queues';
 const formBytesMax = 8 * 1024;
 const formMsMax = 10_000;
+const page = { media: ['text/html'] } as const;
 
 /** Only a path of this service; anything else would make us a way to send people elsewhere. */
 function localPath(to: string | null | undefined): string {
@@ -46,6 +47,8 @@ const showSignIn = defineRoute({
   right: null,
   body: 'json',
   input: z.object({ to: z.string().optional() }),
+  answers: { 200: page },
+  doc: { tag: 'Account', id: 'showSignIn', summary: 'Show the sign-in page', isForPeople: true },
   handle: async (request) => {
     return sendPage(request, { status: 200, html: signInPage({ to: localPath(request.input.to) }) });
   },
@@ -56,7 +59,7 @@ async function readForm(request: ApiRequest<object>): Promise<URLSearchParams> {
   return new URLSearchParams(bytes.toString('utf8'));
 }
 
-async function handleSignIn(request: ApiRequest<object>): Promise<Reply> {
+async function handleSignIn(request: ApiRequest<object>) {
   requireSameOrigin(request.headers);
   const form = await readForm(request);
   const to = localPath(form.get('to'));
@@ -73,7 +76,7 @@ async function handleSignIn(request: ApiRequest<object>): Promise<Reply> {
     const failure = 'The access key or its secret is not accepted.';
     return sendPage(request, { status: 401, html: signInPage({ to, failure }) });
   }
-  return { status: 303, headers: { Location: to, 'Set-Cookie': cookie(request, token) } };
+  return { status: 303, headers: { Location: to, 'Set-Cookie': cookie(request, token) } } as const;
 }
 
 const postSignIn = defineRoute({
@@ -83,6 +86,14 @@ const postSignIn = defineRoute({
   right: null,
   body: 'stream',
   input: z.object({}),
+  answers: { 303: null, 400: page, 401: page },
+  doc: {
+    tag: 'Account',
+    id: 'signIn',
+    isForPeople: true,
+    summary: 'Sign in with a browser',
+    refusals: ['origin_refused', 'body_too_large', 'request_timeout', 'upload_aborted'],
+  },
   handle: handleSignIn,
 });
 
@@ -93,6 +104,14 @@ const postSignOut = defineRoute({
   right: null,
   body: 'stream',
   input: z.object({}),
+  answers: { 303: null },
+  doc: {
+    tag: 'Account',
+    id: 'signOut',
+    isForPeople: true,
+    summary: 'Sign out with a browser',
+    refusals: ['origin_refused'],
+  },
   handle: async (request) => {
     requireSameOrigin(request.headers);
     await signOut(request.services, readSessionToken(request.headers));

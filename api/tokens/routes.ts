@@ -1,13 +1,21 @@
+import type { z } from 'zod';
 import type { TokenRecord } from '../../db/queries/api-tokens.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { issueToken, readTokens, revokeToken } from './operations.ts';
-import { newTokenInput, noInput } from './schemas.ts';
+import { newTokenBody, newTokenInput, noInput, type tokenBody, tokenListBody } from './schemas.ts';
 
-function toBody({ id, name, scopes, createdAt, expiresAt, lastUsedAt }: TokenRecord) {
+function toBody({
+  id,
+  name,
+  scopes,
+  createdAt,
+  expiresAt,
+  lastUsedAt,
+}: TokenRecord): z.infer<typeof tokenBody> {
   return {
     id,
     name,
-    scopes,
+    scopes: [...scopes],
     created_at: createdAt.toISOString(),
     expires_at: expiresAt.toISOString(),
     last_used_at: lastUsedAt?.toISOString() ?? null,
@@ -23,6 +31,13 @@ export const tokenRoutes: readonly Route[] = [
     method: 'POST',
     path: '/tokens',
     input: newTokenInput,
+    answers: { 201: newTokenBody },
+    doc: {
+      tag: 'Account',
+      id: 'createToken',
+      summary: 'Make an API token; it is shown once',
+      refusals: ['token_limit_reached'],
+    },
     handle: async ({ services, principal, input }) => {
       const { userId } = principal;
       const { name, scopes, expires_in: expiresInSeconds } = input;
@@ -35,6 +50,8 @@ export const tokenRoutes: readonly Route[] = [
     method: 'GET',
     path: '/tokens',
     input: noInput,
+    answers: { 200: tokenListBody },
+    doc: { tag: 'Account', id: 'listTokens', summary: 'List your API tokens' },
     handle: async ({ services, principal }) => {
       const tokens = await readTokens(services, principal.userId);
       return { status: 200, body: { items: tokens.map(toBody) } };
@@ -45,6 +62,8 @@ export const tokenRoutes: readonly Route[] = [
     method: 'DELETE',
     path: '/tokens/:id',
     input: noInput,
+    answers: { 204: null },
+    doc: { tag: 'Account', id: 'revokeToken', summary: 'Revoke an API token', refusals: ['not_found'] },
     handle: async ({ services, principal, params }) => {
       await revokeToken(services, { userId: principal.userId, id: params.id ?? '' });
       return { status: 204 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { tokenScopes } from '../../domain/api-token.ts';
 import { queryInteger, stringList } from '../http/schema.ts';
+import { instant, uuid } from '../http/wire.ts';
 
 const nameCharactersMax = 100;
 const day = 24 * 60 * 60;
@@ -22,3 +23,21 @@ export const newTokenInput = z.object({
 
 /** `/tokens` and `/tokens/:id` take nothing else. */
 export const noInput = z.object({});
+
+/** A token as its owner sees it. */
+export const tokenBody = z
+  .object({
+    id: uuid,
+    name: z.string(),
+    scopes: z.array(z.enum(tokenScopes)),
+    created_at: instant,
+    expires_at: instant,
+    last_used_at: instant.nullable(),
+  })
+  .meta({ id: 'Token' });
+
+/** Reply of `GET /tokens`. */
+export const tokenListBody = z.object({ items: z.array(tokenBody) });
+
+/** Reply of `POST /tokens`: the one time the token itself is shown. */
+export const newTokenBody = z.object({ ...tokenBody.shape, token: z.string() });

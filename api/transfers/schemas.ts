@@ -29,3 +29,9 @@ export const tokenInput = z.object({ token: z.string() });
 
 /** As {@link tokenInput}, for downloads: a directory is sent as an archive. */
 export const downloadInput = tokenInput.extend({ archive: queryBoolean.nullish() });
+
+/** Reply of what gives out a token for clients that know where to take it. */
+export const tokenBody = z.object({ token: z.string() });
+
+/** Reply of what gives out a token, with where to take it. */
+export const tokenUrlBody = tokenBody.extend({ url: z.string().meta({ format: 'uri' }) });

@@ -1,9 +1,10 @@
 import { toHexId } from '../../domain/ids.ts';
-import { noInput } from '../folders/schemas.ts';
+import { folderNameBody, noInput } from '../folders/schemas.ts';
 import { acceptedReply } from '../http/job-reply.ts';
+import { acceptedBody } from '../http/wire.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { listTrash, purgeFromTrash, restoreFolder } from './operations.ts';
-import { presentTrashed, restoreInput } from './schemas.ts';
+import { presentTrashed, restoreInput, trashBody } from './schemas.ts';
 
 const list = defineRoute({
   method: 'GET',
@@ -12,6 +13,8 @@ const list = defineRoute({
   right: null,
   body: 'json',
   input: noInput,
+  answers: { 200: trashBody },
+  doc: { tag: 'Folders', id: 'listTrash', summary: 'List deleted folders that can be had back' },
   handle: async ({ services, principal }) => {
     const trashed = await listTrash(services, principal.userId);
     return { status: 200, body: { items: trashed.map(presentTrashed) } };
@@ -25,6 +28,13 @@ const restore = defineRoute({
   right: null,
   body: 'json',
   input: restoreInput,
+  answers: { 200: folderNameBody },
+  doc: {
+    tag: 'Folders',
+    id: 'restoreFolder',
+    summary: 'Have a deleted folder back',
+    refusals: ['not_found', 'name_invalid', 'folder_name_taken', 'folder_limit_reached'],
+  },
   handle: async ({ services, principal, params, input }) => {
     const request = { userId: principal.userId, id: params.id ?? '', name: input.name ?? undefined };
     const { id, name } = await restoreFolder(services, request);
@@ -39,6 +49,15 @@ const purge = defineRoute({
   right: null,
   body: 'json',
   input: noInput,
+  answers: { 202: acceptedBody, 204: null },
+  doc: {
+    tag: 'Folders',
+    id: 'purgeFolder',
+    summary: 'Delete a folder for ever',
+    refusals: ['not_found'],
+    reads: ['Prefer'],
+    sets: { 202: ['Location', 'Preference-Applied'] },
+  },
   handle: async ({ services, principal, params, preference }) => {
     const jobId = await purgeFromTrash(services, { userId: principal.userId, id: params.id ?? '' });
     return preference.respondAsync ? acceptedReply(jobId, preference, { id: jobId }) : { status: 204 };

@@ -3,7 +3,8 @@ import { domainError } from '../../domain/errors.ts';
 import { toHexId } from '../../domain/ids.ts';
 import { hasBody, mediaTypeOf } from '../http/body.ts';
 import { replyAfterJob } from '../http/job-reply.ts';
-import type { ApiRequest, Reply } from '../route.ts';
+import type { Answered, Bare } from '../openapi/answers.ts';
+import type { ApiRequest } from '../route.ts';
 import { committedFiles } from '../uploads/commit-result.ts';
 import { checksumAlgorithms } from './checksum.ts';
 import type { DigestCache } from './digests.ts';
@@ -43,7 +44,7 @@ const extensions = [
 ];
 
 /** What the server can: "The Server MUST respond with the Tus-Version header" and may name extensions and limits. */
-export function optionsReply(isComplete: boolean): Reply {
+export function optionsReply(isComplete: boolean): Bare<204> {
   return {
     status: 204,
     headers: {
@@ -76,7 +77,7 @@ function concatHeader(upload: ResumableUpload, baseUrl: string): Record<string, 
 }
 
 /** Where an upload stands. @throws not_found, upload_gone, tus_version_unsupported */
-export async function headReply(request: TusRequest, access: UploadAccess): Promise<Reply> {
+export async function headReply(request: TusRequest, access: UploadAccess): Promise<Bare<200>> {
   requireTus(request);
   const upload = await loadUpload(request.services, access);
   requireKept(upload);
@@ -98,16 +99,15 @@ export async function headReply(request: TusRequest, access: UploadAccess): Prom
 }
 
 /** Waits for the commit of an upload and answers like any route with a job; the headers are for every outcome but refusals. */
-export async function replyOnceCommitted(
+export async function replyOnceCommitted<Status extends number>(
   request: TusRequest,
   jobId: string,
-  reply: { readonly status: number; readonly headers: Readonly<Record<string, string>> },
-): Promise<Reply> {
+  reply: Bare<Status>,
+): Promise<Bare<Status> | Answered<202, { readonly id: string }>> {
   const answer = await replyAfterJob(request, jobId, (job) => {
     committedFiles(job);
     return reply;
   });
-  if (answer === 'sent') return answer;
   return { ...answer, headers: { ...answer.headers, ...reply.headers } };
 }
 
@@ -160,7 +160,7 @@ export async function patchReply(
   request: TusRequest,
   digests: DigestCache,
   access: UploadAccess,
-): Promise<Reply> {
+): Promise<Bare<204> | Answered<202, { readonly id: string }>> {
   requireTus(request);
   if (mediaTypeOf(request.headers) !== 'application/offset+octet-stream') {
     throw domainError('media_type_unsupported', 'Send the bytes as application/offset+octet-stream.');
@@ -171,5 +171,5 @@ export async function patchReply(
   const received = await receive(request, digests, upload, offsetBytes);
   const headers = { 'Upload-Offset': String(received.offsetBytes), ...expiryHeader(upload) };
   if (received.jobId === null) return { status: 204, headers };
-  return replyOnceCommitted(request, received.jobId, { status: 204, headers });
+  return replyOnceCommitted<204>(request, received.jobId, { status: 204, headers });
 }

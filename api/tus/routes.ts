@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ResumableUpload } from '../../db/queries/resumable-uploads.ts';
 import { parseId, toHexId } from '../../domain/ids.ts';
-import { type ApiRequest, defineRoute, type Reply, type Route } from '../route.ts';
+import type { Answered, Bare } from '../openapi/answers.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import {
   bringsBytes,
   expiryHeader,
@@ -13,6 +14,15 @@ import {
   requireTus,
   type UploadAccess,
 } from './answers.ts';
+import {
+  createAnswers,
+  createDoc,
+  headDoc,
+  optionsDoc,
+  patchAnswers,
+  patchDoc,
+  terminateDoc,
+} from './described.ts';
 import type { DigestCache } from './digests.ts';
 import { headerOf, newLength, parseConcat, parseMetadata, tusHeaders } from './headers.ts';
 import { createUpload, joinUploads, namedFolder, terminateUpload, type UploadOrder } from './operations.ts';
@@ -44,7 +54,10 @@ function locationOf(request: CreationRequest, upload: ResumableUpload): string {
   return `${request.services.publicUrl ?? ''}/uploads/${toHexId(upload.id)}`;
 }
 
-async function create(request: CreationRequest, digests: DigestCache): Promise<Reply> {
+async function create(
+  request: CreationRequest,
+  digests: DigestCache,
+): Promise<Bare<201> | Answered<202, { readonly id: string }>> {
   requireTus(request);
   const concat = parseConcat(headerOf(request.headers, 'upload-concat'));
   const order = orderOf(request);
@@ -52,7 +65,7 @@ async function create(request: CreationRequest, digests: DigestCache): Promise<R
     const final = await joinUploads(request.services, { ...order, partIds: concat.partIds });
     const headers = { Location: locationOf(request, final), ...expiryHeader(final) };
     if (final.jobId === null) return { status: 201, headers };
-    return replyOnceCommitted(request, final.jobId, { status: 201, headers });
+    return replyOnceCommitted<201>(request, final.jobId, { status: 201, headers });
   }
   const lengthBytes = newLength(request.headers);
   const hasBytes = bringsBytes(request);
@@ -71,7 +84,10 @@ async function create(request: CreationRequest, digests: DigestCache): Promise<R
     offsetBytes: 0,
     hasBytes,
   });
-  const reply = { status: 201, headers: { ...headers, 'Upload-Offset': String(received.offsetBytes) } };
+  const reply: Bare<201> = {
+    status: 201,
+    headers: { ...headers, 'Upload-Offset': String(received.offsetBytes) },
+  };
   return received.jobId === null ? reply : replyOnceCommitted(request, received.jobId, reply);
 }
 
@@ -80,13 +96,20 @@ export function tusRoutes(digests: DigestCache): readonly Route[] {
   const common = { right: null, body: 'stream', headers: tusHeaders } as const;
   const upload = { ...common, path: '/uploads/:id', access: 'user', input: z.object({}) } as const;
   return [
-    ...['/uploads', '/uploads/:id'].map((path) =>
+    ...(
+      [
+        ['/uploads', 'describeUploads'],
+        ['/uploads/:id', 'describeUpload'],
+      ] as const
+    ).map(([path, id]) =>
       defineRoute({
         ...common,
         method: 'OPTIONS',
         path,
         access: 'public',
         input: z.object({}),
+        answers: { 204: null },
+        doc: { tag: 'Resumable', id, summary: 'See what of tus is spoken', ...optionsDoc },
         handle: async () => optionsReply(true),
       }),
     ),
@@ -98,12 +121,22 @@ export function tusRoutes(digests: DigestCache): readonly Route[] {
       holdsContinue: true,
       isTransfer: true,
       input: creationInput,
+      answers: createAnswers,
+      doc: { tag: 'Resumable', id: 'createUpload', summary: 'Begin a resumable upload', ...createDoc },
       handle: (request) => create(request, digests),
     }),
-    defineRoute({ ...upload, method: 'HEAD', handle: (request) => headReply(request, accessOf(request)) }),
+    defineRoute({
+      ...upload,
+      method: 'HEAD',
+      answers: { 200: null },
+      doc: { tag: 'Resumable', id: 'inspectUpload', summary: 'See how far an upload is', ...headDoc },
+      handle: async (request) => headReply(request, accessOf(request)),
+    }),
     defineRoute({
       ...upload,
       method: 'PATCH',
+      answers: patchAnswers,
+      doc: { tag: 'Resumable', id: 'continueUpload', summary: 'Go on with an upload', ...patchDoc },
       holdsContinue: true,
       isTransfer: true,
       handle: (request) => patchReply(request, digests, accessOf(request)),
@@ -111,6 +144,8 @@ export function tusRoutes(digests: DigestCache): readonly Route[] {
     defineRoute({
       ...upload,
       method: 'DELETE',
+      answers: { 204: null },
+      doc: { tag: 'Resumable', id: 'terminateUpload', summary: 'Give an upload up', ...terminateDoc },
       handle: async (request) => {
         requireTus(request);
         await terminateUpload(request.services, accessOf(request));

@@ -1,12 +1,7 @@
-import { z } from 'zod';
-import { type DomainError, domainError, type ErrorCode, errorCodes } from '../../domain/errors.ts';
+import type { z } from 'zod';
+import { type DomainError, domainError, type ErrorCode } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
-
-/** What `upload.commit` reports. */
-const commitResult = z.object({
-  files: z.array(z.object({ path: z.string(), size: z.number(), sha256: z.string() })),
-  failed: z.array(z.object({ path: z.string(), code: z.enum(errorCodes) })),
-});
+import { commitResult } from './schemas.ts';
 
 /** Every file that is not in place, or not for certain, is named; the others are. */
 function incomplete(job: JobView, { files, failed }: z.infer<typeof commitResult>): DomainError {

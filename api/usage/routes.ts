@@ -1,13 +1,22 @@
 import { z } from 'zod';
 import type { JobView } from '../../jobs/job-client.ts';
-import { replyAfterJob } from '../http/job-reply.ts';
-import { defineRoute, type Reply, type Route } from '../route.ts';
+import { jobRefusals, replyAfterJob } from '../http/job-reply.ts';
+import { acceptedBody, count, instant } from '../http/wire.ts';
+import { defineRoute, type Route } from '../route.ts';
 import { readUsage, requestMeasure } from './operations.ts';
 
 const noInput = z.object({});
 
-function counted(job: JobView): Reply {
-  return { status: 200, body: job.result };
+const counts = z.object({ bytes: count, files: count });
+const usageBody = z.object({ live: counts, reserved: counts, trash: counts, limit: counts, as_of: instant });
+const drift = z.object({ bytes: z.int(), files: z.int() });
+const change = z.object({ before: counts, after: counts, drift });
+
+/** What `usage.measure` reports. */
+const measuredBody = change.extend({ trash: change, approximate: z.boolean().optional() });
+
+function counted(job: JobView) {
+  return { status: 200, body: measuredBody.parse(job.result) } as const;
 }
 
 /** Reading and recounting what a folder holds. */
@@ -19,6 +28,8 @@ export const usageRoutes: readonly Route[] = [
     right: 'read',
     body: 'json',
     input: noInput,
+    answers: { 200: usageBody },
+    doc: { tag: 'Folders', id: 'getUsage', summary: 'See what a folder holds' },
     handle: async ({ services, principal, params }) => {
       const request = { userId: principal.userId, nameOrId: params.name ?? '' };
       return { status: 200, body: await readUsage(services, request) };
@@ -31,6 +42,15 @@ export const usageRoutes: readonly Route[] = [
     right: 'write',
     body: 'json',
     input: noInput,
+    answers: { 200: measuredBody, 202: acceptedBody },
+    doc: {
+      tag: 'Folders',
+      id: 'recalculateUsage',
+      summary: 'Count what a folder holds',
+      refusals: jobRefusals,
+      reads: ['Prefer'],
+      sets: { 202: ['Location', 'Preference-Applied'] },
+    },
     finished: counted,
     handle: async (request) => {
       const { services, principal, params } = request;

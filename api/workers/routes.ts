@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { WorkerRecord } from '../../db/queries/workers.ts';
-import { type ApiRequest, defineRoute, type JsonReply, type Route } from '../route.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { drainWorker, readWorkers, stateOf } from './operations.ts';
+import { workerBody, workerListBody } from './schemas.ts';
 
 const nothing = z.object({});
 
@@ -21,10 +22,10 @@ function toWorkerBody(worker: WorkerRecord) {
   };
 }
 
-async function answerDrain(request: ApiRequest<object>, isDraining: boolean): Promise<JsonReply> {
+async function answerDrain(request: ApiRequest<object>, isDraining: boolean) {
   const { services, params } = request;
   const worker = await drainWorker(services, { workerId: params.id ?? '', isDraining });
-  return { status: 202, body: toWorkerBody(worker) };
+  return { status: 202, body: toWorkerBody(worker) } as const;
 }
 
 /** Lists the worker processes. */
@@ -35,6 +36,8 @@ export const getWorkers = defineRoute({
   right: null,
   body: 'json',
   input: nothing,
+  answers: { 200: workerListBody },
+  doc: { tag: 'Administration', id: 'listWorkers', summary: 'List the worker processes' },
   handle: async ({ services }) => {
     const workers = await readWorkers(services);
     return { status: 200, body: { items: workers.map(toWorkerBody) } };
@@ -49,6 +52,13 @@ export const postDrain = defineRoute({
   right: null,
   body: 'json',
   input: nothing,
+  answers: { 202: workerBody },
+  doc: {
+    tag: 'Administration',
+    id: 'drainWorker',
+    summary: 'Have a worker finish what it runs and take nothing more',
+    refusals: ['not_found'],
+  },
   handle: (request) => answerDrain(request, true),
 });
 
@@ -60,6 +70,13 @@ export const deleteDrain = defineRoute({
   right: null,
   body: 'json',
   input: nothing,
+  answers: { 202: workerBody },
+  doc: {
+    tag: 'Administration',
+    id: 'resumeWorker',
+    summary: 'Have a worker take jobs again',
+    refusals: ['not_found'],
+  },
   handle: (request) => answerDrain(request, false),
 });
 

@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineRoute, type Route } from '../../api/route.ts';
+import type { Route } from '../../api/route.ts';
 import { folders } from '../../db/schema/folders.ts';
 import { idempotencyKeys } from '../../db/schema/idempotency-keys.ts';
 import { jobs } from '../../db/schema/jobs.ts';
@@ -11,6 +11,7 @@ import { forgetPast } from '../../worker/forget-past.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { basic, type CoreServer, makeKeypair, makeSecretBox, startCoreServer } from './core-server.ts';
+import { defineTestRoute } from './test-route.ts';
 import { startUploadService, type UploadService } from './uploads/upload-service.ts';
 
 const secrets = makeSecretBox();
@@ -22,7 +23,7 @@ const usual = async () => ({
   headers: { Location: '/x' },
 });
 const routes: readonly Route[] = (['POST', 'DELETE', 'GET'] as const).map((method) =>
-  defineRoute({
+  defineTestRoute({
     method,
     path: '/things',
     access: 'user',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineRoute, type Route } from '../../api/route.ts';
+import type { Route } from '../../api/route.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -11,13 +11,14 @@ import {
   startCoreServer,
   type TestKeypair,
 } from './core-server.ts';
+import { defineTestRoute } from './test-route.ts';
 
 const secrets = makeSecretBox();
 const anything = z.record(z.string(), z.unknown());
 
 /** Answers what it was given. */
 function echo(method: Route['method'], path: string, access: Route['access'] = 'public'): Route {
-  return defineRoute({
+  return defineTestRoute({
     method,
     path,
     access,

@@ -10,6 +10,12 @@ const graphqlInput = z.object({
   operation_name: z.string().nullish(),
 });
 
+const graphqlData = z.record(z.string(), z.unknown()).nullable();
+const graphqlError = z.object({
+  message: z.string(),
+  path: z.array(z.union([z.string(), z.number()])).optional(),
+});
+
 function run({
   services,
   principal,
@@ -30,6 +36,8 @@ const query = defineRoute({
   right: null,
   body: 'json',
   input: graphqlInput,
+  answers: { 200: z.object({ data: graphqlData, errors: z.array(graphqlError).optional() }) },
+  doc: { tag: 'Clients', id: 'queryGraphql', summary: 'Ask for folders in GraphQL' },
   handle: async (request) => {
     const { data, errors } = await run(request);
     return { status: 200, body: errors.length === 0 ? { data } : { data, errors } };
@@ -44,6 +52,12 @@ const legacyQuery = defineRoute({
   right: null,
   body: 'json',
   input: graphqlInput,
+  answers: { 200: graphqlData },
+  doc: {
+    tag: 'Clients',
+    id: 'queryLegacyGraphql',
+    summary: 'Ask for folders in GraphQL; the answer is the bare data',
+  },
   handle: async (request) => {
     const { data, errors } = await run(request);
     const [first] = errors;

@@ -1,7 +1,7 @@
 import { madeDirectories, wholeListing } from '../../profiles/files.ts';
 import { defineRoute, type Route } from '../../route.ts';
 import { listFiles, makeDirectories, makeDirectory } from './operations.ts';
-import { listFilesInput, makeDirectoryInput, presentListing } from './schemas.ts';
+import { listFilesInput, listingBody, madeBody, makeDirectoryInput, presentListing } from './schemas.ts';
 import { sendTree } from './send-tree.ts';
 
 const list = defineRoute({
@@ -11,6 +11,13 @@ const list = defineRoute({
   right: 'read',
   body: 'json',
   input: listFilesInput,
+  answers: { 200: { json: listingBody, media: ['application/x-ndjson'] } },
+  doc: {
+    tag: 'Files',
+    id: 'listFiles',
+    summary: 'List a directory, or everything below it as NDJSON',
+    refusals: ['path_invalid', 'entry_not_found', 'volume_unavailable'],
+  },
   handle: async (call) => {
     const { services, principal, params, input } = call;
     const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
@@ -27,6 +34,13 @@ const makeDirectoryRoute = defineRoute({
   right: 'write',
   body: 'json',
   input: makeDirectoryInput,
+  answers: { 201: madeBody },
+  doc: {
+    tag: 'Files',
+    id: 'makeDirectories',
+    summary: 'Make directories',
+    refusals: ['path_invalid', 'entry_not_found', 'entry_conflict', 'volume_full', 'volume_unavailable'],
+  },
   handle: async ({ services, principal, params, input }) => {
     const { path, parents, exist_ok: existOk } = input;
     const request = { userId: principal.userId, nameOrId: params.name ?? '', parents, existOk };

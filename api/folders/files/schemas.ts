@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EntryStat, ListedEntry, ListPage } from '../../../storage/volume.ts';
 import { sortOrders } from '../../../storage/volume.ts';
 import { queryBoolean, queryInteger } from '../../http/schema.ts';
+import { count, instant } from '../../http/wire.ts';
 import { formatFileMode } from './file-mode.ts';
 import { directoriesMax, listLimitMax } from './operations.ts';
 
@@ -20,6 +21,32 @@ export const makeDirectoryInput = z.object({
   path: z.union([z.string(), z.array(z.string()).min(1).max(directoriesMax)]),
   parents: queryBoolean.default(true),
   exist_ok: queryBoolean.default(true),
+});
+
+const listedEntry = z
+  .object({
+    name: z.string(),
+    type: z.enum(['file', 'directory', 'symlink', 'other']),
+    size: count,
+    mode: z.string(),
+    created: instant,
+    modified: instant,
+    is_addressable: z.boolean(),
+  })
+  .meta({ id: 'Entry' });
+
+/** Reply of `GET /folders/:name/files`. */
+export const listingBody = z.object({
+  files: z.string().meta({ contentMediaType: 'application/json' }),
+  items: z.array(listedEntry),
+  next_cursor: z.string().nullable(),
+});
+
+const madeDirectory = z.object({ item: z.string(), msg: z.string().nullable() });
+
+/** Reply of `POST /folders/:name/mkdir`: how each path went; `msg` says why not. */
+export const madeBody = z.object({
+  results: z.object({ success: z.array(madeDirectory), failed: z.array(madeDirectory) }),
 });
 
 /** The documented form; times are float seconds since 1970. */
@@ -42,7 +69,7 @@ function toIso(seconds: number): string {
   return new Date(Math.max(-dateMsMax, Math.min(milliseconds, dateMsMax))).toISOString();
 }
 
-function presentEntry(entry: ListedEntry) {
+function presentEntry(entry: ListedEntry): z.infer<typeof listedEntry> {
   return {
     name: entry.name,
     type: entry.kind,

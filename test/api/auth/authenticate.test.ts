@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineRoute } from '../../../api/route.ts';
 import type { SecretBox } from '../../../db/secret-box.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import {
@@ -14,6 +13,7 @@ import {
   startCoreServer,
   type TestKeypair,
 } from '../core-server.ts';
+import { defineTestRoute } from '../test-route.ts';
 
 const box = makeSecretBox();
 let opens = 0;
@@ -27,7 +27,7 @@ const secrets: SecretBox = {
 };
 
 const input = z.object({ path: z.string().optional() });
-const whoAmI = defineRoute({
+const whoAmI = defineTestRoute({
   method: 'GET',
   path: '/who/:name',
   access: 'user',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineRoute, type Route } from '../../../api/route.ts';
+import type { Route } from '../../../api/route.ts';
 import { forgetPast } from '../../../worker/forget-past.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import {
@@ -15,13 +15,14 @@ import {
   startCoreServer,
   type TestKeypair,
 } from '../core-server.ts';
+import { defineTestRoute } from '../test-route.ts';
 
 const secrets = makeSecretBox();
 const effects: unknown[] = [];
 const common = { access: 'user', right: null, input: z.object({}).loose() } as const;
 const routes: readonly Route[] = [
   ...(['GET', 'POST'] as const).map((method) =>
-    defineRoute({
+    defineTestRoute({
       ...common,
       method,
       path: '/things',
@@ -32,7 +33,7 @@ const routes: readonly Route[] = [
       },
     }),
   ),
-  defineRoute({
+  defineTestRoute({
     ...common,
     method: 'POST',
     path: '/stream',

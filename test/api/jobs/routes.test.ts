@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { replyAfterJob } from '../../../api/http/job-reply.ts';
 import { jobRoutes } from '../../../api/jobs/routes.ts';
-import { defineRoute } from '../../../api/route.ts';
 import { domainError } from '../../../domain/errors.ts';
 import type { JobHandler } from '../../../jobs/handler.ts';
 import type { OpenJobClient } from '../../../jobs/open-job-client.ts';
@@ -17,11 +16,12 @@ import {
   startCoreServer,
   type TestKeypair,
 } from '../core-server.ts';
+import { defineTestRoute } from '../test-route.ts';
 
 const secrets = makeSecretBox();
 
 /** A route that gives work and waits for it as all such routes do. */
-const measure = defineRoute({
+const measure = defineTestRoute({
   method: 'POST',
   path: '/measure',
   access: 'user',

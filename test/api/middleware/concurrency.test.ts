@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineRoute, type Route } from '../../../api/route.ts';
+import type { Route } from '../../../api/route.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { basic, type CoreServer, makeKeypair, makeSecretBox, startCoreServer } from '../core-server.ts';
+import { defineTestRoute } from '../test-route.ts';
 
 const secrets = makeSecretBox();
 const held: (() => void)[] = [];
 const common = { method: 'GET', access: 'user', right: null, body: 'json', input: z.object({}) } as const;
 const hold = () => new Promise<{ status: number }>((resolve) => held.push(() => resolve({ status: 200 })));
 const routes: readonly Route[] = [
-  defineRoute({ ...common, path: '/hold', handle: hold }),
-  defineRoute({ ...common, path: '/transfer', isTransfer: true, handle: hold }),
-  defineRoute({ ...common, path: '/quick', handle: async () => ({ status: 200 }) }),
+  defineTestRoute({ ...common, path: '/hold', handle: hold }),
+  defineTestRoute({ ...common, path: '/transfer', isTransfer: true, handle: hold }),
+  defineTestRoute({ ...common, path: '/quick', handle: async () => ({ status: 200 }) }),
 ];
 let database: TestDatabase;
 let server: CoreServer;

@@ -1,7 +1,6 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineRoute } from '../../../api/route.ts';
 import { rateCounts } from '../../../db/schema/rate-counts.ts';
 import { openRateCounts } from '../../../jobs/rate-counts.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
@@ -14,6 +13,7 @@ import {
   startCoreServer,
   type TestKeypair,
 } from '../core-server.ts';
+import { defineTestRoute } from '../test-route.ts';
 
 const secrets = makeSecretBox();
 const silent = {
@@ -23,7 +23,7 @@ const silent = {
   debug: () => undefined,
 };
 const routes = [
-  defineRoute({
+  defineTestRoute({
     method: 'POST',
     path: '/private',
     access: 'user',
