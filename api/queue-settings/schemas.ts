@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { queueJobStates } from '../../db/queries/queue-jobs.ts';
 import { queueNames } from '../../jobs/contracts.ts';
 import { queryBoolean, queryInteger } from '../http/schema.ts';
 import { count } from '../http/wire.ts';
@@ -26,7 +25,7 @@ export const queueBody = z
     volume: z.string(),
     is_paused: z.boolean(),
     concurrency: count.nullable(),
-    counts: z.record(z.enum(queueJobStates), count),
+    counts: z.object({ waiting: count, delayed: count, active: count, completed: count, failed: count }),
     oldest_waiting_seconds: z.number().nullable(),
     workers: count,
   })
