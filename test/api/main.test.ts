@@ -40,7 +40,12 @@ describe('the API process', () => {
     const port = 'port' in readiness ? Number(readiness.port) : 0;
     expect(port).toBeGreaterThan(0);
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
-    expect(await answer.json()).toEqual({ status: 'ok', database: 'ok', volumes: { local: 'ok' } });
+    expect(await answer.json()).toEqual({
+      status: 'ok',
+      database: 'ok',
+      queue: 'ok',
+      volumes: { local: 'ok' },
+    });
     expect(await api.stop()).toBe(0);
     expect(api.output()).toMatch(/"api\.ready"/);
   });

@@ -20,10 +20,9 @@ describe('scheduled jobs', () => {
   it('exist for every kind with an interval and every volume', () => {
     const schedules = schedulesOf(['one', 'two']);
     expect(schedules.map(({ kind, volume }) => `${kind}:${volume}`)).toEqual(
-      ['uploads.expire', 'archives.expire', 'storage.sweep', 'usage.schedule'].flatMap((kind) => [
-        `${kind}:one`,
-        `${kind}:two`,
-      ]),
+      ['uploads.expire', 'archives.expire', 'trash.expire', 'storage.sweep', 'usage.schedule'].flatMap(
+        (kind) => [`${kind}:one`, `${kind}:two`],
+      ),
     );
   });
 
