@@ -24,5 +24,5 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/db/migrations ./db/migrations
 COPY --from=build /app/dist ./dist
 USER node
-EXPOSE 8080
+EXPOSE 8080 9464
 CMD ["node", "dist/api/main.js"]

@@ -93,7 +93,8 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
   });
   const fields = {
     request_id: exchange.requestId,
-    method,
+    // Callers may override it with any bytes that a header can have.
+    method: /^[A-Z]{1,20}$/.test(method) ? method : 'other',
     route: route === undefined ? null : `${route.method} ${route.path}`,
     status: outgoing.statusCode,
     ms: Math.round(ms * 10) / 10,

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { settingsSchema } from '../../runtime/settings.ts';
 import { readText, repositoryRoot } from './repository.ts';
 
 describe('docker-compose.yml', () => {
@@ -32,8 +34,26 @@ describe('docker-compose.yml', () => {
     expect([...wanted].sort()).toEqual([...offered].sort());
   });
 
-  it('can be scaled: no service has a name or a fixed port of its own but the API', () => {
+  it('can be scaled: no service has a name, and what people open has the only ports, on this machine alone', () => {
     expect(text).not.toContain('container_name');
-    expect(text.match(/^ {4}ports:/gm)).toHaveLength(1);
+    const ports = [...text.matchAll(/^ {4}ports:\n +- '([^']*)'$/gm)].map(([, port = '']) => port);
+    expect(ports).toHaveLength(text.split('\n    ports:').length - 1);
+    expect(ports.map((port) => port.replace(/\$\{(\w+):-\d+\}/, '$1'))).toEqual([
+      '127.0.0.1:PORT:8080',
+      '127.0.0.1:GRAFANA_PORT:3000',
+    ]);
+  });
+
+  it('gives its services settings that exist', () => {
+    const settings = [...text.matchAll(/^ {4,6}(VFOLDER_\w+|DATABASE_URL|REDIS_URL|HOST|PORT):/gm)];
+    const unknown = settings.map(([, name = '']) => name).filter((name) => !(name in settingsSchema.shape));
+    expect(settings.length).toBeGreaterThan(8);
+    expect(unknown).toEqual([]);
+  });
+
+  it('mounts files that exist', () => {
+    const mounted = [...text.matchAll(/^ +- \.\/([^:]+):/gm)].map(([, path = '']) => path);
+    expect(mounted.length).toBeGreaterThan(3);
+    for (const path of mounted) expect(existsSync(join(repositoryRoot, path))).toBe(true);
   });
 });

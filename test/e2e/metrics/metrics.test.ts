@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { eventually } from '../../support/eventually.ts';
 import { figureOf, metricNames, readExposition } from '../../support/exposition.ts';
-import type { TestProcess } from '../../support/process.ts';
+import { rootDir, type TestProcess } from '../../support/process.ts';
+import { labelsIn, metricsIn } from '../../support/promql.ts';
 import { createClient } from '../support/http-client.ts';
 import {
   type Ground,
@@ -16,11 +21,33 @@ import { createFolder, upload } from '../support/users.ts';
 
 const metricsEnv = { VFOLDER_METRICS_PORT: '0' };
 
-async function scrape(process: TestProcess) {
+async function pageOf(process: TestProcess): Promise<string> {
   const port: unknown = Reflect.get(process.readiness, 'metricsPort');
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
   expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-  return readExposition(await answer.text());
+  return answer.text();
+}
+
+const scrape = async (process: TestProcess) => readExposition(await pageOf(process));
+
+const rulesFile = z.object({
+  groups: z.array(z.object({ rules: z.array(z.object({ alert: z.string(), expr: z.string() })) })),
+});
+const dashboardFile = z.object({
+  panels: z.array(
+    z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })).default([]) }),
+  ),
+});
+
+/** What is asked of Prometheus by the alerts and the dashboard that are shipped. */
+function readShipped(): readonly { readonly title: string; readonly expr: string }[] {
+  const read = (name: string) => readFileSync(join(rootDir, 'deploy/monitoring', name), 'utf8');
+  const { groups } = rulesFile.parse(parse(read('alerts.yml')));
+  const { panels } = dashboardFile.parse(JSON.parse(read('grafana/vfolder.json')));
+  return [
+    ...groups.flatMap(({ rules }) => rules.map(({ alert: title, expr }) => ({ title, expr }))),
+    ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr }))),
+  ];
 }
 
 describe('the figures of real processes', () => {
@@ -73,6 +100,23 @@ describe('the figures of real processes', () => {
     );
     const labels = JSON.stringify([...samples, ...ofWorker].map((sample) => sample.labels));
     expect(labels).not.toMatch(/secret|E2EADMIN|[0-9a-f]{32}|[0-9a-f]{8}-/);
+  });
+
+  it('are all that the shipped alerts and the dashboard ask for, metrics and labels', async () => {
+    const pages = await Promise.all([pageOf(api.process), pageOf(worker)]);
+    const known = new Set([...pages.flatMap((page) => [...metricNames(page)]), 'up']);
+    const samples = pages.flatMap(readExposition);
+    const shipped = readShipped();
+    expect(shipped.length).toBeGreaterThan(30);
+    for (const { title, expr } of shipped) {
+      const asked = metricsIn(expr);
+      expect({ title, unknown: asked.filter((name) => !known.has(name)) }).toEqual({ title, unknown: [] });
+      const found = samples.filter(({ name }) => asked.includes(name));
+      // Prometheus itself knows whom it asked.
+      const labels = new Set([...found.flatMap((sample) => Object.keys(sample.labels)), 'job', 'instance']);
+      const strange = labelsIn(expr).filter((name) => !labels.has(name));
+      expect({ title, asks: asked.length > 0, strange }).toEqual({ title, asks: true, strange: [] });
+    }
   });
 
   it('are at no port of their own unless one is set', async () => {
