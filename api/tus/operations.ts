@@ -14,7 +14,7 @@ import {
 } from '../../db/queries/resumable-uploads.ts';
 import { abortUpload, type Reservation, releaseUpload, reserveUpload } from '../../db/queries/uploads.ts';
 import { formatEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
-import { domainError } from '../../domain/errors.ts';
+import { domainError, isDomainError } from '../../domain/errors.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
 import { commitLater } from '../uploads/commit-later.ts';
@@ -94,12 +94,12 @@ function requireComplete(part: UploadPart | undefined, folder: FolderAccess): Up
   return part;
 }
 
-/** The upload that these parts, in this order, were joined into before: a repeated request is answered alike. */
+/** The upload that these parts, in this order, were joined into before at `path`: a repeated request is answered alike. */
 async function findJoined(
   services: Services,
-  userId: string,
-  parts: readonly UploadPart[],
+  { userId, folder, path, partIds }: Omit<Joining, 'id' | 'metadata'>,
 ): Promise<ResumableUpload | null> {
+  const parts = await services.db.transaction((tx) => lockParts(tx, folder, { ids: partIds, userId }));
   const finalId = parts[0]?.finalId ?? null;
   if (finalId === null) {
     if (parts.some((part) => part.finalId !== null)) throw alreadyJoined();
@@ -108,7 +108,7 @@ async function findJoined(
   const final = await loadUpload(services, { id: finalId, userId });
   const isSame =
     final.partIds?.length === parts.length && parts.every(({ id }, index) => final.partIds?.[index] === id);
-  if (!isSame) throw alreadyJoined();
+  if (!isSame || final.path !== path) throw alreadyJoined();
   return final;
 }
 
@@ -159,7 +159,8 @@ async function join(services: Services, joining: Joining): Promise<string> {
 }
 
 /**
- * Joins complete parts, in the order given, into one file. Asking again with the same parts answers the same upload.
+ * Joins complete parts, in the order given, into one file. Asking again with the same parts and path, even at the same
+ * time, answers the same upload.
  * @throws not_found, path_invalid, request_malformed, upload_unfinished, upload_gone, quota_exceeded
  */
 export async function joinUploads(
@@ -170,12 +171,18 @@ export async function joinUploads(
   const folder = await loadFolder(services, { userId, nameOrId: order.folder, right: 'write' });
   folderVolume(services, folder);
   const path = writePath(order.path);
-  const known = await services.db.transaction((tx) => lockParts(tx, folder, { ids: partIds, userId }));
-  const joined = await findJoined(services, userId, known);
+  const joining = { id: uuidv7(), folder, path, userId, metadata, partIds };
+  const joined = await findJoined(services, joining);
   if (joined !== null) return joined;
-  const id = uuidv7();
-  await join(services, { id, folder, path, userId, metadata, partIds });
-  return loadUpload(services, { id, userId });
+  try {
+    await join(services, joining);
+  } catch (error) {
+    // The same request, sent again while the first one ran, has lost the race to it.
+    const known = isDomainError(error, 'request_malformed') ? await findJoined(services, joining) : null;
+    if (known === null) throw error;
+    return known;
+  }
+  return loadUpload(services, { id: joining.id, userId });
 }
 
 /** Says how long an upload of deferred length is. @throws upload_length_mismatch */
