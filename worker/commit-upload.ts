@@ -1,6 +1,7 @@
 import { releaseClaims } from '../db/queries/path-claims.ts';
 import {
   abortUpload,
+  type CommitFile,
   findUpload,
   listUploadFiles,
   noteReplaced,
@@ -17,7 +18,7 @@ import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import { completeStages } from './complete-stage.ts';
-import { describeWrite, requireWritable, takeFreeName } from './conditional-write.ts';
+import { describeWrite, type Naming, requireWritable, takeFreeName } from './conditional-write.ts';
 import { discardStages } from './discard-stages.ts';
 import { publish, type Target } from './publish-files.ts';
 import type { WorkerServices } from './services.ts';
@@ -77,11 +78,13 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
   const missing: EntryPath[] = [];
   for (const { file, path } of targets) {
     if (file.replacedBytes !== null) continue;
-    const staged = await volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal));
+    const [staged, target] = await Promise.all([
+      volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal)),
+      volume.stat(upload.folderId, path),
+    ]);
     if (staged === null || staged.sizeBytes !== file.sizeBytes || staged.inode !== file.inode) {
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
     }
-    const target = await volume.stat(upload.folderId, path);
     requireWritable(context.job.payload.condition, target);
     if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen, missing);
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
@@ -94,24 +97,33 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
   if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
 }
 
+/** Gives the files the names that the condition leaves to us. @returns them as they are to be published */
+async function nameFiles(naming: Naming, files: readonly CommitFile[]): Promise<readonly CommitFile[]> {
+  const { services, context, upload } = naming;
+  if (context.job.payload.condition?.ifExists !== 'rename') return files;
+  for (const file of files) await takeFreeName(naming, file);
+  return await listUploadFiles(services.db, upload.id);
+}
+
 async function commit(services: WorkerServices, context: Context): Promise<JobOutcome> {
-  const upload = await findUpload(services.db, context.job.payload.uploadId);
+  const { uploadId } = context.job.payload;
+  // As of this run's claim of the job: nothing that an earlier run noted can be written after it.
+  const [upload, staged] = await Promise.all([
+    findUpload(services.db, uploadId),
+    listUploadFiles(services.db, uploadId),
+  ]);
   if (upload === null || upload.state !== 'staged') {
     throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
   }
   const volume = volumeOf(services, context.job.volume);
-  await completeStages(services, context, volume, upload);
   const { condition } = context.job.payload;
-  if (condition?.ifExists === 'rename') {
-    for (const file of await listUploadFiles(services.db, upload.id)) {
-      await takeFreeName({ services, context, volume, upload }, file);
-    }
-  }
-  const paths = (await listUploadFiles(services.db, upload.id)).map((file) => file.path);
+  const files = await nameFiles(
+    { services, context, volume, upload },
+    await completeStages(services, context, volume, { upload, files: staged }),
+  );
   const { folderId, actorId } = upload;
+  const paths = files.map((file) => file.path);
   await claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' });
-  // Read again under the claim: an earlier run may have noted what the targets held.
-  const files = await listUploadFiles(services.db, upload.id);
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
   await inspect(context, volume, upload, targets);
   const { landed, failed } = await publish(context, volume, upload, targets);
@@ -129,8 +141,11 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
       failed: failed.map(({ path, code }) => ({ path, code })),
     },
     settle: async (tx) => {
-      await settleUpload(tx, { id: upload.id, ordinals: landed.map(({ file }) => file.ordinal) });
-      await releaseClaims(tx, context.job.id);
+      // Sent together: neither needs to know of the other.
+      await Promise.all([
+        settleUpload(tx, { id: upload.id, ordinals: landed.map(({ file }) => file.ordinal) }),
+        releaseClaims(tx, context.job.id),
+      ]);
     },
   };
 }

@@ -108,16 +108,17 @@ async function readStaged({ context, volume, upload, file }: Joining) {
 /**
  * Makes every staged file of an upload one whole file with known digests: joins what came in pieces, and reads what no
  * process has read from its beginning to its end. Files that are so already cost nothing.
- * @throws upload_aborted when staged bytes are gone
+ * @returns the files as they are then @throws upload_aborted when staged bytes are gone
  */
 export async function completeStages(
   services: Pick<WorkerServices, 'db'>,
   context: Context,
   volume: Volume,
-  upload: UploadSession,
-): Promise<void> {
-  for (const file of await listUploadFiles(services.db, upload.id)) {
-    if (file.sha256 !== null) continue;
+  staged: { readonly upload: UploadSession; readonly files: readonly CommitFile[] },
+): Promise<readonly CommitFile[]> {
+  const { upload, files } = staged;
+  const unread = files.filter((file) => file.sha256 === null);
+  for (const file of unread) {
     const joining = { context, volume, upload, file };
     try {
       await joinPieces(services, joining);
@@ -130,4 +131,5 @@ export async function completeStages(
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.', { cause: error });
     }
   }
+  return unread.length === 0 ? files : await listUploadFiles(services.db, upload.id);
 }

@@ -124,7 +124,8 @@ export async function renewUploadLease(db: Executor, uploadId: string): Promise<
 
 /**
  * Turns a receiving session into a staged one: trims the reservation to what was staged, notes the files and the job
- * that will commit them. Belongs into one transaction with the job's row.
+ * that will commit them. Belongs into one transaction with the job's row. The files are one parameter: a statement has
+ * room for 65,534, which a row each would use up at some 9,000 files.
  * @returns false when the session is no longer receiving
  */
 export async function stageUpload(
@@ -142,22 +143,19 @@ export async function stageUpload(
         reserved_files = ${upload.files.length}::int
       FROM before WHERE uploads.id = before.id
       RETURNING uploads.id
+    ), noted AS (
+      INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode, version)
+      SELECT u.id, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode, file.version
+      FROM u, jsonb_to_recordset(${JSON.stringify(upload.files)}::jsonb) AS file(
+        ordinal int, path text, "sizeBytes" bigint, sha256 text, crc32 bigint, inode text,
+        version text)
     )
     UPDATE folders
     SET reserved_bytes = folders.reserved_bytes - before.reserved_bytes + ${bytes}::bigint,
       reserved_files = folders.reserved_files - before.reserved_files + ${upload.files.length}::bigint
     FROM before, u WHERE folders.id = before.folder_id
     RETURNING folders.id`);
-  if (rows.length !== 1) return false;
-  // One parameter for all: a statement has room for 65,534, which a row each would use up at some 9,000 files.
-  await tx.execute(sql`
-    INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode, version)
-    SELECT ${upload.id}, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode,
-      file.version
-    FROM jsonb_to_recordset(${JSON.stringify(upload.files)}::jsonb) AS file(
-      ordinal int, path text, "sizeBytes" bigint, sha256 text, crc32 bigint, inode text,
-      version text)`);
-  return true;
+  return rows.length === 1;
 }
 
 /** `null` when there is no such session. */
