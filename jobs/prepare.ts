@@ -1,6 +1,7 @@
-import { queueSchema, redisProducerOptions } from './connections.ts';
-import { loadBullmq, loadIoredis, loadPg } from './libraries.ts';
+import { queueSchema } from './connections.ts';
+import { loadBullmq, loadPg } from './libraries.ts';
 import type { JobLogger } from './logger.ts';
+import { readRedisFacts } from './redis-facts.ts';
 
 /** Where the queues live: Redis when its URL is given, else the schema `bullmq` of the database. */
 export interface PrepareOptions {
@@ -37,22 +38,12 @@ async function migrateQueueSchema(databaseUrl: string): Promise<void> {
 }
 
 async function inspectRedis(redisUrl: string, logger: JobLogger | undefined): Promise<void> {
-  const library = loadIoredis();
-  const redis = new library.Redis(redisUrl, {
-    ...redisProducerOptions,
-    lazyConnect: true,
-    retryStrategy: () => null,
-  });
-  redis.on('error', () => undefined);
   try {
-    await redis.connect();
-    const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1];
-    if (policy !== undefined && policy !== 'noeviction') {
-      logger?.warn({ policy, wanted: 'noeviction' }, 'redis.evicts');
+    const { memoryPolicy } = await readRedisFacts(redisUrl);
+    if (memoryPolicy !== undefined && memoryPolicy !== 'noeviction') {
+      logger?.warn({ policy: memoryPolicy, wanted: 'noeviction' }, 'redis.evicts');
     }
   } catch (err) {
     logger?.warn({ err }, 'redis.unreachable');
-  } finally {
-    redis.disconnect();
   }
 }

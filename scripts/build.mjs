@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -67,6 +68,11 @@ function compile(outDir) {
   if (status !== 0) fail('The source does not compile: mend the errors above.');
 }
 
+function programs() {
+  const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return Object.values(bin).map((path) => join(root, path));
+}
+
 function publish(outDir) {
   const made = filesBelow(outDir, () => true).map((file) => relative(outDir, file));
   for (const name of made) {
@@ -107,6 +113,8 @@ function build() {
   const outDir = mkdtempSync(join(dist, '.build-'));
   process.on('exit', () => rmSync(outDir, { recursive: true, force: true }));
   compile(outDir);
+  // The compiler keeps the first line of a program, but makes plain files.
+  for (const program of programs()) chmodSync(join(outDir, relative(dist, program)), 0o755);
   publish(outDir);
   writeFileSync(join(outDir, 'stamp'), digest);
   renameSync(join(outDir, 'stamp'), stampPath);

@@ -11,3 +11,9 @@ export async function claimSetting(db: Executor, name: SettingName, value: strin
   const [row] = await db.select({ value: settings.value }).from(settings).where(eq(settings.name, name));
   return row?.value ?? value;
 }
+
+/** The stored value; `null` when there is none. */
+export async function findSetting(db: Executor, name: SettingName): Promise<string | null> {
+  const [row] = await db.select({ value: settings.value }).from(settings).where(eq(settings.name, name));
+  return row?.value ?? null;
+}

@@ -14,6 +14,9 @@ const allowed: Record<Room, readonly Room[]> = {
   boot: ['domain', 'runtime', 'storage', 'db'],
   metrics: ['domain', 'storage', 'db', 'jobs'],
   supervisor: ['domain', 'runtime', 'db', 'jobs'],
+  client: ['domain'],
+  cli: ['client'],
+  doctor: ['domain', 'runtime', 'storage', 'db', 'jobs'],
 };
 
 /** Packages and the only room that may import them. */
@@ -34,13 +37,14 @@ const owners: Record<string, Room> = {
   pino: 'runtime',
   archiver: 'storage',
   'prom-client': 'metrics',
+  commander: 'cli',
 };
 
 const builtins: Record<string, readonly Room[]> = {
-  'node:fs': ['storage', 'runtime', 'supervisor'],
-  'node:fs/promises': ['storage', 'runtime', 'supervisor'],
-  'node:path': ['storage', 'db', 'runtime', 'supervisor'],
-  'node:child_process': ['storage', 'runtime', 'supervisor'],
+  'node:fs': ['storage', 'runtime', 'supervisor', 'cli', 'doctor'],
+  'node:fs/promises': ['storage', 'runtime', 'supervisor', 'cli', 'doctor'],
+  'node:path': ['storage', 'db', 'runtime', 'supervisor', 'cli', 'doctor'],
+  'node:child_process': ['storage', 'runtime', 'supervisor', 'cli'],
 };
 
 interface Plant {

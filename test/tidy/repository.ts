@@ -17,6 +17,9 @@ export const rooms = [
   'boot',
   'metrics',
   'supervisor',
+  'client',
+  'cli',
+  'doctor',
 ] as const;
 
 /** One of {@link rooms}. */

@@ -1,0 +1,165 @@
+import type { Queue } from '../../client/models.ts';
+import { parseFolder } from '../address.ts';
+import { CliError, exitCodes, usageError } from '../exit-codes.ts';
+import type { Action, Invocation } from '../invocation.ts';
+import { printList, printOne } from '../output.ts';
+import { openSession } from '../session.ts';
+import { formatSeconds } from '../sizes.ts';
+import { followWork } from '../work.ts';
+
+function countOf(queue: Queue, ...states: readonly string[]): number {
+  return states.reduce((sum, state) => sum + (queue.counts[state] ?? 0), 0);
+}
+
+const waitingStates = ['waiting', 'delayed'];
+
+/** Shows whether the service can work, and what waits. */
+export const showStatus: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const readiness = await client.admin.readiness();
+  const version = await client.account.version();
+  const queues = await client.admin.queues();
+  const [waiting, running, failed] = [waitingStates, ['active'], ['failed']].map((states) =>
+    queues.reduce((sum, queue) => sum + countOf(queue, ...states), 0),
+  );
+  const shown = { ...readiness, version: version.manager, jobs: { waiting, running, failed } };
+  const paused = queues.filter((queue) => queue.is_paused).map(({ queue }) => queue);
+  await printOne(invocation.terminal, invocation.form(), shown, {
+    name: readiness.status,
+    fields: [
+      ['service', `${readiness.status} (${version.manager})`],
+      ['database', readiness.database],
+      ...Object.entries(readiness.volumes).map(([name, state]) => [`volume ${name}`, String(state)] as const),
+      ['jobs', `${waiting} waiting, ${running} running, ${failed} failed`],
+      ...(paused.length === 0 ? [] : ([['paused', paused.join(', ')]] as const)),
+    ],
+  });
+  if (readiness.status !== 'ok') {
+    throw new CliError(
+      exitCodes.temporary,
+      'The service cannot do all of its work: "vfolder admin doctor" on its machine says why.',
+    );
+  }
+};
+
+/** Lists users. */
+export const listUsers: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  await printList(invocation.terminal, invocation.form(), await client.admin.users(), {
+    columns: [
+      { title: 'ID', cell: (user) => user.id },
+      { title: 'E-MAIL', cell: (user) => user.email },
+      { title: 'ROLE', cell: (user) => String(user.role ?? '') },
+      { title: 'ACTIVE', cell: (user) => (user.is_active === false ? 'no' : 'yes') },
+    ],
+    name: (user) => user.email,
+  });
+};
+
+/** Makes a user. */
+export const createUser: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const user = await client.admin.createUser(invocation.arg(0));
+  await printOne(invocation.terminal, invocation.form('name'), user, {
+    name: user.id,
+    fields: [
+      ['id', user.id],
+      ['e-mail', user.email],
+    ],
+  });
+};
+
+/** Makes a keypair; this once its secret is shown. */
+export const createKeypair: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const keypair = await client.admin.createKeypair(invocation.arg(0));
+  await printOne(invocation.terminal, invocation.form(), keypair, {
+    name: keypair.access_key,
+    fields: [
+      ['access key', keypair.access_key],
+      ['secret key', keypair.secret_key],
+    ],
+  });
+};
+
+/** Lists queues. */
+export const listQueues: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  await printList(invocation.terminal, invocation.form(), await client.admin.queues(), {
+    columns: [
+      { title: 'QUEUE', cell: (queue) => queue.queue },
+      { title: 'WAITING', cell: (queue) => String(countOf(queue, ...waitingStates)), align: 'end' },
+      { title: 'RUNNING', cell: (queue) => String(countOf(queue, 'active')), align: 'end' },
+      { title: 'FAILED', cell: (queue) => String(countOf(queue, 'failed')), align: 'end' },
+      { title: 'OLDEST', cell: (queue) => formatSeconds(queue.oldest_waiting_seconds ?? 0), align: 'end' },
+      { title: 'STATE', cell: (queue) => (queue.is_paused ? 'paused' : 'open') },
+    ],
+    name: (queue) => queue.queue,
+  });
+};
+
+async function eachQueue(invocation: Invocation, change: 'pause' | 'resume' | 'retryFailed'): Promise<void> {
+  const { client } = await openSession(invocation);
+  for (const name of invocation.args) {
+    if (change === 'retryFailed') await client.admin.retryFailed(name);
+    else await client.admin.pauseQueue(name, change === 'pause');
+  }
+}
+
+/** Pauses queues. */
+export const pauseQueues: Action = (invocation) => eachQueue(invocation, 'pause');
+/** Resumes queues. */
+export const resumeQueues: Action = (invocation) => eachQueue(invocation, 'resume');
+/** Gives the failed jobs of queues another go. */
+export const retryFailed: Action = (invocation) => eachQueue(invocation, 'retryFailed');
+
+/** Lists workers. */
+export const listWorkers: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  await printList(invocation.terminal, invocation.form(), await client.admin.workers(), {
+    columns: [
+      { title: 'ID', cell: (worker) => worker.id },
+      { title: 'HOST', cell: (worker) => worker.host },
+      { title: 'PID', cell: (worker) => String(worker.pid), align: 'end' },
+      { title: 'VERSION', cell: (worker) => worker.version },
+      { title: 'STATE', cell: (worker) => worker.state },
+      { title: 'JOBS', cell: (worker) => String(worker.jobs.length), align: 'end' },
+      { title: 'LAST SIGN', cell: (worker) => worker.last_beat_at },
+    ],
+    name: (worker) => worker.id,
+  });
+};
+
+async function drainEach(invocation: Invocation, isDraining: boolean): Promise<void> {
+  const { client } = await openSession(invocation);
+  for (const id of invocation.args) await client.admin.drainWorker(id, isDraining);
+}
+
+/** Asks workers to finish what they run and take no more. */
+export const drainWorkers: Action = (invocation) => drainEach(invocation, true);
+/** Lets drained workers take jobs again. */
+export const undrainWorkers: Action = (invocation) => drainEach(invocation, false);
+
+/** Counts folders again. */
+export const recount: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const names = invocation.flag('all')
+    ? (await client.folders.list()).filter((folder) => folder.is_owner).map(({ name }) => name)
+    : invocation.args.map(parseFolder);
+  if (names.length === 0 && !invocation.flag('all')) throw usageError('Name a folder, or give --all.');
+  const counted = [];
+  for (const name of names) {
+    const result = await followWork(invocation, `Counting ${name}`, await client.folders.recount(name));
+    if (result !== undefined) counted.push({ name, ...result });
+  }
+  if (invocation.flag('detach')) return;
+  await printList(invocation.terminal, invocation.form(), counted, {
+    columns: [
+      { title: 'FOLDER', cell: (item) => item.name },
+      { title: 'BYTES', cell: (item) => String(item.after.bytes), align: 'end' },
+      { title: 'FILES', cell: (item) => String(item.after.files), align: 'end' },
+      { title: 'DRIFT', cell: (item) => `${item.drift.bytes} bytes, ${item.drift.files} files` },
+    ],
+    name: (item) => item.name,
+  });
+};

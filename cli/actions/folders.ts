@@ -1,0 +1,114 @@
+import type { FolderUsage } from '../../client/models.ts';
+import { parseFolder } from '../address.ts';
+import type { Action, Invocation } from '../invocation.ts';
+import { printList, printOne } from '../output.ts';
+import { confirm } from '../questions.ts';
+import { openSession } from '../session.ts';
+import { formatBytes } from '../sizes.ts';
+import { followWork } from '../work.ts';
+
+/** Makes a folder. */
+export const createFolder: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const cloneable = invocation.flag('cloneable') ? true : undefined;
+  const folder = await client.folders.create({
+    name: parseFolder(invocation.arg(0)),
+    host: invocation.text('volume'),
+    cloneable,
+  });
+  await printOne(invocation.terminal, invocation.form('name'), folder, {
+    name: folder.name,
+    fields: [
+      ['name', folder.name],
+      ['id', folder.id],
+      ['volume', folder.host],
+    ],
+  });
+};
+
+/** Renames a folder. */
+export const renameFolder: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const folder = await client.folders.rename(parseFolder(invocation.arg(0)), parseFolder(invocation.arg(1)));
+  await printOne(invocation.terminal, invocation.form('name'), folder, {
+    name: folder.name,
+    fields: [
+      ['name', folder.name],
+      ['id', folder.id],
+    ],
+  });
+};
+
+/** Shows a folder. */
+export const showFolder: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const folder = await client.folders.show(parseFolder(invocation.arg(0)));
+  await printOne(invocation.terminal, invocation.form(), folder, {
+    name: folder.name,
+    fields: [
+      ['name', folder.name],
+      ['id', folder.id],
+      ['volume', folder.host],
+      ['yours', folder.is_owner ? 'yes' : 'no'],
+      ['permission', folder.permission],
+      ['used', `${formatBytes(folder.used_bytes)} of ${formatBytes(folder.quota_bytes)}`],
+      ['files', `${folder.numFiles} of ${folder.quota_files}`],
+      ['created', folder.created_at],
+      ['counted', folder.usage_as_of],
+    ],
+  });
+};
+
+/** Deletes folders. */
+export const removeFolders: Action = async (invocation) => {
+  const names = invocation.args.map(parseFolder);
+  const { client } = await openSession(invocation);
+  await confirm(invocation, `Delete ${names.join(', ')} with everything in it?`);
+  for (const name of names) await client.folders.remove(name);
+};
+
+/** Copies a whole folder. */
+export const cloneFolder: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const [source, name] = [parseFolder(invocation.arg(0)), parseFolder(invocation.arg(1))];
+  const work = await client.folders.clone(source, { name, host: invocation.text('volume') });
+  const copied = await followWork(invocation, `Cloning ${source}`, work);
+  if (copied === undefined) return;
+  await printOne(invocation.terminal, invocation.form('name'), copied, {
+    name,
+    fields: [
+      ['name', name],
+      ['bytes', String(copied.bytes)],
+      ['files', String(copied.files)],
+      ['left out', String(copied.skipped_count)],
+    ],
+  });
+};
+
+/** Shows what folders hold. */
+export const showUsage: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  const [only] = invocation.args;
+  const names =
+    only === undefined ? (await client.folders.list()).map(({ name }) => name) : [parseFolder(only)];
+  const items: ({ readonly name: string } & FolderUsage)[] = [];
+  for (const name of names) items.push({ name, ...(await client.folders.usage(name)) });
+  const bytes = sizeFormat(invocation);
+  await printList(invocation.terminal, invocation.form(), items, {
+    columns: [
+      { title: 'FOLDER', cell: (item) => item.name },
+      { title: 'USED', cell: (item) => bytes(item.live.bytes), align: 'end' },
+      { title: 'RESERVED', cell: (item) => bytes(item.reserved.bytes), align: 'end' },
+      { title: 'TRASH', cell: (item) => bytes(item.trash.bytes), align: 'end' },
+      { title: 'LIMIT', cell: (item) => bytes(item.limit.bytes), align: 'end' },
+      { title: 'FILES', cell: (item) => `${item.live.files}/${item.limit.files}`, align: 'end' },
+      { title: 'COUNTED', cell: (item) => item.as_of },
+    ],
+    name: (item) => item.name,
+  });
+};
+
+/** Sizes for people, or raw with `--bytes`. */
+export function sizeFormat(invocation: Invocation): (bytes: number) => string {
+  return invocation.flag('bytes') ? String : formatBytes;
+}

@@ -1,0 +1,108 @@
+import type { Command } from 'commander';
+import { defineCommand, defineGroup } from '../define.ts';
+import type { Terminal } from '../terminal.ts';
+
+const actions = () => import('../actions/admin.ts');
+
+/** Administration; `doctor` looks at this machine, everything else asks the service. */
+export function defineAdminCommands(program: Command, terminal: Terminal): void {
+  const admin = defineGroup(program, 'admin', 'administration of the service');
+  defineCommand(
+    admin,
+    terminal,
+    { usage: 'status', summary: 'show whether each part can be used, and what waits' },
+    async () => (await actions()).showStatus,
+  );
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'doctor',
+      summary: 'examine an installation on its own machine, with its environment',
+      options: [['--deep', 'count every folder, however long it takes']],
+    },
+    async () => (await import('../actions/doctor.ts')).doctor,
+  );
+  const users = defineGroup(admin, 'users', 'users');
+  defineCommand(
+    users,
+    terminal,
+    { usage: 'ls', isDefault: true, summary: 'list users' },
+    async () => (await actions()).listUsers,
+  );
+  defineCommand(
+    users,
+    terminal,
+    { usage: 'create <email>', summary: 'make a user' },
+    async () => (await actions()).createUser,
+  );
+  const keypairs = defineGroup(admin, 'keypairs', 'keypairs');
+  defineCommand(
+    keypairs,
+    terminal,
+    { usage: 'create <user>', summary: 'make a keypair of a user; the secret is shown once' },
+    async () => (await actions()).createKeypair,
+  );
+  defineWork(admin, terminal);
+  const usage = defineGroup(admin, 'usage', 'usage');
+  defineCommand(
+    usage,
+    terminal,
+    {
+      usage: 'recount [folder...]',
+      summary: 'count folders again and correct their numbers',
+      options: [
+        ['--all', 'every folder of yours'],
+        ['--detach', 'do not wait for the jobs; print their ids'],
+      ],
+    },
+    async () => (await actions()).recount,
+  );
+}
+
+function defineWork(admin: Command, terminal: Terminal): void {
+  const queues = defineGroup(admin, 'queues', 'queues');
+  defineCommand(
+    queues,
+    terminal,
+    { usage: 'ls', isDefault: true, summary: 'list queues and what is in them' },
+    async () => (await actions()).listQueues,
+  );
+  defineCommand(
+    queues,
+    terminal,
+    { usage: 'pause <queue...>', summary: 'hand out no more jobs' },
+    async () => (await actions()).pauseQueues,
+  );
+  defineCommand(
+    queues,
+    terminal,
+    { usage: 'resume <queue...>', summary: 'hand out jobs again' },
+    async () => (await actions()).resumeQueues,
+  );
+  defineCommand(
+    queues,
+    terminal,
+    { usage: 'retry-failed <queue...>', summary: 'give every failed job another go' },
+    async () => (await actions()).retryFailed,
+  );
+  const workers = defineGroup(admin, 'workers', 'worker processes');
+  defineCommand(
+    workers,
+    terminal,
+    { usage: 'ls', isDefault: true, summary: 'list workers' },
+    async () => (await actions()).listWorkers,
+  );
+  defineCommand(
+    workers,
+    terminal,
+    { usage: 'drain <id...>', summary: 'let them finish what they run and take no more' },
+    async () => (await actions()).drainWorkers,
+  );
+  defineCommand(
+    workers,
+    terminal,
+    { usage: 'undrain <id...>', summary: 'let them take jobs again' },
+    async () => (await actions()).undrainWorkers,
+  );
+}

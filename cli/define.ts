@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { type Action, toInvocation } from './invocation.ts';
+import type { Terminal } from './terminal.ts';
+
+/** A command that is described at every start and whose code is loaded only when it runs. */
+export interface CommandText {
+  /** Name and arguments: `rename <folder> <new-name>`. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly aliases?: readonly string[];
+  readonly options?: readonly (readonly [flags: string, description: string, standard?: string])[];
+  readonly examples?: readonly string[];
+  /** What its group does when no command of it is named. */
+  readonly isDefault?: boolean;
+}
+
+/** Adds a command to its parent; `load` brings its code. */
+export function defineCommand(
+  parent: Command,
+  terminal: Terminal,
+  text: CommandText,
+  load: () => Promise<Action>,
+): void {
+  const command = parent
+    .command(text.usage, { isDefault: text.isDefault === true })
+    .description(text.summary)
+    .allowExcessArguments(false);
+  for (const alias of text.aliases ?? []) command.alias(alias);
+  for (const [flags, description, standard] of text.options ?? []) {
+    if (standard === undefined) command.option(flags, description);
+    else command.option(flags, description, standard);
+  }
+  if (text.examples !== undefined) {
+    command.addHelpText('after', `\nExamples:\n${text.examples.map((line) => `  ${line}`).join('\n')}`);
+  }
+  command.action(async () => {
+    const action = await load();
+    await action(toInvocation(terminal, command.args, command.optsWithGlobals()));
+  });
+}
+
+/** Adds a command that only groups others; alone it prints its help and is a wrong use. */
+export function defineGroup(parent: Command, name: string, summary: string): Command {
+  return parent.command(name).description(summary);
+}

@@ -1,0 +1,39 @@
+import { openClient, type VFolderClient } from '../client/client.ts';
+import type { RetryPolicy } from '../client/retry.ts';
+import type { Invocation } from './invocation.ts';
+import { findTarget, type Target } from './settings.ts';
+import { readVersion } from './version.ts';
+
+/** Somebody waits before a screen; transfers are more patient. */
+const shortRetries: RetryPolicy = { budgetMs: 10_000, firstMs: 250, mostMs: 2_000 };
+
+/** A command with its way to the service. */
+export interface Session {
+  readonly client: VFolderClient;
+  readonly target: Target;
+}
+
+/** Opens the way to the service that flags, environment or profile name; nothing is sent yet. */
+export async function openSession(
+  invocation: Pick<Invocation, 'terminal' | 'text' | 'flag'>,
+  { retries = shortRetries }: { readonly retries?: RetryPolicy } = {},
+): Promise<Session> {
+  const { terminal } = invocation;
+  const target = await findTarget(terminal.env, {
+    url: invocation.text('url'),
+    profile: invocation.text('profile'),
+  });
+  const isQuiet = invocation.flag('quiet');
+  let lastReason: string | undefined;
+  const client = openClient({
+    url: target.url,
+    credentials: target.credentials,
+    userAgent: `vfolder-cli/${readVersion()}`,
+    retries,
+    onRetry: (reason) => {
+      if (!isQuiet && reason !== lastReason) terminal.stderr.write(`${reason} Trying again.\n`);
+      lastReason = reason;
+    },
+  });
+  return { client, target };
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { emptyBodyHash, signRequest } from '../domain/signature.ts';
+
+/** How a client proves who it is; without any it only reaches public routes. */
+export type Credentials =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'keypair'; readonly accessKey: string; readonly secretKey: string };
+
+/** What is proven for: one request as it goes out. `body` is all of it; a stream cannot be signed. */
+export interface ProvenRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array | undefined;
+  readonly isStreamed: boolean;
+}
+
+const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+/** Whether secrets may be sent to `url` as they are: over TLS, or on the machine itself. */
+export function isConfidential(url: URL): boolean {
+  return url.protocol === 'https:' || loopback.test(url.hostname);
+}
+
+/**
+ * The headers that prove a request. A keypair goes as it is over connections that nobody reads, else it signs, with the
+ * content (docs/API.md, "Signing in"); a body that is streamed is signed without it.
+ */
+export function proofOf(credentials: Credentials, request: ProvenRequest): Record<string, string> {
+  if (credentials.kind === 'none') return {};
+  if (credentials.kind === 'token') return { Authorization: `Bearer ${credentials.token}` };
+  const { accessKey, secretKey } = credentials;
+  if (isConfidential(request.url)) {
+    return { Authorization: `Basic ${Buffer.from(`${accessKey}:${secretKey}`).toString('base64')}` };
+  }
+  return request.isStreamed ? signPlain(credentials, request) : signContent(credentials, request);
+}
+
+type Keypair = Extract<Credentials, { kind: 'keypair' }>;
+
+function signatureOf(
+  keypair: Keypair,
+  { method, url, contentType }: ProvenRequest,
+  hashes: { readonly bodyHash: string; readonly contentSha256?: string },
+): Record<string, string> {
+  const date = new Date().toISOString();
+  const signed = {
+    method,
+    target: `${url.pathname}${url.search}`,
+    date,
+    host: url.host,
+    contentType: contentType ?? 'application/octet-stream',
+    versionHeader: 'x-backendai-version',
+    version: '',
+    ...hashes,
+  };
+  const dayKey = date.slice(0, 10).replaceAll('-', '');
+  const signature = signRequest(signed, { secret: keypair.secretKey, dayKey });
+  return {
+    'X-BackendAI-Date': date,
+    Authorization: `BackendAI signMethod=HMAC-SHA256, credential=${keypair.accessKey}:${signature}`,
+    ...(hashes.contentSha256 === undefined ? {} : { 'X-VFolder-Content-SHA256': hashes.contentSha256 }),
+  };
+}
+
+function isMultipart(contentType: string | undefined): boolean {
+  return contentType?.toLowerCase().startsWith('multipart/form-data') === true;
+}
+
+function signContent(keypair: Keypair, request: ProvenRequest): Record<string, string> {
+  const contentSha256 = createHash('sha256')
+    .update(request.body ?? '')
+    .digest('hex');
+  const bodyHash = isMultipart(request.contentType) ? emptyBodyHash : contentSha256;
+  return signatureOf(keypair, request, { bodyHash, contentSha256 });
+}
+
+function signPlain(keypair: Keypair, request: ProvenRequest): Record<string, string> {
+  return signatureOf(keypair, request, { bodyHash: emptyBodyHash });
+}

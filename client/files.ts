@@ -1,0 +1,197 @@
+import { z } from 'zod';
+import { isProblem } from './errors.ts';
+import { type CallOptions, type Http, pathOf } from './http.ts';
+import { settled, startWork, type Work, withoutWaiting } from './jobs.ts';
+import { type Entry, entryModel } from './models.ts';
+
+/** Where something is: a folder, by name or id, and the path of an entry in it; the empty path is its root. */
+export interface Place {
+  readonly folder: string;
+  readonly path: string;
+}
+
+/** What is known of one entry. */
+export interface EntryStat {
+  readonly type: string;
+  /** Bytes of a file; `undefined` for a directory. */
+  readonly size: number | undefined;
+  readonly modified: string | undefined;
+  readonly etag: string | undefined;
+}
+
+const listingModel = z.looseObject({ items: z.array(entryModel), next_cursor: z.string().nullable() });
+const relocatedModel = z.looseObject({ path: z.string() });
+/** Where an entry is after it was moved, or its copy. */
+export type Relocated = z.infer<typeof relocatedModel>;
+const deletedModel = z.looseObject({
+  results: z.looseObject({
+    success: z.array(z.looseObject({ item: z.string() })),
+    failed: z.array(z.looseObject({ item: z.string(), msg: z.string() })),
+  }),
+});
+/** What a job says that finished a delete whose request could not. */
+const deletedByJobModel = z
+  .looseObject({ entries: z.array(z.looseObject({ path: z.string(), outcome: z.string() })) })
+  .transform(({ entries }) => ({
+    results: {
+      success: entries.filter((entry) => entry.outcome === 'deleted').map(({ path }) => ({ item: path })),
+      failed: entries
+        .filter((entry) => entry.outcome !== 'deleted')
+        .map(({ path, outcome }) => ({ item: path, msg: outcome })),
+    },
+  }));
+
+/** What came of deleting paths. */
+export interface Deleted {
+  readonly deleted: readonly string[];
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/** Most paths of one delete, and most directories of one `mkdir`. */
+const deletePathsMax = 1_000;
+const directoriesMax = 50;
+
+/** Entries of folders. */
+export interface FilesApi {
+  /** The entries of a directory, page by page. */
+  list(place: Place, options?: { readonly sort?: string | undefined }): AsyncGenerator<Entry>;
+  /** `undefined` when nothing is there. @throws ProblemError for a missing folder */
+  stat(place: Place): Promise<EntryStat | undefined>;
+  makeDirectories(
+    folder: string,
+    paths: readonly string[],
+    options: { readonly parents: boolean; readonly existOk: boolean },
+  ): Promise<void>;
+  /** Work that results in the path it has then; nothing is ever replaced. */
+  move(folder: string, src: string, dst: string): Promise<Work<Relocated>>;
+  copy(folder: string, src: string, dst: string): Promise<Work<Relocated>>;
+  remove(
+    folder: string,
+    paths: readonly string[],
+    options: { readonly recursive: boolean },
+  ): Promise<Deleted>;
+  /** The content of a file from `start` on, which is sent whole when it is no longer `etag`. */
+  open(place: Place, options?: OpenOptions): Promise<Response>;
+}
+
+/** How to open the content of a file. */
+export interface OpenOptions extends Pick<CallOptions, 'signal' | 'retries'> {
+  readonly start?: number;
+  readonly etag?: string | undefined;
+}
+
+/** The url path of an entry's content. */
+export function contentPath({ folder, path }: Place): string {
+  return `${pathOf('folders', folder)}/files${pathOf(...path.split('/'))}`;
+}
+
+async function* listEntries(
+  http: Http,
+  { folder, path }: Place,
+  sort: string | undefined,
+): AsyncGenerator<Entry> {
+  let cursor: string | undefined;
+  do {
+    const query = { path, cursor, sort };
+    const page = await http.read('GET', `${pathOf('folders', folder)}/files`, listingModel, { query });
+    yield* page.items;
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+async function statEntry(http: Http, place: Place): Promise<EntryStat | undefined> {
+  const directory = { type: 'directory', size: undefined, modified: undefined, etag: undefined };
+  const listing = `${pathOf('folders', place.folder)}/files`;
+  try {
+    await http.read('GET', listing, listingModel, { query: { path: place.path, limit: 1 } });
+    return directory;
+  } catch (error) {
+    // A file is no directory; whether it is one, or nothing at all, shows below.
+    if (!isProblem(error, 'entry_not_found', 'entry_conflict', 'entry_not_regular')) throw error;
+  }
+  const response = await http.send('HEAD', contentPath(place), { accepts: [400, 404] });
+  if (response.status === 404) return undefined;
+  if (response.status === 400) return { ...directory, type: 'other' };
+  return {
+    type: 'file',
+    size: Number(response.headers.get('content-length') ?? 0),
+    modified: response.headers.get('last-modified') ?? undefined,
+    etag: response.headers.get('etag') ?? undefined,
+  };
+}
+
+async function removeEntries(
+  http: Http,
+  request: { readonly folder: string; readonly files: readonly string[]; readonly recursive: boolean },
+): Promise<Deleted> {
+  const { folder, files, recursive } = request;
+  const response = await http.send('DELETE', `${pathOf('folders', folder)}/delete_files`, {
+    json: { files, recursive },
+  });
+  const { results } = await settled(http, response, {
+    reply: deletedModel,
+    result: z.union([deletedByJobModel, deletedModel]),
+  });
+  return {
+    deleted: results.success.map(({ item }) => item),
+    failed: results.failed.map(({ item, msg }) => ({ path: item, reason: msg })),
+  };
+}
+
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  );
+}
+
+async function relocate(
+  http: Http,
+  request: {
+    readonly folder: string;
+    readonly verb: 'move' | 'copy';
+    readonly src: string;
+    readonly dst: string;
+  },
+): Promise<Work<Relocated>> {
+  const { folder, verb, src, dst } = request;
+  const response = await http.send('POST', `${pathOf('folders', folder)}/${verb}`, {
+    json: { src, dst },
+    headers: withoutWaiting,
+  });
+  return startWork(http, response, { reply: relocatedModel });
+}
+
+/** Opens the entries of the caller's folders. */
+export function openFiles(http: Http): FilesApi {
+  return {
+    list: (place, options = {}) => listEntries(http, place, options.sort),
+    stat: (place) => statEntry(http, place),
+    makeDirectories: async (folder, paths, { parents, existOk }) => {
+      for (const path of chunksOf(paths, directoriesMax)) {
+        const json = { path, parents, exist_ok: existOk };
+        await http.read('POST', `${pathOf('folders', folder)}/mkdir`, z.unknown(), { json });
+      }
+    },
+    move: (folder, src, dst) => relocate(http, { folder, verb: 'move', src, dst }),
+    copy: (folder, src, dst) => relocate(http, { folder, verb: 'copy', src, dst }),
+    remove: async (folder, paths, { recursive }) => {
+      const parts: Deleted[] = [];
+      for (const files of chunksOf(paths, deletePathsMax)) {
+        parts.push(await removeEntries(http, { folder, files, recursive }));
+      }
+      return {
+        deleted: parts.flatMap((part) => part.deleted),
+        failed: parts.flatMap((part) => part.failed),
+      };
+    },
+    open: (place, { start = 0, etag, ...options } = {}) =>
+      http.send('GET', contentPath(place), {
+        ...options,
+        accepts: [416],
+        headers:
+          start === 0
+            ? {}
+            : { Range: `bytes=${start}-`, ...(etag === undefined ? {} : { 'If-Range': etag }) },
+      }),
+  };
+}

@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import { type Credentials, proofOf } from './credentials.ts';
+import { ConnectionError, ProblemError, ReplyError } from './errors.ts';
+import { isPassing, openPatience, type RetryPolicy, retryAfterMs, usualRetries } from './retry.ts';
+
+/** Bytes that go out one by one; their number is known, or `undefined`. A stream is sent once and never again. */
+export interface StreamedBody {
+  readonly stream: AsyncIterable<Uint8Array>;
+  readonly sizeBytes: number | undefined;
+}
+
+/** What to send besides method and path. At most one of `json`, `bytes` and `streamed`. */
+export interface CallOptions {
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  readonly json?: unknown;
+  readonly bytes?: Uint8Array;
+  readonly streamed?: StreamedBody;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  readonly retries?: RetryPolicy;
+  /** Statuses that are answers and no refusals, besides 2xx. */
+  readonly accepts?: readonly number[];
+  /** Hears how many bytes of `bytes` were handed to the connection; negative when they go out again. */
+  readonly onSent?: ((bytes: number) => void) | undefined;
+}
+
+/** A way to one service as one caller. All methods may be used concurrently. */
+export interface Http {
+  readonly url: URL;
+  /**
+   * Sends a request and answers the response with its body unread. `path` is percent-encoded. A change carries an
+   * `Idempotency-Key`, so that repeating it after a lost connection makes it once.
+   * @throws ProblemError, ConnectionError
+   */
+  send(method: string, path: string, options?: CallOptions): Promise<Response>;
+  /** As `send`, with the JSON of the reply checked. @throws ReplyError too */
+  read<T>(method: string, path: string, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
+}
+
+/** How to reach a service. */
+export interface HttpOptions {
+  readonly url: string;
+  readonly credentials: Credentials;
+  readonly userAgent: string;
+  readonly retries?: RetryPolicy;
+  /** Hears of every wait before a request is repeated. */
+  readonly onRetry?: (reason: string) => void;
+}
+
+const sliceBytes = 64 * 1024;
+const readTriesMax = 3;
+
+/** Percent-encodes path segments: `pathOf('folders', 'My Data')` is `/folders/My%20Data`. */
+export function pathOf(...segments: readonly string[]): string {
+  return segments.map((segment) => `/${encodeURIComponent(segment)}`).join('');
+}
+
+/** Opens a way to a service; nothing is sent yet. @throws ReplyError when the url is none */
+export function openHttp(options: HttpOptions): Http {
+  const base = parseBase(options.url);
+  const send: Http['send'] = async (method, path, call = {}) => {
+    const request = prepare(options, { method, url: withQuery(base, path, call.query) }, call);
+    return sendPatiently(options, request, call);
+  };
+  return {
+    url: base,
+    send,
+    read: (method, path, schema, call) => {
+      const read = async () => parseReply(await send(method, path, call), schema);
+      return method === 'GET' ? repeatBroken(read) : read();
+    },
+  };
+}
+
+/** What breaks off in the middle of an answer can be asked for again, unless it was a change. */
+async function repeatBroken<T>(read: () => Promise<T>): Promise<T> {
+  for (let triesLeft = readTriesMax; ; triesLeft -= 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || triesLeft <= 1) throw error;
+    }
+  }
+}
+
+function parseBase(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new ReplyError(`"${text}" is not the address of a service, such as http://127.0.0.1:8080.`);
+}
+
+function withQuery(base: URL, path: string, query: CallOptions['query'] = {}): URL {
+  const url = new URL(`${base.pathname.replace(/\/+$/, '')}${path}`, base);
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(one));
+  }
+  // The service percent-decodes; the form encoding of URLSearchParams would make a plus of a space.
+  if (url.search !== '') url.search = url.search.replaceAll('+', '%20');
+  return url;
+}
+
+interface Prepared {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly contentType: string | undefined;
+  readonly bytes: Uint8Array | undefined;
+}
+
+function prepare(
+  options: HttpOptions,
+  target: { readonly method: string; readonly url: URL },
+  call: CallOptions,
+): Prepared {
+  const bytes = call.json === undefined ? call.bytes : Buffer.from(JSON.stringify(call.json));
+  const given = call.headers?.['Content-Type'];
+  const contentType = given ?? (call.json === undefined ? undefined : 'application/json');
+  const isChange = !['GET', 'HEAD', 'OPTIONS', 'PATCH'].includes(target.method);
+  const headers = {
+    'User-Agent': options.userAgent,
+    Accept: 'application/json, */*',
+    'Accept-Encoding': 'identity',
+    ...(isChange ? { 'Idempotency-Key': randomUUID() } : {}),
+    ...(contentType === undefined ? {} : { 'Content-Type': contentType }),
+    ...call.headers,
+  };
+  return { ...target, headers, contentType, bytes };
+}
+
+/** Hands bytes over in slices, so that progress can be told. */
+async function* slices(bytes: Uint8Array, onSent: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += sliceBytes) {
+    const slice = bytes.subarray(at, at + sliceBytes);
+    yield slice;
+    onSent(slice.byteLength);
+  }
+}
+
+function bodyOf(bytes: Uint8Array | undefined, call: CallOptions, onSent: (bytes: number) => void) {
+  const { streamed } = call;
+  if (streamed !== undefined) {
+    const length = streamed.sizeBytes === undefined ? {} : { 'Content-Length': String(streamed.sizeBytes) };
+    return { init: { body: streamed.stream, duplex: 'half' } as const, length };
+  }
+  if (bytes === undefined || bytes.byteLength === 0) {
+    return { init: bytes === undefined ? {} : { body: bytes }, length: {} };
+  }
+  if (call.onSent === undefined) return { init: { body: bytes }, length: {} };
+  const length = { 'Content-Length': String(bytes.byteLength) };
+  return { init: { body: slices(bytes, onSent), duplex: 'half' } as const, length };
+}
+
+async function sendOnce(
+  { credentials }: HttpOptions,
+  request: Prepared,
+  call: CallOptions,
+  onSent: (bytes: number) => void,
+): Promise<Response> {
+  const { method, url, contentType, bytes } = request;
+  const { init, length } = bodyOf(bytes, call, onSent);
+  const isStreamed = call.streamed !== undefined;
+  // The proof is made for every try: a signature that covers the content is good for one.
+  const proof = proofOf(credentials, { method, url, contentType, body: bytes, isStreamed });
+  return fetch(url, {
+    method,
+    headers: { ...request.headers, ...length, ...proof },
+    redirect: 'manual',
+    ...init,
+    ...(call.signal === undefined ? {} : { signal: call.signal }),
+  });
+}
+
+/** What came of one try: an answer, or why there is none and whether it may come later. */
+type Outcome =
+  | { readonly response: Response }
+  | { readonly failure: Error; readonly isPassing: boolean; readonly waitMs: number };
+
+async function judge(response: Response, call: CallOptions): Promise<Outcome> {
+  if (response.ok || call.accepts?.includes(response.status) === true) return { response };
+  const retryAfter = response.headers.get('retry-after');
+  return {
+    failure: await problemOf(response),
+    isPassing: isPassing(response.status, retryAfter),
+    waitMs: retryAfterMs(retryAfter, Date.now()),
+  };
+}
+
+/** Tries once. Bytes that were sent for nothing are taken back from the count. */
+async function attempt(options: HttpOptions, request: Prepared, call: CallOptions): Promise<Outcome> {
+  let sentBytes = 0;
+  const onSent = (bytes: number) => {
+    sentBytes += bytes;
+    call.onSent?.(bytes);
+  };
+  const sent = sendOnce(options, request, call, onSent).then((response) => judge(response, call));
+  const outcome = await sent.catch((error: unknown): Outcome => {
+    if (call.signal?.aborted === true) throw error;
+    return { failure: connectionError(request.url, error), isPassing: true, waitMs: 0 };
+  });
+  if ('failure' in outcome) call.onSent?.(-sentBytes);
+  return outcome;
+}
+
+async function sendPatiently(options: HttpOptions, request: Prepared, call: CallOptions): Promise<Response> {
+  const patience = openPatience(call.retries ?? options.retries ?? usualRetries, call.signal);
+  for (;;) {
+    const outcome = await attempt(options, request, call);
+    if ('response' in outcome) return outcome.response;
+    const { failure, waitMs } = outcome;
+    if (!outcome.isPassing || call.streamed !== undefined) throw failure;
+    options.onRetry?.(failure.message);
+    if (!(await patience.wait(waitMs))) throw failure;
+  }
+}
+
+/** The system's own words lie in the causes of what `fetch` throws. */
+function connectionError(url: URL, error: unknown): ConnectionError {
+  let deepest: unknown = error;
+  while (deepest instanceof Error && deepest.cause !== undefined) deepest = deepest.cause;
+  const code =
+    deepest instanceof Error && 'code' in deepest && typeof deepest.code === 'string'
+      ? deepest.code
+      : undefined;
+  const reason = code ?? (deepest instanceof Error ? deepest.message : String(deepest));
+  return new ConnectionError(`${url.origin} cannot be reached (${reason}).`, error);
+}
+
+async function problemOf(response: Response): Promise<ProblemError> {
+  const text = await response.text().catch(() => '');
+  const isProblem = response.headers.get('content-type')?.includes('json') === true;
+  const fallback = { title: `The service answered ${response.status}`, status: response.status };
+  return new ProblemError(response.status, isProblem ? recordOf(text, fallback) : fallback);
+}
+
+function recordOf(text: string, fallback: Record<string, unknown>): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : fallback;
+  } catch {
+    return fallback;
+  }
+}
+
+/** Checks the JSON of a reply. @throws ReplyError, ConnectionError */
+export async function parseReply<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+  const text = await response.text().catch((error: unknown) => {
+    throw connectionError(new URL(response.url), error);
+  });
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ReplyError(`${new URL(response.url).origin} does not answer as a VFolder service does.`, cause);
+  }
+}

@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import { jobStates } from '../domain/job.ts';
+
+// Replies may gain members at any time, so every object is loose and keeps what it does not know.
+
+/** One item of `GET /folders`. */
+export const folderModel = z.looseObject({
+  name: z.string(),
+  id: z.string(),
+  host: z.string(),
+  is_owner: z.boolean(),
+  permission: z.string(),
+  created_at: z.string(),
+});
+/** A folder. */
+export type Folder = z.infer<typeof folderModel>;
+
+/** `item` of `GET /folders/:name`. */
+export const folderDetailsModel = folderModel.extend({
+  numFiles: z.number(),
+  used_bytes: z.number(),
+  quota_bytes: z.number(),
+  quota_files: z.number(),
+  usage_as_of: z.string(),
+});
+/** A folder with its numbers. */
+export type FolderDetails = z.infer<typeof folderDetailsModel>;
+
+/** One item of `GET /folders/:name/files`. */
+export const entryModel = z.looseObject({
+  name: z.string(),
+  type: z.string(),
+  size: z.number(),
+  mode: z.string(),
+  modified: z.string(),
+  is_addressable: z.boolean().default(true),
+});
+/** An entry of a directory. */
+export type Entry = z.infer<typeof entryModel>;
+
+const amount = z.looseObject({ bytes: z.number(), files: z.number() });
+
+/** `GET /folders/:name/usage`. */
+export const usageModel = z.looseObject({
+  live: amount,
+  reserved: amount,
+  trash: amount,
+  limit: amount,
+  as_of: z.string(),
+});
+/** Usage of a folder. */
+export type FolderUsage = z.infer<typeof usageModel>;
+
+/** A job. */
+export const jobModel = z.looseObject({
+  id: z.string(),
+  kind: z.string(),
+  state: z.enum(jobStates),
+  progress: z
+    .looseObject({
+      entries: z.number(),
+      bytes: z.number(),
+      of: z.looseObject({ entries: z.number(), bytes: z.number() }).nullable(),
+    })
+    .nullable(),
+  result: z.unknown(),
+  error: z.looseObject({ code: z.string(), detail: z.string().nullable() }).nullable(),
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  finished_at: z.string().nullable(),
+});
+/** A piece of background work. */
+export type Job = z.infer<typeof jobModel>;
+
+/** One item of `GET /folders/invitations/list`. */
+export const invitationModel = z.looseObject({
+  id: z.string(),
+  inviter: z.string().nullable(),
+  permission: z.string(),
+  vfolder_name: z.string(),
+  created_at: z.string(),
+});
+/** An offered membership. */
+export type Invitation = z.infer<typeof invitationModel>;
+
+/** One item of `GET /folders/:name/members`. */
+export const memberModel = z.looseObject({
+  user: z.string(),
+  email: z.string(),
+  permission: z.string(),
+  is_owner: z.boolean(),
+});
+/** A user with a permission on a folder. */
+export type Member = z.infer<typeof memberModel>;
+
+/** One item of `GET /trash`. */
+export const trashedModel = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  numFiles: z.number(),
+  used_bytes: z.number(),
+  deleted_at: z.string(),
+  expires_at: z.string(),
+});
+/** A deleted folder that can be had back. */
+export type Trashed = z.infer<typeof trashedModel>;
+
+/** One item of `GET /tokens`; with `token` when it was just made. */
+export const tokenModel = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(z.string()),
+  created_at: z.string(),
+  expires_at: z.string(),
+});
+/** An API token. */
+export type Token = z.infer<typeof tokenModel>;
+
+/** One item of `GET /admin/users`. */
+export const userModel = z.looseObject({ id: z.string(), email: z.string() });
+/** A user. */
+export type User = z.infer<typeof userModel>;
+
+/** Reply of `POST /admin/keypairs`. */
+export const keypairModel = z.looseObject({ access_key: z.string(), secret_key: z.string() });
+
+/** One file of an upload, as the service has it. */
+export const storedFileModel = z.looseObject({ path: z.string(), size: z.number(), sha256: z.string() });
+/** A file that an upload put in place. */
+export type StoredFile = z.infer<typeof storedFileModel>;
+
+/** One item of `GET /admin/queue-settings`. */
+export const queueModel = z.looseObject({
+  queue: z.string(),
+  is_paused: z.boolean(),
+  counts: z.record(z.string(), z.number()),
+  oldest_waiting_seconds: z.number().nullable(),
+});
+/** A queue: what is in it, and what holds for it. */
+export type Queue = z.infer<typeof queueModel>;
+
+/** One item of `GET /admin/workers`. */
+export const workerModel = z.looseObject({
+  id: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  version: z.string(),
+  state: z.string(),
+  jobs: z.array(z.unknown()),
+  last_beat_at: z.string(),
+});
+/** A worker process. */
+export type Worker = z.infer<typeof workerModel>;

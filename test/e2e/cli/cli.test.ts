@@ -1,0 +1,269 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { type Service, startService } from '../support/service.ts';
+import { createUser } from '../support/users.ts';
+import { type Cli, makeCli } from './run-cli.ts';
+
+let service: Service;
+let dir: TempDir;
+let ada: Cli;
+let bob: Cli;
+let bobEmail: string;
+
+beforeAll(async () => {
+  service = await startService({ backend: 'postgres', workers: 1 });
+  dir = await createTempDir();
+  const [one, two] = await Promise.all([createUser(service), createUser(service)]);
+  ada = makeCli({ url: service.url, home: join(dir.path, 'ada'), keypair: one.keypair });
+  bob = makeCli({ url: service.url, home: join(dir.path, 'bob'), keypair: two.keypair });
+  bobEmail = two.email;
+});
+afterAll(async () => {
+  await service.stop();
+  await dir.remove();
+});
+
+/** Paths and sums of a tree. */
+async function sumsOf(root: string): Promise<Record<string, string>> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const pairs = files.map(async (entry) => {
+    const path = join(entry.parentPath, entry.name);
+    const sum = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+    return [path.slice(root.length + 1), sum] as const;
+  });
+  return Object.fromEntries((await Promise.all(pairs)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+async function makeTree(root: string, count: number): Promise<void> {
+  const names = Array.from({ length: count }, (_, at) => join(root, `d ${at % 7}`, `ünï 名前 ${at}.txt`));
+  for (let at = 0; at < 7; at += 1) await mkdir(join(root, `d ${at}`), { recursive: true });
+  await mkdir(join(root, 'empty'), { recursive: true });
+  for (const name of names) await writeFile(name, `${name}\n`);
+  await writeFile(join(root, `100% "real" it's +1 & 2.bin`), randomBytes(2_000_000));
+}
+
+describe('transfers', () => {
+  it('bring a tree there and back, byte for byte, also while the API is killed, and a large file as well', async () => {
+    const tree = join(dir.path, 'tree');
+    await makeTree(tree, 990);
+    const large = join(dir.path, 'large.bin');
+    const block = randomBytes(1024 ** 2);
+    await writeFile(large, Buffer.concat(Array.from({ length: 200 }, () => block)));
+    await ada(['create', 'big']);
+    const putting = ada.start(['put', '-r', tree, large, 'big:']);
+    await eventually(async () => {
+      const { stdout } = await ada(['ls', 'big:']);
+      expect(stdout).not.toBe('');
+    });
+    const [api] = service.pids().api;
+    if (api !== undefined) process.kill(api, 'SIGKILL');
+    expect(await putting.done).toMatchObject({ code: 0, stdout: '' });
+    const getting = ada.start(['get', '-r', 'big:.', join(dir.path, 'back')]);
+    const [again] = await eventually(() => {
+      const { api: pids } = service.pids();
+      expect(pids).toHaveLength(1);
+      return pids;
+    });
+    if (again !== undefined) process.kill(again, 'SIGKILL');
+    expect(await getting.done).toMatchObject({ code: 0 });
+    expect(await sumsOf(join(dir.path, 'back', 'tree'))).toEqual(await sumsOf(tree));
+    expect((await stat(join(dir.path, 'back', 'tree', 'empty'))).isDirectory()).toBe(true);
+    expect(Buffer.compare(await readFile(join(dir.path, 'back', 'large.bin')), await readFile(large))).toBe(
+      0,
+    );
+    expect(await readdir(join(dir.path, 'back'))).toEqual(['large.bin', 'tree']);
+  }, 240_000);
+
+  it('go on after an interruption where they were, and leave no journal when they are complete', async () => {
+    const file = join(dir.path, 'long.bin');
+    await writeFile(file, randomBytes(80 * 1024 ** 2));
+    await ada(['create', 'resumed']);
+    const first = ada.start(['put', file, 'resumed:']);
+    const journals = join(dir.path, 'ada', '.local', 'state', 'vfolder', 'transfers');
+    await eventually(async () => {
+      const names = await readdir(journals);
+      const texts = await Promise.all(names.map((name) => readFile(join(journals, name), 'utf8')));
+      expect(texts.join('')).toContain('/uploads/');
+    });
+    first.interrupt();
+    expect((await first.done).code).toBe(130);
+    expect(await ada(['put', file, 'resumed:'])).toMatchObject({ code: 0 });
+    const { stdout } = await ada(['stat', 'resumed:long.bin', '-o', 'jsonl']);
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'file', size: 80 * 1024 ** 2 });
+    expect(await readdir(journals)).toEqual([]);
+  }, 120_000);
+
+  it('take standard input and give standard output', async () => {
+    await ada(['create', 'pipes']);
+    expect(await ada(['put', '-', 'pipes:in/x.txt'], 'hello\n')).toMatchObject({ code: 0, stdout: '' });
+    expect(await ada(['cat', 'pipes:in/x.txt'])).toMatchObject({ code: 0, stdout: 'hello\n', stderr: '' });
+    expect(await ada(['get', 'pipes:in/x.txt', '-'])).toMatchObject({ code: 0, stdout: 'hello\n' });
+  });
+
+  it('leave links out, and name what cannot be transferred', async () => {
+    const tree = join(dir.path, 'mixed');
+    await mkdir(join(tree, 'sub'), { recursive: true });
+    await writeFile(join(tree, 'good'), 'good');
+    await writeFile(join(tree, 'sub', 'bad\u0001name'), 'bad');
+    await symlink('/etc/passwd', join(tree, 'link'));
+    await ada(['create', 'mixed']);
+    const run = await ada(['put', '-r', `${tree}/.`, 'mixed:', '--json']);
+    expect(run.code).toBe(8);
+    expect(run.stderr).toContain('link is neither a file nor a directory');
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      files: 1,
+      failed: [{ path: join(tree, 'sub', 'bad\u0001name') }],
+    });
+    expect((await ada(['ls', '-R', 'mixed:'])).stdout).toBe('good\n');
+  });
+
+  it('do what is asked about files that are there', async () => {
+    const file = join(dir.path, 'there.txt');
+    await writeFile(file, 'one');
+    await ada(['create', 'there']);
+    await ada(['put', file, 'there:']);
+    await writeFile(file, 'two');
+    expect(await ada(['put', file, 'there:', '--on-conflict', 'fail'])).toMatchObject({ code: 6 });
+    expect(await ada(['put', file, 'there:', '--on-conflict', 'skip'])).toMatchObject({ code: 0 });
+    expect((await ada(['cat', 'there:there.txt'])).stdout).toBe('one');
+    expect(await ada(['put', file, 'there:'])).toMatchObject({ code: 0 });
+    expect((await ada(['cat', 'there:there.txt'])).stdout).toBe('two');
+  });
+});
+
+describe('exit codes', () => {
+  const wrong = () =>
+    makeCli({
+      url: service.url,
+      home: dir.path,
+      keypair: { accessKey: 'NOBODY', secretKey: 'x'.repeat(20) },
+    });
+
+  it('say what kind of failure it was', async () => {
+    const nowhere = makeCli({ url: 'http://127.0.0.1:1', home: dir.path });
+    await ada(['create', 'codes']);
+    const directory = join(dir.path, 'codes');
+    await mkdir(directory, { recursive: true });
+    const codes = {
+      usage: (await ada(['put'])).code,
+      unknown: (await ada(['nonsense'])).code,
+      option: (await ada(['ls', '--nonsense'])).code,
+      form: (await ada(['ls', '-o', 'xml'])).code,
+      recursive: (await ada(['put', directory, 'codes:'])).code,
+      missing: (await ada(['info', 'no such folder'])).code,
+      entry: (await ada(['cat', 'codes:none'])).code,
+      credentials: (await wrong()(['ls'])).code,
+      network: (await nowhere(['ls'])).code,
+      taken: (await ada(['create', 'codes'])).code,
+      job: (await ada(['jobs', 'show', '0190a0a0-0000-7000-8000-000000000000'])).code,
+      unasked: (await ada(['rm-folder', 'codes'])).code,
+      help: (await ada(['--help'])).code,
+    };
+    expect(codes).toEqual({
+      usage: 2,
+      unknown: 2,
+      option: 2,
+      form: 2,
+      recursive: 2,
+      missing: 3,
+      entry: 3,
+      credentials: 4,
+      network: 5,
+      taken: 6,
+      job: 3,
+      unasked: 2,
+      help: 0,
+    });
+  }, 120_000);
+
+  it('end with 7 at a limit', async () => {
+    await ada(['create', 'full']);
+    const tree = join(dir.path, 'many');
+    await mkdir(tree);
+    for (let at = 0; at < 1_001; at += 1) await writeFile(join(tree, String(at)), '');
+    expect(await ada(['put', '-r', tree, 'full:'])).toMatchObject({ code: 7 });
+  }, 120_000);
+
+  it('give the problem object on stderr with --json, and keep stdout empty', async () => {
+    const { stdout, stderr, code } = await ada(['info', 'nothing', '--json']);
+    expect({ stdout, code }).toEqual({ stdout: '', code: 3 });
+    expect(JSON.parse(stderr)).toMatchObject({ status: 404, code: 'not_found' });
+  });
+});
+
+describe('sharing, jobs and administration', () => {
+  it('pass a folder from one to the other and back', async () => {
+    await ada(['create', 'shared']);
+    expect(await ada(['share', 'shared', bobEmail, '--perm', 'ro'])).toMatchObject({ code: 0 });
+    const invitations: unknown = JSON.parse((await bob(['invites', '-o', 'json'])).stdout);
+    expect(invitations).toMatchObject([{ vfolder_name: 'shared', permission: 'ro' }]);
+    const id = (await bob(['invites', '-o', 'name'])).stdout.trim();
+    await bob(['create', 'shared']);
+    expect(await bob(['invites', 'accept', id])).toMatchObject({ code: 6 });
+    expect(await bob(['invites', 'accept', id, '--as', "ada's"])).toMatchObject({ code: 0 });
+    expect(await bob(['mkdir', "ada's:x"])).toMatchObject({ code: 3 });
+    expect((await ada(['shares', 'shared', '-o', 'name'])).stdout).toBe(`${bobEmail}\n`);
+    expect(await ada(['unshare', 'shared', bobEmail])).toMatchObject({ code: 0 });
+    expect((await bob(['ls', '-o', 'name'])).stdout).toBe('shared\n');
+  });
+
+  it('follow work to its end, or leave it', async () => {
+    await ada(['create', 'work']);
+    await ada(['put', '-', 'work:a'], 'a');
+    expect(await ada(['cp', 'work:a', 'work:b'])).toMatchObject({ code: 0 });
+    expect(await ada(['mv', 'work:b', 'work:c'])).toMatchObject({ code: 0 });
+    expect(await ada(['mv', 'work:c', 'work:a'])).toMatchObject({ code: 6 });
+    const { stdout, code } = await ada(['clone', 'work', 'work 2', '--detach']);
+    expect(code).toBe(0);
+    const watched = await ada(['jobs', 'watch', stdout.trim(), '--json']);
+    expect(JSON.parse(watched.stdout)).toMatchObject({ kind: 'folder.clone', state: 'succeeded' });
+    expect((await ada(['ls', 'work 2:'])).stdout).toBe('a\nc\n');
+    expect(await ada(['rm', 'work:a', 'work:none'])).toMatchObject({ code: 3 });
+  });
+
+  it('let the administrator see users, queues and workers, and nobody else', async () => {
+    const admin = makeCli({ url: service.url, home: dir.path, keypair: service.admin });
+    expect((await admin(['admin', 'users', '-o', 'name'])).stdout).toContain(bobEmail);
+    expect((await admin(['admin', 'queues', '-o', 'name'])).stdout).toContain('upload.local');
+    expect(await admin(['admin', 'queues', 'pause', 'copy.local'])).toMatchObject({ code: 0 });
+    expect((await admin(['admin', 'queues'])).stdout).toMatch(/copy\.local .* paused/);
+    expect(await admin(['admin', 'queues', 'resume', 'copy.local'])).toMatchObject({ code: 0 });
+    expect(JSON.parse((await admin(['admin', 'workers', '--json'])).stdout)).toHaveLength(1);
+    expect(await admin(['admin', 'status'])).toMatchObject({ code: 0 });
+    expect(await ada(['admin', 'users'])).toMatchObject({ code: 4 });
+  });
+
+  it('keeps profiles for nobody else to read, and sends their secrets nowhere else', async () => {
+    const home = join(dir.path, 'carl');
+    await mkdir(home);
+    const { accessKey, secretKey } = service.admin;
+    const carl = makeCli({ url: '', home });
+    const login = ['login', service.url, '--access-key', accessKey, '--secret-key-stdin'];
+    expect(await carl(login, 'wrong wrong wrong wrong')).toMatchObject({ code: 4 });
+    expect(await carl(login, `${secretKey}\n`)).toMatchObject({ code: 0, stdout: '' });
+    const path = join(home, '.config', 'vfolder', 'config.json');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await carl(['whoami', '--json'])).stdout).not.toContain(secretKey);
+    expect((await carl(['ls'])).code).toBe(0);
+    expect((await carl(['ls', '--url', service.url.replace('127.0.0.1', 'localhost')])).code).toBe(4);
+    expect(await carl(['logout'])).toMatchObject({ code: 0 });
+    await chmod(path, 0o600);
+    expect((await carl(['ls', '--url', service.url])).code).toBe(4);
+  });
+
+  it('completes commands, options, folders and paths', async () => {
+    const complete = async (...words: string[]) => (await ada(['__complete', '--', ...words])).stdout;
+    expect(await complete('jo')).toBe('jobs\n');
+    expect(await complete('jobs', 'w')).toBe('watch\n');
+    expect(await complete('put', '--rec')).toBe('--recursive\n');
+    expect(await complete('ls', 'pip')).toBe('pipes:\n');
+    expect(await complete('ls', 'pipes:i')).toBe('pipes:in/\n');
+  });
+});
