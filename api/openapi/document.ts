@@ -13,7 +13,7 @@ RFC 9457 with a \`code\`; what is missing and what is forbidden are the same 404
 it, and with \`Prefer: respond-async\` or \`wait=N\` they answer 202 with \`Location: /jobs/{id}\`.
 
 Requests with an \`X-BackendAI-Version\` header come from published clients and get answers of another shape, which this
-document does not describe. Neither does it describe pages for people (\`/docs\`, \`/sign-in\`, \`/admin/queues/\`).`;
+document does not describe. Neither does it describe pages for people (\`/sign-in\`, \`/admin/queues/\`).`;
 
 /** How callers prove who they are. */
 const securitySchemes = {
