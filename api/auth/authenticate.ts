@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { type Credential, findCredential } from '../../db/queries/keypairs.ts';
 import { noteSignature } from '../../db/queries/seen-signatures.ts';
 import { domainError } from '../../domain/errors.ts';
@@ -16,6 +16,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 import { type Claim, parseAuthorization } from './authorization.ts';
+import { isSameSecret } from './same-secret.ts';
 import { findSessionPrincipal } from './session.ts';
 import { principalOfToken } from './token-principal.ts';
 
@@ -44,11 +45,6 @@ interface Proof {
 
 function invalid(detail: string): never {
   throw domainError('auth_invalid', detail);
-}
-
-function isSame(left: string, right: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(left), digest(right));
 }
 
 function headerOf(exchange: Exchange, name: string): string | undefined {
@@ -131,7 +127,8 @@ async function signatureProof(
   };
   return {
     accessKey: claim.accessKey,
-    isMadeWith: (secret) => isSame(signRequest(request, { secret, dayKey: date.dayKey }), claim.signature),
+    isMadeWith: (secret) =>
+      isSameSecret(signRequest(request, { secret, dayKey: date.dayKey }), claim.signature),
   };
 }
 
@@ -149,7 +146,7 @@ async function requireUnseen(
 }
 
 function basicProof(claim: Claim & { scheme: 'basic' }): Proof {
-  return { accessKey: claim.accessKey, isMadeWith: (secret) => isSame(secret, claim.secret) };
+  return { accessKey: claim.accessKey, isMadeWith: (secret) => isSameSecret(secret, claim.secret) };
 }
 
 // Postgres refuses some texts outright (NUL); what cannot be an access key is not looked up.

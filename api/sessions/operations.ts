@@ -1,17 +1,13 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { findCredential } from '../../db/queries/keypairs.ts';
 import { deleteExpiredSessions, deleteSession, insertSession } from '../../db/queries/sessions.ts';
 import { domainError } from '../../domain/errors.ts';
+import { isSameSecret } from '../auth/same-secret.ts';
 import { hashSessionToken } from '../auth/session.ts';
 import type { Services } from '../services.ts';
 
 /** How long a browser stays signed in. */
 export const sessionHours = 12;
-
-function isSame(left: string, right: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(left), digest(right));
-}
 
 /**
  * Signs a browser in with a keypair, for {@link sessionHours}. An unknown access key costs the same work as a wrong secret.
@@ -25,7 +21,7 @@ export async function signIn(
   const isForm = /^[\x21-\x7e]{1,128}$/.test(keypair.accessKey);
   const credential = isForm ? await findCredential(services.db, keypair.accessKey) : null;
   const decoy = services.secrets.seal(randomBytes(30).toString('base64'));
-  const isProven = isSame(services.secrets.open(credential?.secretSealed ?? decoy), keypair.secretKey);
+  const isProven = isSameSecret(services.secrets.open(credential?.secretSealed ?? decoy), keypair.secretKey);
   if (credential === null || !isProven || !credential.isActive) {
     throw domainError('auth_failed', 'The access key or its secret is not accepted.');
   }
