@@ -25,7 +25,7 @@ export function folderNotFound(): DomainError {
 
 /**
  * Loads the folder a caller refers to, together with their membership and the check of the right, in one statement.
- * A name wins over an id. Nothing is cached: a permission taken away is gone for the next call.
+ * An id wins over a name. Nothing is cached: a permission taken away is gone for the next call.
  * @throws not_found, the same whether the folder is missing or the right is
  */
 export async function loadFolder(

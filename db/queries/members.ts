@@ -52,7 +52,7 @@ export interface NewMember {
   readonly isOwner: boolean;
 }
 
-/** Which folder a user means: by their name for it or, when `folderId` is given, by its id; a name wins over an id. */
+/** Which folder a user means: by their name for it or, when `folderId` is given, by its id; an id wins over a name. */
 export interface FolderReference {
   readonly userId: string;
   readonly name: string;
@@ -87,8 +87,9 @@ function sufficient(right: Right): Permission[] {
 
 /**
  * The live folder a user means, if they hold `right` on it, else `null`: one statement, so that nothing is learned
- * about a folder the right is missing for. The reference is resolved before the right is looked at; a folder whose
- * name looks like an id never lets a request through to the folder with that id. Uses `members_user_name_key`.
+ * about a folder the right is missing for. The reference is resolved before the right is looked at. Names are chosen by
+ * people, also by those who invite others; ids are not: a folder that is named like the id of another one never gets what
+ * is meant for that. Uses `members_user_name_key`.
  */
 export async function findMemberFolder(
   executor: Executor,
@@ -104,7 +105,7 @@ export async function findMemberFolder(
         folderId === undefined ? isNamed : or(isNamed, eq(members.folderId, folderId)),
       ),
     )
-    .orderBy(desc(sql`(${isNamed})`))
+    .orderBy(folderId === undefined ? isNamed : desc(eq(members.folderId, folderId)))
     .limit(1)
     .as('member');
   const [row] = await executor

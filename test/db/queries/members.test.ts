@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   countMemberFolders,
@@ -67,7 +68,7 @@ describe('findMemberFolder', () => {
     expect(await findMemberFolder(db, { userId, name, right: 'read' })).toBeNull();
   });
 
-  it('lets a name win over an id, even when the right is missing on the named folder', async () => {
+  it('lets an id win over the name that somebody else gave to a folder they share', async () => {
     const { db } = database;
     const userId = await insertTestUser(db);
     const own = await insertTestFolder(db, { ownerId: userId });
@@ -75,8 +76,10 @@ describe('findMemberFolder', () => {
     const name = own.id.replaceAll('-', '');
     await insertTestMember(db, { folderId: foreign.id, userId, name, permission: 'ro' });
     const ask = (right: Right) => findMemberFolder(db, { userId, name, folderId: own.id, right });
-    expect((await ask('read'))?.id).toBe(foreign.id);
-    expect(await ask('own')).toBeNull();
+    expect((await ask('read'))?.id).toBe(own.id);
+    expect((await ask('own'))?.id).toBe(own.id);
+    const byName = { userId, name, folderId: uuidv7(), right: 'read' } as const;
+    expect((await findMemberFolder(db, byName))?.id).toBe(foreign.id);
   });
 
   it('carries the member’s name and permission, the owner and the counters', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type CallOptions, createClient } from '../support/http-client.ts';
+import { type CallOptions, createClient, pathOf } from '../support/http-client.ts';
 import { textAt } from '../support/json.ts';
 import { setFolderLimits } from '../support/limits.ts';
 import { readUsage, treeUsage } from '../support/tree-usage.ts';
@@ -215,9 +215,10 @@ export function describeTransfers(stage: Stage): void {
     const { token } = await ask(own, 'request-download', { path: 'a' });
     const dashed = own.folder.id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
     const decoy = await createFolder(own.ada, dashed);
-    await upload(own.ada, decoy, { a: 'wrong' });
+    const byId = { ...decoy, path: (...below: string[]) => pathOf('folders', decoy.id, ...below) };
+    await upload(own.ada, byId, { a: 'wrong' });
     expect((await stage.service.client().call('GET', `/download?token=${token}`)).text).toBe('right');
-    expectStatus(await own.ada.call('DELETE', decoy.path()), 204);
+    expectStatus(await own.ada.call('DELETE', byId.path()), 204);
   });
 
   it('name the service as their caller does', async () => {
