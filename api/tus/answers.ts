@@ -9,8 +9,7 @@ import { committedFiles } from '../uploads/commit-result.ts';
 import { checksumAlgorithms } from './checksum.ts';
 import type { DigestCache } from './digests.ts';
 import { integerHeader, requireTusVersion, tusVersion } from './headers.ts';
-import { declareLength } from './operations.ts';
-import { type ReceivedBytes, receiveBytes } from './receive.ts';
+import { type ReceivedBytes, receiveBytes, requireLength } from './receive.ts';
 import { loadUpload, offsetMismatch, requireKept } from './writer-claim.ts';
 
 type TusRequest = Pick<
@@ -142,13 +141,21 @@ async function receive(
   }
   if (upload.offsetBytes !== offsetBytes) throw offsetMismatch(upload);
   const declared = integerHeader(request.headers, 'upload-length');
-  if (declared !== undefined) await declareLength(request.services.db, upload, declared);
+  if (declared !== undefined) requireLength(upload, declared);
   const lengthBytes = declared ?? upload.lengthBytes;
   requireFitting(request, lengthBytes === null ? null : lengthBytes - offsetBytes);
   // The last request is repeated when its answer was lost.
   if (upload.state !== 'receiving') return { offsetBytes, jobId: upload.jobId };
   const { incoming, signal, acceptBody, verifyBody } = request;
-  const bytes = { incoming, signal, acceptBody, verifyBody, offsetBytes, hasBytes: true };
+  const bytes = {
+    incoming,
+    signal,
+    acceptBody,
+    verifyBody,
+    offsetBytes,
+    declaredBytes: declared,
+    hasBytes: true,
+  };
   return receiveBytes(request.services, digests, upload, bytes);
 }
 

@@ -1,7 +1,6 @@
 import { uuidv7 } from 'uuidv7';
-import type { Database, Executor } from '../../db/client.ts';
+import type { Executor } from '../../db/client.ts';
 import {
-  declareUploadLength,
   deleteResumableUpload,
   insertResumableUpload,
   joinUploadParts,
@@ -183,16 +182,6 @@ export async function joinUploads(
     return known;
   }
   return loadUpload(services, { id: joining.id, userId });
-}
-
-/** Says how long an upload of deferred length is. @throws upload_length_mismatch */
-export async function declareLength(
-  db: Database,
-  upload: ResumableUpload,
-  lengthBytes: number,
-): Promise<void> {
-  if (await declareUploadLength(db, { id: upload.id, lengthBytes })) return;
-  throw domainError('upload_length_mismatch', 'The length of this upload is known to be another.');
 }
 
 /** Gives an upload up, or forgets one whose file is in its place. @throws not_found, upload_gone, upload_locked */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Executor } from '../../db/client.ts';
 import {
+  declareUploadLength,
   type ResumableUpload,
   recordUploadProgress,
   releaseUploadWriter,
@@ -34,6 +35,8 @@ export interface IncomingBytes {
   /** Compares the body, once it has ended, with the digest that was signed, if one was. @throws digest_mismatch */
   readonly verifyBody: () => Promise<void>;
   readonly offsetBytes: number;
+  /** What the request says of the length of the upload, if it does. */
+  readonly declaredBytes?: number | undefined;
   /** False for one that only asks for the end of an empty upload. */
   readonly hasBytes: boolean;
 }
@@ -64,6 +67,8 @@ interface Reception {
   acceptedTo: number;
   recordedTo: number;
   reservedBytes: number;
+  /** `null` while nobody has said. */
+  lengthBytes: number | null;
   /** Whether it is us who are slow, not the client. */
   isBusy: boolean;
 }
@@ -95,6 +100,35 @@ async function takeRoom(reception: Reception, toBytes: number): Promise<void> {
   throw await quotaExceeded(services.db, upload.folderId, { bytes: missing, files: 0 });
 }
 
+/** Refuses a length that an upload cannot have. @throws upload_length_mismatch */
+export function requireLength(
+  { lengthBytes, offsetBytes }: Pick<ResumableUpload, 'lengthBytes' | 'offsetBytes'>,
+  declaredBytes: number,
+): void {
+  if (declaredBytes >= offsetBytes && (lengthBytes === null || lengthBytes === declaredBytes)) return;
+  throw domainError('upload_length_mismatch', 'The length of this upload is known to be another.');
+}
+
+/**
+ * Makes room for the whole upload as soon as its length is known. A length that is told only here counts once there is
+ * room for it: what is refused leaves the upload as it was.
+ * @throws upload_length_mismatch, quota_exceeded, upload_gone, upload_locked
+ */
+async function settleLength(reception: Reception, declaredBytes: number | undefined): Promise<void> {
+  const { services, upload, writer, startBytes } = reception;
+  if (declaredBytes !== undefined) {
+    requireLength({ lengthBytes: writer.lengthBytes, offsetBytes: startBytes }, declaredBytes);
+  }
+  const lengthBytes = writer.lengthBytes ?? declaredBytes;
+  if (lengthBytes === undefined) return;
+  await takeRoom(reception, lengthBytes);
+  if (writer.lengthBytes !== null) return;
+  if (!(await declareUploadLength(services.db, { id: upload.id, fence: writer.fence, lengthBytes }))) {
+    await lost(reception);
+  }
+  reception.lengthBytes = lengthBytes;
+}
+
 async function checkpoint(reception: Reception): Promise<void> {
   await reception.appender.sync();
   const { services, upload, writer, acceptedTo } = reception;
@@ -121,7 +155,7 @@ function stagedFile(
 
 /** Ends the claim with all that was accepted, and the upload with it when that was the last byte. */
 async function conclude(reception: Reception): Promise<string | null> {
-  const { services, upload, writer, appender, acceptedTo, digest, digests } = reception;
+  const { services, upload, writer, lengthBytes, appender, acceptedTo, digest, digests } = reception;
   reception.isBusy = true;
   const synced = await appender.sync();
   await appender.close();
@@ -133,7 +167,7 @@ async function conclude(reception: Reception): Promise<string | null> {
     segments,
     isLast: true,
   };
-  if (upload.shape === 'whole' && writer.lengthBytes === acceptedTo) {
+  if (upload.shape === 'whole' && lengthBytes === acceptedTo) {
     const file = stagedFile(reception, synced);
     return commitLater(services, {
       id: upload.id,
@@ -152,11 +186,11 @@ async function conclude(reception: Reception): Promise<string | null> {
 }
 
 async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
-  const { writer, checksum, digest, appender } = reception;
+  const { lengthBytes, checksum, digest, appender } = reception;
   reception.isBusy = true;
   const to = reception.acceptedTo + chunk.byteLength;
-  if (writer.lengthBytes !== null && to > writer.lengthBytes) {
-    throw domainError('body_too_large', `The upload has ${writer.lengthBytes} bytes; more were sent.`);
+  if (lengthBytes !== null && to > lengthBytes) {
+    throw domainError('body_too_large', `The upload has ${lengthBytes} bytes; more were sent.`);
   }
   await takeRoom(reception, to);
   digest?.update(chunk);
@@ -164,7 +198,7 @@ async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
   await appender.write(chunk);
   reception.acceptedTo = to;
   // Bytes that may turn out wrong are not recorded, nor is the end but with the job that follows from it.
-  const isDue = to - reception.recordedTo >= checkpointBytes && to !== writer.lengthBytes;
+  const isDue = to - reception.recordedTo >= checkpointBytes && to !== lengthBytes;
   if (isDue && !reception.isChecked) await checkpoint(reception);
   reception.isBusy = false;
 }
@@ -274,6 +308,7 @@ async function openReception(
       acceptedTo: request.offsetBytes,
       recordedTo: request.offsetBytes,
       reservedBytes: writer.reservedBytes,
+      lengthBytes: writer.lengthBytes,
       isBusy: true,
       hold: holdUpload(
         services,
@@ -310,7 +345,7 @@ export async function receiveBytes(
 ): Promise<ReceivedBytes> {
   const reception = await openReception(services, digests, upload, request);
   try {
-    if (reception.writer.lengthBytes !== null) await takeRoom(reception, reception.writer.lengthBytes);
+    await settleLength(reception, request.declaredBytes);
     reception.isBusy = false;
     request.acceptBody();
     if (request.hasBytes) await readBody(reception, request);

@@ -96,14 +96,17 @@ export async function insertResumableUpload(tx: Executor, upload: NewResumableUp
   await tx.insert(resumableUploads).values({ uploadId, ...values });
 }
 
-/** Says how long the upload is, once. @returns false when it is known to be something else */
+/**
+ * Says how long the upload is, once. Its writer does, for what that has received but not recorded may be longer already.
+ * @returns false when it is known to be something else, or when somebody else has taken over
+ */
 export async function declareUploadLength(
   db: Executor,
-  upload: { readonly id: string; readonly lengthBytes: number },
+  upload: WriterClaim & { readonly lengthBytes: number },
 ): Promise<boolean> {
   const rows = await db.execute(sql`
     UPDATE resumable_uploads SET length_bytes = ${upload.lengthBytes}::bigint
-    WHERE upload_id = ${upload.id} AND offset_bytes <= ${upload.lengthBytes}::bigint
+    WHERE upload_id = ${upload.id} AND fence = ${upload.fence} AND offset_bytes <= ${upload.lengthBytes}::bigint
       AND (length_bytes IS NULL OR length_bytes = ${upload.lengthBytes}::bigint)
     RETURNING upload_id`);
   return rows.length === 1;

@@ -131,11 +131,15 @@ describe('the writer of a resumable upload', () => {
 });
 
 describe('a resumable upload', () => {
-  it('learns its length once', async () => {
+  it('learns its length once, from the one that writes to it', async () => {
     const id = await begin({ lengthBytes: null });
-    expect(await declareUploadLength(database.db, { id, lengthBytes: 5 })).toBe(true);
-    expect(await declareUploadLength(database.db, { id, lengthBytes: 5 })).toBe(true);
-    expect(await declareUploadLength(database.db, { id, lengthBytes: 6 })).toBe(false);
+    const { fence } = await claim(id, 0);
+    const declare = (lengthBytes: number, at = fence) =>
+      declareUploadLength(database.db, { id, fence: at, lengthBytes });
+    expect(await declare(5, fence - 1)).toBe(false);
+    expect(await declare(5)).toBe(true);
+    expect(await declare(5)).toBe(true);
+    expect(await declare(6)).toBe(false);
   });
 
   it('is its maker’s alone', async () => {

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import type { Answer } from '../support/http-client.ts';
-import { exchangeRaw } from '../support/raw-socket.ts';
+import { exchangeRaw, openSocket } from '../support/raw-socket.ts';
 import { basicHeader } from '../support/signature.ts';
 import { readUsage, treeUsage } from '../support/tree-usage.ts';
 import { metadataOf, offsetOf, patch, tus } from '../support/tus.ts';
@@ -52,6 +53,51 @@ function describeExtensions(stage: Stage, own: FolderOfAda): void {
       live: { bytes: 6, files: 1 },
       reserved: none,
     });
+  });
+
+  it('takes a length only with room for it, and leaves it to be told again', async () => {
+    const url = await create(own, 'deferred');
+    expectStatus(await patch(own.ada, url, 0, 'abc'), 204);
+    const much = { headers: { 'Upload-Length': String(2 ** 50) } };
+    expectProblem(await patch(own.ada, url, 3, 'def', much), 413, 'quota_exceeded');
+    expect((await tus(own.ada, 'HEAD', url)).headers).toMatchObject({ 'upload-defer-length': '1' });
+    expectStatus(await patch(own.ada, url, 3, 'def', { headers: { 'Upload-Length': '6' } }), 204);
+    expect((await read(own.ada, own, 'file.bin')).toString()).toBe('abcdef');
+  });
+
+  it('takes no length from a request that another writer keeps out', async () => {
+    const url = await create(own, 'deferred');
+    const { keypair } = own.ada;
+    if (keypair === undefined) throw new Error('Ada has a keypair.');
+    const socket = await openSocket(own.ada.url);
+    // What waits with its body is told to go on once it is the writer.
+    const isWriter = new Promise((resolve) => socket.once('data', resolve));
+    socket.write(
+      `PATCH ${url} HTTP/1.1\r\nHost: x\r\nAuthorization: ${basicHeader(keypair)}\r\nTus-Resumable: 1.0.0\r\n` +
+        'Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n' +
+        'Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n',
+    );
+    await isWriter;
+    socket.write('8\r\n01234567\r\n');
+    let isAnswered = false;
+    const told = patch(own.ada, url, 0, '', { headers: { 'Upload-Length': '5' } }).finally(() => {
+      isAnswered = true;
+    });
+    while (!isAnswered) {
+      socket.write('1\r\n8\r\n');
+      await offsetOf(own.ada, url);
+    }
+    expectProblem(await told, 423, 'upload_locked');
+    socket.end('0\r\n\r\n');
+    const offset = await eventually(async () => {
+      const known = await offsetOf(own.ada, url);
+      expect(known).toBeGreaterThan(8);
+      return known;
+    });
+    expect((await tus(own.ada, 'HEAD', url)).headers).toMatchObject({ 'upload-defer-length': '1' });
+    const end = { headers: { 'Upload-Length': String(offset) } };
+    expectStatus(await patch(own.ada, url, offset, '', end), 204);
+    expect(await read(own.ada, own, 'file.bin')).toHaveLength(offset);
   });
 
   const digests: Record<string, (bytes: string) => string> = {
@@ -162,6 +208,13 @@ function describeJoining(stage: Stage, own: FolderOfAda): void {
     expectStatus(again, 201);
     expect(again.headers.location).toBe(url);
     expectProblem(await join(urls, 'other'), 400, 'request_malformed');
+  });
+
+  it('answers a joining that is asked for many times at once with the same upload', async () => {
+    const urls = [await create(own, 0, partial), await create(own, 0, partial)];
+    const answers = await Promise.all(Array.from({ length: 8 }, () => join(urls)));
+    for (const answer of answers) expectStatus(answer, 201);
+    expect(new Set(answers.map(({ headers }) => headers.location)).size).toBe(1);
   });
 
   it('joins parts of no bytes to an empty file', async () => {
