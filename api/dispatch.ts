@@ -24,7 +24,13 @@ import type { UnsentBytes } from './http/rate-guard.ts';
 import { patternOf, protocolOf, type RequestMetrics } from './http/request-metrics.ts';
 import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
-import { changeOnce, fingerprintOf, type NamedChange, readIdempotencyKey } from './idempotency.ts';
+import {
+  changeOnce,
+  fingerprintOf,
+  type NamedChange,
+  readIdempotencyKey,
+  streamedChange,
+} from './idempotency.ts';
 import type { Concurrency } from './middleware/concurrency.ts';
 import type { RateLimit } from './middleware/rate-limit.ts';
 import { toProblem } from './problem.ts';
@@ -250,9 +256,9 @@ async function readChange(route: Route, call: Call): Promise<NamedChange | undef
   if (route.method === 'GET' || route.method === 'HEAD' || route.access === 'public') return undefined;
   const key = readIdempotencyKey(headers['idempotency-key']);
   if (key === undefined) return undefined;
-  const content = route.body === 'stream' ? (headers['content-length'] ?? 'chunked') : await readBody();
+  const content = route.body === 'stream' ? streamedChange(headers) : [await readBody()];
   const { method, profile, target } = exchange;
-  const asked = [method, target?.raw ?? '', profile.name, content, exchange.contentSha256 ?? ''];
+  const asked = [method, target?.raw ?? '', profile.name, ...content, exchange.contentSha256 ?? ''];
   return { userId: principal.userId, key, fingerprint: fingerprintOf(asked) };
 }
 

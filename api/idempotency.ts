@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   abandonKey,
   bindKeyJob,
@@ -26,7 +27,28 @@ export interface NamedChange {
   readonly fingerprint: string;
 }
 
-/** What asks for the same has the same fingerprint; of a body that is streamed only the length counts. */
+/** What in its head tells one streamed change from another; the body is not read twice. */
+const tellingHeaders = [
+  'content-length',
+  'content-digest',
+  'repr-digest',
+  'if-match',
+  'if-none-match',
+  'if-unmodified-since',
+  'upload-checksum',
+  'upload-concat',
+  'upload-defer-length',
+  'upload-length',
+  'upload-metadata',
+  'upload-offset',
+] as const;
+
+/** What a change with a streamed body asks for, as far as its head says. */
+export function streamedChange(headers: IncomingHttpHeaders): string[] {
+  return tellingHeaders.map((name) => String(headers[name] ?? ''));
+}
+
+/** What asks for the same has the same fingerprint. */
 export function fingerprintOf(parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${part.length}:`).update(part);

@@ -22,13 +22,13 @@ const usual = async () => ({
   body: { secret: 'x', count: effects.length },
   headers: { Location: '/x' },
 });
-const routes: readonly Route[] = (['POST', 'DELETE', 'GET'] as const).map((method) =>
+const routes: readonly Route[] = (['POST', 'DELETE', 'GET', 'PUT'] as const).map((method) =>
   defineTestRoute({
     method,
     path: '/things',
     access: 'user',
     right: null,
-    body: 'json',
+    body: method === 'PUT' ? 'stream' : 'json',
     input: z.object({ a: z.number().optional() }),
     handle: async ({ input }) => {
       effects.push(input);
@@ -85,6 +85,23 @@ describe('an idempotency key', () => {
       const answer = await call('k2', changes);
       expect([answer.status, answer.json.code]).toEqual([422, 'idempotency_key_reused']);
     }
+    expect(effects).toHaveLength(1);
+  });
+
+  it('is for one request: a streamed one whose head asks for something else gets 422', async () => {
+    const put = (told: Record<string, string>, body = 'abc') =>
+      call('k2s', { method: 'PUT', body, by: { ...headers, ...told } });
+    const asked = { 'upload-metadata': 'path YQ==', 'upload-length': '5' };
+    expect((await put(asked)).status).toBe(201);
+    expect((await put(asked)).headers['idempotency-replayed']).toBe('true');
+    for (const other of [
+      { 'upload-metadata': 'path Yg==' },
+      { 'upload-length': '6' },
+      { 'if-match': '"x"' },
+    ]) {
+      expect((await put({ ...asked, ...other })).json.code).toBe('idempotency_key_reused');
+    }
+    expect((await put(asked, 'abcd')).json.code).toBe('idempotency_key_reused');
     expect(effects).toHaveLength(1);
   });
 
