@@ -19,24 +19,27 @@ export function hashSessionToken(token: string): string {
 /** The token in the session cookie, `undefined` without a sound one. */
 export function readSessionToken(headers: IncomingMessage['headers']): string | undefined {
   const cookies = (headers.cookie ?? '').split(';').map((cookie) => cookie.trim());
-  const found = cookies.find((cookie) => cookie.startsWith(`${sessionCookieName}=`));
-  const token = found?.slice(sessionCookieName.length + 1) ?? '';
-  return tokenForm.test(token) ? token : undefined;
+  return cookies
+    .filter((cookie) => cookie.startsWith(`${sessionCookieName}=`))
+    .map((cookie) => cookie.slice(sessionCookieName.length + 1))
+    .find((token) => tokenForm.test(token));
 }
 
 /**
  * Refuses a request that a page of another site made a browser send. Browsers add `Sec-Fetch-Site`, and `Origin` to all but
  * simple reads; neither can be set by a script (Fetch, "forbidden request-header"). A client that sends a cookie and none
- * of the two is no browser of today and may not change anything.
+ * of the two is no browser of today and may not change anything. `publicUrl` is where a proxy shows us, if it is set.
  * @throws origin_refused
  */
-export function requireSameOrigin(headers: IncomingMessage['headers']): void {
+export function requireSameOrigin(headers: IncomingMessage['headers'], publicUrl: string | undefined): void {
   const { host } = headers;
   const site = headers['sec-fetch-site'];
   // A page that tells nobody where it came from sends "null".
   const origin = headers.origin === 'null' ? undefined : headers.origin;
   const isOwnSite = site === undefined ? origin !== undefined : site === 'same-origin';
-  const isOwnOrigin = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+  const ownHosts = publicUrl === undefined ? [host] : [host, new URL(publicUrl).host];
+  const isOwnOrigin =
+    origin === undefined || (URL.canParse(origin) && ownHosts.includes(new URL(origin).host));
   if (!isOwnSite || !isOwnOrigin) {
     throw domainError('origin_refused', 'Only pages of this service may ask for this with a session.');
   }
@@ -47,12 +50,12 @@ export function requireSameOrigin(headers: IncomingMessage['headers']): void {
  * @throws origin_refused when the request changes something and comes from another site
  */
 export async function findSessionPrincipal(
-  services: Pick<Services, 'db'>,
+  services: Pick<Services, 'db' | 'publicUrl'>,
   exchange: Pick<Exchange, 'incoming' | 'method'>,
 ): Promise<Principal | null> {
   const { headers } = exchange.incoming;
   const token = readSessionToken(headers);
   if (token === undefined) return null;
-  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') requireSameOrigin(headers);
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') requireSameOrigin(headers, services.publicUrl);
   return findSession(services.db, hashSessionToken(token));
 }

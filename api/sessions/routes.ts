@@ -31,12 +31,10 @@ function sendPage(
   return 'sent';
 }
 
-function cookie(request: Pick<ApiRequest<object>, 'isConfidential' | 'incoming'>, value: string): string {
+function cookie(request: Pick<ApiRequest<object>, 'baseUrl'>, value: string): string {
   // On the machine itself plain HTTP is confidential as well, but browsers keep `Secure` cookies for TLS.
-  const isTls =
-    'encrypted' in request.incoming.socket || request.incoming.headers['x-forwarded-proto'] === 'https';
+  const secure = request.baseUrl.startsWith('https:') ? '; Secure' : '';
   const maxAge = value === '' ? 0 : sessionHours * 3600;
-  const secure = isTls && request.isConfidential ? '; Secure' : '';
   return `${sessionCookieName}=${value}; Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${secure}`;
 }
 
@@ -60,7 +58,7 @@ async function readForm(request: ApiRequest<object>): Promise<URLSearchParams> {
 }
 
 async function handleSignIn(request: ApiRequest<object>) {
-  requireSameOrigin(request.headers);
+  requireSameOrigin(request.headers, request.services.publicUrl);
   const form = await readForm(request);
   const to = localPath(form.get('to'));
   const keypair = { accessKey: form.get('access_key') ?? '', secretKey: form.get('secret_key') ?? '' };
@@ -113,7 +111,7 @@ const postSignOut = defineRoute({
     refusals: ['origin_refused'],
   },
   handle: async (request) => {
-    requireSameOrigin(request.headers);
+    requireSameOrigin(request.headers, request.services.publicUrl);
     await signOut(request.services, readSessionToken(request.headers));
     return { status: 303, headers: { Location: '/sign-in', 'Set-Cookie': cookie(request, '') } };
   },
