@@ -30,6 +30,7 @@ export async function openSession(
     credentials: target.credentials,
     userAgent: `vfolder-cli/${readVersion()}`,
     retries,
+    signal: terminal.signal,
     onRetry: (reason) => {
       if (!isQuiet && reason !== lastReason) terminal.stderr.write(`${reason} Trying again.\n`);
       lastReason = reason;

@@ -44,6 +44,8 @@ export interface HttpOptions {
   readonly credentials: Credentials;
   readonly userAgent: string;
   readonly retries?: RetryPolicy;
+  /** Ends every call that has no signal of its own. */
+  readonly signal?: AbortSignal;
   /** Hears of every wait before a request is repeated. */
   readonly onRetry?: (reason: string) => void;
 }
@@ -59,28 +61,35 @@ export function pathOf(...segments: readonly string[]): string {
 /** Opens a way to a service; nothing is sent yet. @throws ReplyError when the url is none */
 export function openHttp(options: HttpOptions): Http {
   const base = parseBase(options.url);
-  const send: Http['send'] = async (method, path, call = {}) => {
+  const send: Http['send'] = async (method, path, given = {}) => {
+    const call = { ...given, signal: given.signal ?? options.signal };
     const request = prepare(options, { method, url: withQuery(base, path, call.query) }, call);
     return sendPatiently(options, request, call);
   };
   return {
     url: base,
     send,
-    read: (method, path, schema, call) => {
-      const read = async () => parseReply(await send(method, path, call), schema);
-      return method === 'GET' ? repeatBroken(read) : read();
+    read: async (method, path, schema, call) => {
+      const again = method === 'GET' ? () => send(method, path, call) : undefined;
+      return readWhole(await send(method, path, call), schema, again);
     },
   };
 }
 
 /** What breaks off in the middle of an answer can be asked for again, unless it was a change. */
-async function repeatBroken<T>(read: () => Promise<T>): Promise<T> {
+async function readWhole<T>(
+  first: Response,
+  schema: z.ZodType<T>,
+  again: (() => Promise<Response>) | undefined,
+): Promise<T> {
+  let response = first;
   for (let triesLeft = readTriesMax; ; triesLeft -= 1) {
     try {
-      return await read();
+      return await parseReply(response, schema);
     } catch (error) {
-      if (!(error instanceof ConnectionError) || triesLeft <= 1) throw error;
+      if (!(error instanceof ConnectionError) || again === undefined || triesLeft <= 1) throw error;
     }
+    response = await again();
   }
 }
 

@@ -138,6 +138,37 @@ describe('transfers', () => {
   });
 });
 
+describe('a keypair over a connection that others can read', () => {
+  it('signs every kind of request and is never sent', async () => {
+    // This address leads to the machine itself, but does not say so.
+    const url = service.url.replace('127.0.0.1', '0.0.0.0');
+    const { keypair } = await createUser(service);
+    const signing = makeCli({ url, home: join(dir.path, 'signing'), keypair });
+    const tree = join(dir.path, 'signed');
+    await mkdir(tree);
+    await writeFile(join(tree, 'a b+ü'), 'small');
+    await writeFile(join(tree, 'whole'), randomBytes(2_000_000));
+    await writeFile(join(tree, 'large'), randomBytes(20_000_000));
+    expect(await signing(['create', 'signed it'])).toMatchObject({ code: 0 });
+    expect(await signing(['put', '-r', tree, 'signed it:'])).toMatchObject({ code: 0 });
+    expect(await signing(['get', '-r', 'signed it:signed', join(dir.path, 'signed-back')])).toMatchObject({
+      code: 0,
+    });
+    expect(await sumsOf(join(dir.path, 'signed-back'))).toEqual(await sumsOf(tree));
+    expect(await signing(['rm', '-r', 'signed it:signed'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('an interrupt', () => {
+  it('ends a command that waits for the service at once', async () => {
+    const nowhere = makeCli({ url: 'http://127.0.0.1:1', home: dir.path });
+    const waiting = nowhere.start(['put', '-r', dir.path, 'none:']);
+    await eventually(() => expect(waiting.stderr()).toContain('Trying again'));
+    waiting.interrupt();
+    expect(await waiting.done).toMatchObject({ code: 130, stdout: '' });
+  });
+});
+
 describe('exit codes', () => {
   const wrong = () =>
     makeCli({
@@ -260,10 +291,12 @@ describe('sharing, jobs and administration', () => {
 
   it('completes commands, options, folders and paths', async () => {
     const complete = async (...words: string[]) => (await ada(['__complete', '--', ...words])).stdout;
+    await ada(['create', 'completed']);
+    await ada(['mkdir', '-p', 'completed:in/here']);
     expect(await complete('jo')).toBe('jobs\n');
     expect(await complete('jobs', 'w')).toBe('watch\n');
     expect(await complete('put', '--rec')).toBe('--recursive\n');
-    expect(await complete('ls', 'pip')).toBe('pipes:\n');
-    expect(await complete('ls', 'pipes:i')).toBe('pipes:in/\n');
+    expect(await complete('ls', 'compl')).toBe('completed:\n');
+    expect(await complete('ls', 'completed:i')).toBe('completed:in/\n');
   });
 });

@@ -14,6 +14,8 @@ export interface CliRun {
 export interface RunningCli {
   readonly pid: number;
   readonly done: Promise<CliRun>;
+  /** What it has said so far. */
+  stderr(): string;
   interrupt(): void;
 }
 
@@ -47,10 +49,17 @@ export function makeCli(options: {
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    const done = Promise.all([exited, text(child.stdout), text(child.stderr)]).then(
-      ([code, stdout, stderr]) => ({ code, stdout, stderr }),
-    );
-    return { pid: child.pid ?? 0, done, interrupt: () => child.kill('SIGINT') };
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (part: string) => {
+      said += part;
+    });
+    const ended = new Promise((resolve) => child.stderr.once('end', resolve));
+    const done = Promise.all([exited, text(child.stdout), ended]).then(([code, stdout]) => ({
+      code,
+      stdout,
+      stderr: said,
+    }));
+    return { pid: child.pid ?? 0, done, stderr: () => said, interrupt: () => child.kill('SIGINT') };
   };
   return Object.assign((args: readonly string[], input?: string) => start(args, input).done, { start });
 }
