@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { at, textAt, textsAt } from '../support/json.ts';
 import { multipart } from '../support/multipart.ts';
+import { metadataOf, patch, tus } from '../support/tus.ts';
 import { expectProblem, expectStatus } from './rules.ts';
 import { type FolderOfAda, type Stage, useFolder, usePeople } from './stage.ts';
 
@@ -67,9 +68,47 @@ async function roundTrip(own: FolderOfAda, name: string): Promise<void> {
   );
 }
 
+/** Sends a file of this name and content by every way but multipart, one after the other; each replaces the one before. */
+async function* uploadByEveryWay(stage: Stage, own: FolderOfAda, name: string): AsyncIterable<Buffer> {
+  const contents = ['put', 'tus', 'token'].map((way) => Buffer.from(`${way}: ${name}`));
+  const [put, resumable, token] = contents;
+  if (put === undefined || resumable === undefined || token === undefined) return;
+  const path = own.folder.path('files', ...name.split('/'));
+  expectStatus(await own.ada.call('PUT', path, { body: put }), 201);
+  yield put;
+  const made = await tus(own.ada, 'POST', '/uploads', {
+    headers: {
+      'Upload-Length': String(resumable.length),
+      'Upload-Metadata': metadataOf({ folder: own.folder.name, path: name }),
+    },
+  });
+  expectStatus(made, 201);
+  const location = new URL(made.headers.location ?? '', own.ada.url);
+  expectStatus(await patch(own.ada, `${location.pathname}${location.search}`, 0, resumable), 204);
+  yield resumable;
+  const json = { path: name, size: token.length };
+  const asked = await own.ada.call('POST', own.folder.path('request-upload'), { json });
+  expectStatus(asked, 200);
+  const bearer = stage.service.client();
+  expectStatus(await patch(bearer, `/upload?token=${textAt(asked.json, 'token')}`, 0, token), 204);
+  yield token;
+}
+
 /** Names of files, through every route. */
 export function describeNames(stage: Stage): void {
   const own = useFolder(usePeople(stage));
+
+  it.each(names)('keeps %j through PUT, a resumable upload and an upload by token', async (name) => {
+    const base = name.slice(name.lastIndexOf('/') + 1);
+    for await (const content of uploadByEveryWay(stage, own, name)) {
+      const parent = name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : '';
+      const listed = await own.ada.call('GET', own.folder.path('files'), { query: { path: parent } });
+      expect(textsAt(listed.json, 'name', 'items')).toEqual([base]);
+      const asked = await own.ada.call('POST', own.folder.path('request-download'), { json: { path: name } });
+      const token = textAt(asked.json, 'token');
+      expect((await stage.service.client().call('GET', `/download?token=${token}`)).bytes).toEqual(content);
+    }
+  });
 
   it.each(names)('keeps %j through upload, listing, reading, download and deletion', async (name) => {
     await roundTrip(own, name);
