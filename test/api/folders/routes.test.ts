@@ -238,10 +238,10 @@ describe('GET /folders/:name', () => {
     }
   });
 
-  it('prefers a name over an id', async () => {
-    const other = await makeFolder(ada);
-    const named = await makeFolder(ada, other.hex);
-    expect((await ada.call('GET', `/folders/${other.hex}`)).json).toMatchObject({ item: { id: named.hex } });
+  it('prefers an id over a name that looks like it', async () => {
+    const meant = await makeFolder(ada);
+    await makeFolder(ada, meant.hex);
+    expect((await ada.call('GET', `/folders/${meant.hex}`)).json).toMatchObject({ item: { id: meant.hex } });
   });
 
   it('answers for a folder whose volume this process does not have', async () => {
