@@ -13,6 +13,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   'small-files': async () => (await import('./suites/small-files.ts')).measureSmallFiles,
   archives: async () => (await import('./suites/archives.ts')).measureArchives,
   trees: async () => (await import('./suites/trees.ts')).measureTrees,
+  tenants: async () => (await import('./suites/tenants.ts')).measureTenants,
   transfers: async () => (await import('./suites/transfers.ts')).measureTransfers,
 };
 
