@@ -23,6 +23,8 @@ import { type ApiServer, createServer } from './server.ts';
 const connectionsMax = 20;
 /** What each step after the HTTP server gets to end in. */
 const closeMs = 5_000;
+/** How long clients may leave a connection unused before it is closed at the end; busy ones use it and are told. */
+const lingerMs = 1_000;
 
 async function openSecrets(config: Config, database: OpenedDatabase): Promise<SecretBox> {
   const { encryptionKey: given, dataDir } = config;
@@ -40,6 +42,7 @@ async function listen(server: ApiServer, { port, host }: Config): Promise<number
 interface Parts {
   readonly server: ApiServer;
   readonly metrics: Metrics | undefined;
+  readonly stopping: AbortController;
   readonly jobs: OpenJobClient;
   readonly rateCounts: SharedRateCounts;
   readonly volumes: ReadonlyMap<string, PosixVolume>;
@@ -47,10 +50,15 @@ interface Parts {
 }
 
 // From the outside in: first no new requests, last the database that everything else writes to.
-function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
-  const { server, metrics, jobs, rateCounts, volumes, database } = parts;
+function shutdownSteps(parts: Parts, config: Config): readonly ShutdownStep[] {
+  const { server, stopping, metrics, jobs, rateCounts, volumes, database } = parts;
+  const { shutdownMs, drainMs } = config;
+  const stopServer = () => {
+    stopping.abort();
+    return server.close(shutdownMs, { drainMs, lingerMs });
+  };
   return [
-    { name: 'http.close', deadlineMs: shutdownMs + 1_000, run: () => server.close(shutdownMs) },
+    { name: 'http.close', deadlineMs: shutdownMs + 1_000, run: stopServer },
     // Kept until here, for the end of the requests is worth a look.
     { name: 'metrics.close', deadlineMs: closeMs, run: async () => metrics?.close() },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
@@ -73,6 +81,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
   const metrics = config.metrics === undefined ? undefined : openMetrics({ version, volumes, databaseUrl });
+  const stopping = new AbortController();
   const server = createServer({
     services: {
       db,
@@ -85,6 +94,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
       trashDays,
       isDashboardReadOnly: config.isDashboardReadOnly,
       publicUrl: config.publicUrl,
+      stopping: stopping.signal,
     },
     routes,
     logger,
@@ -96,7 +106,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     rateCounts,
     concurrency: config.concurrencyPerKey,
   });
-  return { server, metrics, jobs, rateCounts, volumes, database };
+  return { server, stopping, metrics, jobs, rateCounts, volumes, database };
 }
 
 async function main(): Promise<void> {
@@ -108,7 +118,7 @@ async function main(): Promise<void> {
   const parts = await openParts(config, logger);
   const port = await listen(parts.server, config);
   const metricsPort = await listenForReaders(parts.metrics, config);
-  createLifecycle({ logger, steps: shutdownSteps(parts, config.shutdownMs) });
+  createLifecycle({ logger, steps: shutdownSteps(parts, config) });
   logger.info({ port, host: config.host, metricsPort, version }, 'api.ready');
   tellReady({ port, metricsPort });
 }

@@ -13,6 +13,7 @@ import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
 import type { UnsentBytes } from './http/rate-guard.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
+import { createRetirement } from './http/retire.ts';
 import { parseTarget } from './http/target.ts';
 import { type ConcurrencyLimits, createConcurrency } from './middleware/concurrency.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
@@ -48,8 +49,15 @@ export interface ServerOptions {
 export interface ApiServer {
   /** Port 0 takes a free one. @returns the port @throws the error of listen(2), such as EADDRINUSE */
   listen(address: { readonly port: number; readonly host: string }): Promise<number>;
-  /** Stops accepting, lets running requests end until the deadline, then cuts them. May be called again. */
-  close(deadlineMs: number): Promise<void>;
+  /**
+   * Tells clients with every answer that it is the last one on its connection, stops accepting after `drainMs`, lets
+   * running requests end until the deadline, then cuts them. Idle connections are closed at once, or get `lingerMs` to be
+   * used once more. May be called again.
+   */
+  close(
+    deadlineMs: number,
+    manner?: { readonly drainMs?: number; readonly lingerMs?: number },
+  ): Promise<void>;
 }
 
 /** Most requests per window unless configured otherwise. */
@@ -174,13 +182,17 @@ export function createServer(options: ServerOptions): ApiServer {
   });
   server.maxConnections = connectionsMax;
   answerParserErrors(server);
+  const retirement = createRetirement(server);
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+    server.on(event, (_incoming, outgoing: ServerResponse) => retirement.watch(outgoing));
+  }
   server.on('request', (incoming, outgoing) => listener(incoming, outgoing, false));
   server.on('checkContinue', (incoming, outgoing) => listener(incoming, outgoing, true));
   server.on('checkExpectation', (incoming, outgoing) => listener(incoming, outgoing, false));
   return {
     listen: (address) => listen(server, address),
-    close: async (deadlineMs) => {
-      await close(server, deadlineMs);
+    close: async (deadlineMs, { drainMs = 0, lingerMs = 0 } = {}) => {
+      await retirement.retire({ deadlineMs, drainMs, lingerMs });
       await rateLimit.close();
     },
   };
@@ -194,16 +206,5 @@ function listen(server: Server, address: { readonly port: number; readonly host:
       const bound = server.address();
       resolve(typeof bound === 'object' && bound !== null ? bound.port : address.port);
     });
-  });
-}
-
-function close(server: Server, deadlineMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
-    server.close(() => {
-      clearTimeout(deadline);
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }

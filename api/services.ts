@@ -20,6 +20,8 @@ export interface Services {
   readonly trashDays: number;
   /** What clients negotiate with. */
   readonly apiVersion: ApiVersion;
+  /** Aborts when this process stops: it answers what it is asked, but is not ready any more. Default: never. */
+  readonly stopping?: AbortSignal;
   /** Where callers reach the service, path prefix included, without a slash at the end. `undefined`: as they wrote it. */
   readonly publicUrl?: string | undefined;
 }

@@ -29,6 +29,8 @@ export interface Config {
   readonly shutdownMs: number;
   /** Where figures are read; `undefined`: nowhere. Port 0 asks for any free one. */
   readonly metrics: { readonly port: number; readonly host: string } | undefined;
+  /** How long the API takes new connections after it said that it is not ready; part of `shutdownMs`, half of it at most. */
+  readonly drainMs: number;
   readonly queues: Settings['VFOLDER_QUEUES'];
   /** Jobs that a worker runs at once per queue; `undefined` leaves it to the queue. */
   readonly concurrency: number | undefined;
@@ -135,6 +137,7 @@ function toConfig(settings: Settings): Config {
     encryptionKey: settings.VFOLDER_ENCRYPTION_KEY,
     shutdownMs: settings.VFOLDER_SHUTDOWN_SECONDS * 1000,
     metrics: metricsAddress(settings),
+    drainMs: settings.VFOLDER_DRAIN_SECONDS * 1000,
     queues: settings.VFOLDER_QUEUES,
     concurrency: settings.VFOLDER_CONCURRENCY,
     limits: {

@@ -138,6 +138,7 @@ export const settingsSchema = z.object({
   VFOLDER_METRICS_PORT: whole(0, 65_535).optional(),
   VFOLDER_METRICS_HOST: matching(/^\S+$/, 'an address or host name to listen on').default('127.0.0.1'),
   VFOLDER_SHUTDOWN_SECONDS: whole(1, 3600).default(30),
+  VFOLDER_DRAIN_SECONDS: whole(0, 600).default(0),
   VFOLDER_QUEUES: list(`one or more of ${queueNames.join(', ')}, joined by commas`, (item) =>
     queueNames.find((name) => name === item),
   ).default(queueNames),

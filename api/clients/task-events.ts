@@ -40,7 +40,9 @@ async function* eventsOf(request: ApiRequest<unknown>, first: JobView): AsyncGen
   const { services, principal, signal } = request;
   const until = performance.now() + streamMsMax;
   let job = first;
-  while (!isTerminal(job.state) && performance.now() < until) {
+  // A process that stops ends its streams; clients then connect to another one.
+  const isOver = () => performance.now() > until || services.stopping?.aborted === true;
+  while (!isTerminal(job.state) && !isOver()) {
     yield Buffer.from(progressEvent(job));
     await services.jobs.wait(job.id, { timeoutMs: tellEveryMs, signal });
     if (signal.aborted) return;

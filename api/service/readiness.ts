@@ -8,9 +8,12 @@ import { questionTo } from './ask-part.ts';
 /** State of a part: usable or not. Why not is for the log of whoever runs it. */
 export type PartState = 'ok' | 'unavailable';
 
-/** What `/readyz` answers. `degraded` serves everything there is, but something is missing. */
+/**
+ * What `/readyz` answers. `degraded` serves everything there is, but something is missing; `stopping` serves, but not for
+ * long.
+ */
 export interface Readiness {
-  readonly status: PartState | 'degraded';
+  readonly status: PartState | 'degraded' | 'stopping';
   readonly database: PartState;
   readonly queue: PartState;
   readonly volumes: Readonly<Record<string, PartState>>;
@@ -33,7 +36,7 @@ function stateOf(answer: unknown): PartState {
  * queues reads go on, and what is written is done when they are back.
  */
 export async function checkReadiness(
-  services: Pick<Services, 'db' | 'jobs' | 'volumes'>,
+  services: Pick<Services, 'db' | 'jobs' | 'volumes' | 'stopping'>,
 ): Promise<Readiness> {
   const volumes = [...services.volumes];
   const [database, queue, ...capacities] = await Promise.all([
@@ -44,7 +47,9 @@ export async function checkReadiness(
   const states = capacities.map(stateOf);
   const byName = Object.fromEntries(volumes.map(([name], index) => [name, states[index] ?? 'unavailable']));
   return {
-    status: statusOf({ database: stateOf(database), queue: stateOf(queue), volumes: states }),
+    status: services.stopping?.aborted
+      ? 'stopping'
+      : statusOf({ database: stateOf(database), queue: stateOf(queue), volumes: states }),
     database: stateOf(database),
     queue: stateOf(queue),
     volumes: byName,

@@ -6,7 +6,7 @@ const nothing = z.object({});
 const partState = z.enum(['ok', 'unavailable']);
 const readinessBody = z
   .object({
-    status: z.enum(['ok', 'degraded', 'unavailable']),
+    status: z.enum(['ok', 'degraded', 'unavailable', 'stopping']),
     database: partState,
     queue: partState,
     volumes: z.record(z.string(), partState),
@@ -54,9 +54,9 @@ export const getReadiness = defineRoute({
   doc: { tag: 'Service', id: 'getReadiness', summary: 'See whether requests can be served' },
   handle: async ({ services }) => {
     const readiness = await checkReadiness(services);
-    return readiness.status === 'unavailable'
-      ? { status: 503, body: readiness }
-      : { status: 200, body: readiness };
+    return readiness.status === 'ok' || readiness.status === 'degraded'
+      ? { status: 200, body: readiness }
+      : { status: 503, body: readiness };
   },
 });
 

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
-import { rootDir } from '../support/process.ts';
+import { endWorker, forkWorker } from './fork-worker.ts';
 import { chaosTimings, emptyQueueStore, makeStage, type Stage } from './job-stage.ts';
 
 const jobsTotal = 500;
@@ -26,28 +25,15 @@ describeEachBackend('losing workers and the queue store under load', (backend) =
   });
 
   async function startWorker(): Promise<ChildProcess> {
-    const args = ['--import', 'tsx', join(rootDir, 'test/jobs/chaos-worker.ts'), backend.database.url];
-    const child = spawn(
-      process.execPath,
-      [...args, ...(backend.redisUrl === undefined ? [] : [backend.redisUrl])],
-      {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      },
-    );
+    const { child, ready } = forkWorker('chaos-worker.ts', backend);
     children.add(child);
-    await new Promise<void>((resolve, reject) => {
-      child.once('message', () => resolve());
-      child.once('exit', () => reject(new Error('The worker ended before it was ready.')));
-    });
+    await ready;
     return child;
   }
 
   async function kill(child: ChildProcess): Promise<void> {
     children.delete(child);
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
+    await endWorker(child, 'SIGKILL');
   }
 
   const count = async (table: 'naive_effects' | 'settled_effects') => {

@@ -47,6 +47,18 @@ describe('GET /readyz', () => {
     expect(json).toEqual({ status: 'ok', database: 'ok', queue: 'ok', volumes: { local: 'ok' } });
   });
 
+  it('is 503 while the process stops, though every part still answers', async () => {
+    const services = { volumes: new Map([['local', volume]]), stopping: AbortSignal.abort() };
+    const leaving = await startCoreServer(database, { secrets, routes: serviceRoutes, services });
+    try {
+      const { status, json } = await leaving.send({ path: '/readyz' });
+      expect(status).toBe(503);
+      expect(json).toMatchObject({ status: 'stopping', database: 'ok', volumes: { local: 'ok' } });
+    } finally {
+      await leaving.close();
+    }
+  });
+
   it('is 503 and names the database when that is away, while /livez stays 200', async () => {
     const url = `postgres://nobody@127.0.0.1:${await findFreePort()}/none`;
     const away = openDatabase({ url, connectionsMax: 1, applicationName: 'test' });
