@@ -72,12 +72,13 @@ async function measureOn(
   });
   const namesOf = (word: string) => Array.from({ length: uploads }, (_, index) => `${word}/${index}`);
   const quiet = await uploadOnes(gun, modest, namesOf('quiet'));
-  const remove = (index: number): Shot => ({
-    method: 'DELETE',
-    path: '/folders/bench/delete_files',
-    headers: { authorization: busy, 'content-type': 'application/json' },
-    body: JSON.stringify({ files: [names[index]] }),
-  });
+  const remove = (index: number): Shot => {
+    const body = JSON.stringify({ files: [names[index]] });
+    // Node states no length for a DELETE by itself.
+    const length = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const headers = { authorization: busy, ...length };
+    return { method: 'DELETE', path: '/folders/bench/delete_files', headers, body };
+  };
   const [beside] = await Promise.all([
     uploadOnes(gun, modest, namesOf('beside')),
     load(gun, { count: purges, concurrency: deletesAtOnce, status: 200, shot: remove }),
