@@ -1,8 +1,12 @@
+import { setTimeout } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { openDatabase } from '../../db/client.ts';
 import { openConsumer } from '../../jobs/consumer.ts';
 import { openJobClient } from '../../jobs/open-job-client.ts';
 import { handlersWith, makeLogBook } from './job-stage.ts';
+
+/** Long enough that others find work left when they come up. */
+const workMs = 100;
 
 /** A worker process with the timings of the service, whose jobs each leave a row in the transaction that ends them. */
 const [databaseUrl = '', redisUrl] = process.argv.slice(2);
@@ -17,12 +21,15 @@ const consumer = await openConsumer({
   concurrency: { quota: 8 },
   handlers: handlersWith({
     'usage.measure': {
-      run: async ({ job }) => ({
-        result: null,
-        settle: async (tx) => {
-          await tx.execute(sql`INSERT INTO settled_effects VALUES (${job.id}, ${process.pid})`);
-        },
-      }),
+      run: async ({ job }) => {
+        await setTimeout(workMs);
+        return {
+          result: null,
+          settle: async (tx) => {
+            await tx.execute(sql`INSERT INTO settled_effects VALUES (${job.id}, ${process.pid})`);
+          },
+        };
+      },
     },
   }),
 });
