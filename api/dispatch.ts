@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import type { Authenticate } from './auth/authenticate.ts';
 import { requireScope } from './auth/token-principal.ts';
@@ -73,13 +74,15 @@ interface Beginning {
   readonly ms: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Kept, for a request that breaks off loses its own. */
+  readonly socket: Socket;
 }
 
 // A body with a length that came whole is exactly that long; of any other the socket knows best.
 function receivedBytes({ incoming }: Exchange, begun: Beginning): number {
   const declared = incoming.headers['content-length'];
   if (declared !== undefined && incoming.complete) return Number(declared);
-  return hasBody(incoming.headers) ? incoming.socket.bytesRead - begun.bytesIn : 0;
+  return hasBody(incoming.headers) ? begun.socket.bytesRead - begun.bytesIn : 0;
 }
 
 function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): void {
@@ -88,7 +91,7 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
   const ms = performance.now() - begun.ms;
   const isAborted = !outgoing.writableFinished;
   const bytesIn = receivedBytes(exchange, begun);
-  const bytesOut = (outgoing.req.socket?.bytesWritten ?? begun.bytesOut) - begun.bytesOut;
+  const bytesOut = begun.socket.bytesWritten - begun.bytesOut;
   dispatcher.metrics?.ended({
     method,
     route: route === undefined ? undefined : patternOf(route),
@@ -145,7 +148,7 @@ export function openExchange(
     },
   };
   const { bytesRead: bytesIn, bytesWritten: bytesOut } = incoming.socket;
-  const begun = { ms: performance.now(), bytesIn, bytesOut };
+  const begun = { ms: performance.now(), bytesIn, bytesOut, socket: incoming.socket };
   incoming.on('error', () => undefined);
   outgoing.on('error', () => undefined);
   outgoing.once('close', () => {

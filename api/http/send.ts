@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Reply } from '../route.ts';
 import { hasBody } from './body.ts';
 import { bodyFailureOf } from './body-failure.ts';
@@ -51,8 +52,10 @@ function drain(incoming: IncomingMessage): Promise<void> {
     };
     incoming.unpipe();
     incoming.on('data', onData).on('end', finish).on('close', finish).on('error', finish);
-    const isOver = incoming.readableEnded || incoming.destroyed;
-    if (isOver || (hasFailed && incoming.socket.readableEnded)) finish();
+    // A request that broke off has lost its socket.
+    const { socket }: { readonly socket: Socket | null } = incoming;
+    const isOver = incoming.readableEnded || incoming.destroyed || socket === null;
+    if (isOver || (hasFailed && socket.readableEnded)) finish();
     else incoming.resume();
   });
 }

@@ -205,8 +205,9 @@ async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
 
 /** Reads the body to its end. @throws upload_aborted when it ends early, and what accepting throws */
 async function readBody(reception: Reception, { incoming, verifyBody }: IncomingBytes): Promise<void> {
+  const { socket } = incoming;
   const stopGuard = guardRate({
-    bytesMoved: () => incoming.socket.bytesRead,
+    bytesMoved: () => socket.bytesRead,
     isPeerDue: () => !reception.isBusy && !incoming.complete,
     onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
   });

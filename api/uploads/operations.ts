@@ -47,9 +47,10 @@ export interface IncomingUpload {
 function remainingBytes(incoming: IncomingMessage): () => number | undefined {
   const declared = incoming.headers['content-length'];
   if (declared === undefined) return () => undefined;
-  const before = incoming.socket.bytesRead;
+  const { socket } = incoming;
+  const before = socket.bytesRead;
   const total = Number(declared);
-  return () => Math.max(0, total - (incoming.socket.bytesRead - before));
+  return () => Math.max(0, total - (socket.bytesRead - before));
 }
 
 /** Undoes a failed upload. What fails here is repeated by the `uploads.expire` job, for the row says `aborting`. */
@@ -78,8 +79,9 @@ async function receive(run: StageRun, form: UploadForm, upload: IncomingUpload):
   const { incoming } = upload;
   const parts = form.open();
   upload.acceptBody();
+  const { socket } = incoming;
   const stopGuard = guardRate({
-    bytesMoved: () => incoming.socket.bytesRead,
+    bytesMoved: () => socket.bytesRead,
     isPeerDue: () => !incoming.isPaused() && !incoming.complete,
     onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
   });
