@@ -56,13 +56,23 @@ async function removeEmptied(parent: Directory, name: string): Promise<boolean> 
   }
 }
 
+/** Opens the directory `name`; another caller who seals as well may just have set aside the one that was there. */
+async function openMade(trash: Directory, name: string): Promise<Directory> {
+  for (let round = 0; round < roundsMax; round += 1) {
+    await makeChild(trash, name, modes.closed);
+    const made = await openIfThere(trash, name);
+    if (made !== null) return made;
+  }
+  throw domainError('volume_unavailable', 'The trash directory is set aside again and again.');
+}
+
 /** Empties what was set aside into the directory `name`, and removes it. */
 async function drain(trash: Directory, aside: string, name: string): Promise<void> {
   for (let round = 0; round < roundsMax; round += 1) {
     const old = await openIfThere(trash, aside);
     if (old === null) return;
     await withDirectory(Promise.resolve(old), (from) =>
-      withDirectory(openChild(trash, name), async (to) => {
+      withDirectory(openMade(trash, name), async (to) => {
         for (const slot of [...byteNames(from)]) await moveSlot(from, to, nameFromBytes(slot));
         await syncDirectory(to);
       }),
