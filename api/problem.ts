@@ -159,12 +159,17 @@ export function toProblem(error: unknown, context: ProblemContext): Problem {
     ...(shown === undefined || shown.errors.length === 0 ? {} : { errors: shown.errors }),
   };
   const text = JSON.stringify(context.shape?.(body) ?? body);
-  return { status, headers: problemHeaders(kind, status), body: text, code: shownCode };
+  return {
+    status,
+    headers: problemHeaders(status, shown?.retryAfterSeconds ?? kind.retryAfterSeconds),
+    body: text,
+    code: shownCode,
+  };
 }
 
-function problemHeaders(kind: ProblemKind, status: number): Record<string, string> {
+function problemHeaders(status: number, retryAfterSeconds: number | undefined): Record<string, string> {
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' };
-  if (kind.retryAfterSeconds !== undefined) headers['Retry-After'] = String(kind.retryAfterSeconds);
+  if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(retryAfterSeconds);
   // Basic works but is not offered: browsers would open their sign-in window for it.
   if (status === 401) {
     headers['WWW-Authenticate'] =

@@ -55,11 +55,11 @@ export function retryAfterMs(header: string | null, nowMs: number): number {
 }
 
 /**
- * Whether the same request may succeed later: the service is overloaded, restarting or busy with it. A conflict passes
- * only when the service says when.
+ * Whether the same request may succeed later: the service is overloaded, restarting or busy with it. A conflict, and a
+ * folder without room, pass only when the service says when.
  */
 export function isPassing(status: number, retryAfter: string | null): boolean {
   if (status === 408 || status === 423 || status === 429) return true;
-  if (status === 409) return retryAfter !== null;
+  if (status === 409 || status === 507) return retryAfter !== null;
   return status === 502 || status === 503 || status === 504;
 }

@@ -67,11 +67,15 @@ export interface FieldError {
   readonly detail: string;
 }
 
-/** Optional parts of a {@link DomainError}. `extra` is shown to the caller, `cause` only to the operator. */
+/**
+ * Optional parts of a {@link DomainError}. `extra` is shown to the caller, `cause` only to the operator;
+ * `retryAfterSeconds` when the refusal passes by itself, though its kind does not always.
+ */
 export interface DomainErrorOptions {
   readonly cause?: unknown;
   readonly errors?: readonly FieldError[];
   readonly extra?: Readonly<Record<string, string | number | boolean>>;
+  readonly retryAfterSeconds?: number;
 }
 
 /** A refusal with a code. `message` is a sentence for the caller and never holds a server path, SQL or a secret. */
@@ -79,6 +83,7 @@ export class DomainError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[];
   readonly extra: Readonly<Record<string, string | number | boolean>>;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, detail: string, options: DomainErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
@@ -86,6 +91,7 @@ export class DomainError extends Error {
     this.code = code;
     this.errors = options.errors ?? [];
     this.extra = options.extra ?? {};
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 

@@ -47,7 +47,8 @@ const rateHeaders = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-
 
 function headersOf(route: Route, status: number, codes: readonly ErrorCode[]): readonly ReplyHeader[] {
   const isWorthWaiting =
-    status === 429 || codes.some((code) => problemKinds[code].retryAfterSeconds !== undefined);
+    status === 429 ||
+    codes.some((code) => code === 'quota_exceeded' || problemKinds[code].retryAfterSeconds !== undefined);
   return [
     'X-Request-Id',
     ...(route.access === 'public' || !(status in route.answers) ? [] : rateHeaders),

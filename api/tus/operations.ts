@@ -32,7 +32,7 @@ export interface UploadOrder {
 
 async function reserve(
   services: Services,
-  folder: { readonly id: string },
+  folder: Pick<FolderAccess, 'id' | 'volume'>,
   actorId: string,
   upload: NewResumableUpload & { readonly amount: Reservation },
 ): Promise<void> {
@@ -44,8 +44,8 @@ async function reserve(
       if (isGranted) await insertResumableUpload(tx, values);
       return isGranted;
     });
-  if (await waitForRoom(services.db, reservation, ask)) return;
-  throw await quotaExceeded(services.db, folder.id, amount);
+  if (await waitForRoom(services, { id: upload.id, folder, amount }, ask)) return;
+  throw await quotaExceeded(services.db, reservation);
 }
 
 function writePath(path: string | undefined): string {
@@ -148,7 +148,7 @@ async function join(services: Services, joining: Joining): Promise<string> {
       const amount = { bytes: 0, files: 1 };
       const reservation = { id, folderId: folder.id, actorId: userId, amount };
       if (!(await reserveUpload(tx, { ...reservation, leaseSeconds: resumableLifeSeconds }))) {
-        throw await quotaExceeded(tx, folder.id, amount);
+        throw await quotaExceeded(tx, reservation);
       }
       await insertResumableUpload(tx, { id, shape: 'final', path, lengthBytes: sizeBytes, metadata });
       await joinUploadParts(tx, { finalId: id, partIds, segments });

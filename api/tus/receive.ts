@@ -97,7 +97,8 @@ async function takeRoom(reception: Reception, toBytes: number): Promise<void> {
       return;
     }
   }
-  throw await quotaExceeded(services.db, upload.folderId, { bytes: missing, files: 0 });
+  const { id, folderId } = upload;
+  throw await quotaExceeded(services.db, { id, folderId, amount: { bytes: missing, files: 0 } });
 }
 
 /** Refuses a length that an upload cannot have. @throws upload_length_mismatch */

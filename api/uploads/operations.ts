@@ -112,8 +112,8 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
   const declaredBytes = Number(incoming.headers['content-length'] ?? 0);
   const form = upload.form ?? multipartForm(incoming);
   await form.check?.(volume, folder.id);
-  await requireRoomFor(services.db, folder, form.leastBytes(declaredBytes, folder.quotaFiles));
-  const reservation = openReservation(services.db, { folderId: folder.id, actorId: userId });
+  await requireRoomFor(services, folder, form.leastBytes(declaredBytes, folder.quotaFiles));
+  const reservation = openReservation(services, { folder, actorId: userId });
   const target = { volume, folderId: folder.id, reservation, remainingBytes: remainingBytes(incoming) };
   const run: StageRun = { target, ordinals: 0 };
   try {

@@ -1,21 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
-import type { Database, Executor } from '../../db/client.ts';
-import {
-  findComingRoom,
-  growUpload,
-  type Reservation,
-  renewUploadLease,
-  reserveUpload,
-} from '../../db/queries/uploads.ts';
+import type { Executor } from '../../db/client.ts';
+import { findComingRoom } from '../../db/queries/coming-room.ts';
+import { growUpload, type Reservation, renewUploadLease, reserveUpload } from '../../db/queries/uploads.ts';
 import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { type FolderAccess, folderNotFound } from '../authorize.ts';
+import type { Services } from '../services.ts';
 
 /** How long a reservation waits for deletes and other uploads that may free room before it is refused. */
 const roomWaitMs = 5_000;
 const roomPollMs = 100;
-const renewEveryMs = 20_000;
+const renewEveryMs = 8_000;
+/** When to ask again for room that others hold. */
+const heldRoomSeconds = 5;
 /**
  * What is asked for ahead stands in the way of other uploads until it is used: it is at most this part of the room that
  * is free, and nothing when that would be little.
@@ -27,13 +25,20 @@ const aheadBytesMin = 256 * 1024;
  * Refuses at once what certainly cannot fit, before its first byte is read: `leastBytes` in one file, although all that is
  * being freed were free. Costs no statement while there is room. @throws quota_exceeded, not_found
  */
-export async function requireRoomFor(db: Database, folder: FolderAccess, leastBytes: number): Promise<void> {
+export async function requireRoomFor(
+  { db }: Pick<Services, 'db'>,
+  folder: FolderAccess,
+  leastBytes: number,
+): Promise<void> {
   const amount = { bytes: Math.max(0, leastBytes), files: 1 };
   const takenFiles = folder.usedFiles + folder.trashFiles + folder.reservedFiles;
   if (amount.bytes <= freeBytesOf(folder) && takenFiles < folder.quotaFiles) return;
-  const room = await findComingRoom(db, { id: uuidv7(), folderId: folder.id, amount });
-  if (room === 'hopeless') throw await quotaExceeded(db, folder.id, amount);
+  const asked = { id: uuidv7(), folderId: folder.id, amount };
+  if ((await findComingRoom(db, asked)) === 'hopeless') throw await quotaExceeded(db, asked);
 }
+
+type RoomServices = Pick<Services, 'db' | 'jobs'>;
+type RoomFolder = Pick<FolderAccess, 'id' | 'volume'>;
 
 /** The usage promised to one upload session. The session's row is made with the first grant. */
 export interface UploadReservation {
@@ -56,17 +61,24 @@ function freeBytesOf(
   return folder.quotaBytes - folder.usedBytes - folder.trashBytes - folder.reservedBytes;
 }
 
+/** An upload that asks for room in its folder. */
+interface RoomRequest {
+  readonly id: string;
+  readonly folderId: string;
+  readonly amount: Reservation;
+}
+
 /**
- * The refusal of `amount` in a folder, with the figures that stand in the way; or of a folder that is gone. Inside a
- * transaction `db` is that transaction: one that waits for a second connection can leave none for anybody.
+ * The refusal of an amount in a folder, with the figures that stand in the way; or of a folder that is gone. It says when
+ * to come back while others hold room that they may give back. Inside a transaction `db` is that transaction: one that
+ * waits for a second connection can leave none for anybody.
  */
-export async function quotaExceeded(
-  db: Executor,
-  folderId: string,
-  amount: Reservation,
-): Promise<DomainError> {
+export async function quotaExceeded(db: Executor, upload: RoomRequest): Promise<DomainError> {
+  const { folderId, amount } = upload;
   const folder = await findFolderUsage(db, folderId);
   if (folder === null || folder.state !== 'active') return folderNotFound();
+  const outlook = await findComingRoom(db, upload);
+  const isPassing = outlook !== 'hopeless' && outlook !== 'none';
   const freeBytes = freeBytesOf(folder);
   // Room may have come free since the refusal; the caller is told the figure that stood in the way most likely.
   const isFiles = amount.bytes <= freeBytes;
@@ -87,7 +99,23 @@ export async function quotaExceeded(
       };
   return domainError('quota_exceeded', `The folder has no room for this upload (${extra.resource}).`, {
     extra,
+    ...(isPassing ? { retryAfterSeconds: heldRoomSeconds } : {}),
   });
+}
+
+/** Ends the sessions of a volume whose API process is gone or that nobody goes on with, before it is their turn. */
+async function endLapsedUploads({ db, jobs }: RoomServices, volume: string): Promise<void> {
+  const [job] = await jobs.enqueueAll(db, [
+    {
+      kind: 'uploads.expire',
+      payload: {},
+      volume,
+      folderId: null,
+      actorId: null,
+      dedupeKey: `uploads.expire:${volume}`,
+    },
+  ]);
+  if (job !== undefined) jobs.dispatch([job]);
 }
 
 /**
@@ -95,32 +123,37 @@ export async function quotaExceeded(
  * @returns whether it was granted
  */
 export async function waitForRoom(
-  db: Database,
-  upload: { readonly id: string; readonly folderId: string; readonly amount: Reservation },
+  services: RoomServices,
+  upload: { readonly id: string; readonly folder: RoomFolder; readonly amount: Reservation },
   ask: () => Promise<boolean>,
 ): Promise<boolean> {
+  const { id, folder, amount } = upload;
   const deadline = performance.now() + roomWaitMs;
   for (;;) {
     if (await ask()) return true;
-    if ((await findComingRoom(db, upload)) !== 'coming') return ask();
+    const outlook = await findComingRoom(services.db, { id, folderId: folder.id, amount });
+    if (outlook === 'lapsed') await endLapsedUploads(services, folder.volume);
+    else if (outlook !== 'coming') return ask();
     if (performance.now() > deadline) return false;
     await delay(roomPollMs);
   }
 }
 
-/** Opens the reservation of one upload into `folderId` by `actorId`; costs nothing until the first `take`. */
+/** Opens the reservation of one upload into `folder` by `actorId`; costs nothing until the first `take`. */
 export function openReservation(
-  db: Database,
-  owner: { readonly folderId: string; readonly actorId: string },
+  services: RoomServices,
+  { folder, actorId }: { readonly folder: RoomFolder; readonly actorId: string },
 ): UploadReservation {
+  const { db } = services;
   const uploadId = uuidv7();
+  const folderId = folder.id;
   const spare = { bytes: 0, files: 0 };
   let isOpen = false;
   let timer: NodeJS.Timeout | undefined;
 
   const ask = async (amount: Reservation): Promise<boolean> => {
     if (!isOpen) {
-      isOpen = await reserveUpload(db, { id: uploadId, ...owner, amount });
+      isOpen = await reserveUpload(db, { id: uploadId, folderId, actorId, amount });
       if (isOpen) timer = setInterval(renew, renewEveryMs).unref();
       return isOpen;
     }
@@ -133,10 +166,10 @@ export function openReservation(
     renewUploadLease(db, uploadId).catch(() => undefined);
   };
   const askPatiently = (amount: Reservation): Promise<boolean> =>
-    waitForRoom(db, { id: uploadId, folderId: owner.folderId, amount }, () => ask(amount));
+    waitForRoom(services, { id: uploadId, folder, amount }, () => ask(amount));
   const affordableAhead = async (aheadBytes: number): Promise<number> => {
-    const folder = aheadBytes > 0 ? await findFolderUsage(db, owner.folderId) : null;
-    const share = folder === null ? 0 : Math.floor(freeBytesOf(folder) / aheadShare);
+    const usage = aheadBytes > 0 ? await findFolderUsage(db, folderId) : null;
+    const share = usage === null ? 0 : Math.floor(freeBytesOf(usage) / aheadShare);
     return share < aheadBytesMin ? 0 : Math.min(aheadBytes, share);
   };
   return {
@@ -152,7 +185,8 @@ export function openReservation(
         const ahead = await affordableAhead(aheadBytes);
         const generous = { ...missing, bytes: missing.bytes + ahead };
         if (ahead > 0 && (await ask(generous))) granted = generous;
-        else if (!(await askPatiently(missing))) throw await quotaExceeded(db, owner.folderId, missing);
+        else if (!(await askPatiently(missing)))
+          throw await quotaExceeded(db, { id: uploadId, folderId, amount: missing });
       }
       spare.bytes += granted.bytes - amount.bytes;
       spare.files += granted.files - amount.files;

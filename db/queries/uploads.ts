@@ -5,7 +5,7 @@ import { uploadFiles } from '../schema/upload-files.ts';
 import { uploads } from '../schema/uploads.ts';
 
 /** How long an API process may be silent before its upload counts as abandoned. */
-export const uploadLeaseSeconds = 60;
+const uploadLeaseSeconds = 30;
 
 const leaseEnd = sql`now() + make_interval(secs => ${uploadLeaseSeconds})`;
 
@@ -344,46 +344,6 @@ export async function listOwnedStageIds(db: Executor, folderId: string): Promise
     for (const segment of segments ?? []) owned.add(stageIdOf(segment.uploadId, segment.ordinal));
   }
   return owned;
-}
-
-/**
- * Whether room for `amount` may come free: `hopeless` when it would not fit although the trash that is being purged and all
- * reservations of others were given back; `coming` while a purge or another upload that yields is about to give some
- * back; else `none`. An upload yields when it is being aborted, or is younger: the younger always yields, so that uploads
- * that wait for each other do not all give up. A resumable one holds what it has until it expires. Indexes
- * `uploads_folder_open_idx` and `jobs_folder_open_idx`.
- */
-export async function findComingRoom(
-  db: Executor,
-  upload: { id: string; folderId: string; amount: Reservation },
-): Promise<'hopeless' | 'coming' | 'none'> {
-  const { bytes, files } = upload.amount;
-  const rows = await db.execute<{ fits: boolean; coming: boolean }>(sql`
-    WITH own AS (
-      SELECT coalesce(sum(reserved_bytes), 0) AS bytes, coalesce(sum(reserved_files), 0) AS files
-      FROM uploads WHERE id = ${upload.id}
-    ), purge AS (
-      SELECT EXISTS (
-        SELECT 1 FROM jobs WHERE folder_id = ${upload.folderId} AND kind = 'trash.purge'
-          AND state IN ('queued', 'running')
-      ) AS running
-    )
-    SELECT used_bytes + CASE WHEN purge.running THEN 0 ELSE trash_bytes END + own.bytes + ${bytes}::bigint
-          <= quota_bytes
-        AND used_files + CASE WHEN purge.running THEN 0 ELSE trash_files END + own.files + ${files}::bigint
-          <= quota_files AS fits,
-      purge.running OR EXISTS (
-        SELECT 1 FROM uploads
-        WHERE folder_id = folders.id AND uploads.id <> ${upload.id} AND lease_until > now()
-          AND (uploads.state = 'aborting' OR (uploads.state = 'receiving' AND uploads.id > ${upload.id}
-            AND NOT EXISTS (SELECT 1 FROM resumable_uploads WHERE upload_id = uploads.id)))
-      ) AS coming
-    FROM folders, own, purge
-    WHERE folders.id = ${upload.folderId} AND folders.state = 'active'`);
-  const row = rows[0];
-  if (row === undefined) return 'none';
-  if (!row.fits) return 'hopeless';
-  return row.coming ? 'coming' : 'none';
 }
 
 /** Ends every open session of a deleted folder; its counters go with the folder. */

@@ -2,9 +2,13 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { eq } from 'drizzle-orm';
+import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { abortUpload, releaseUpload, reserveUpload } from '../../../db/queries/uploads.ts';
 import { folders } from '../../../db/schema/folders.ts';
+import { jobs } from '../../../db/schema/jobs.ts';
 import { uploads } from '../../../db/schema/uploads.ts';
+import { eventually } from '../../support/eventually.ts';
 import { startUploadService, type UploadService } from './upload-service.ts';
 
 const gib = 1024 ** 3;
@@ -87,6 +91,52 @@ describe('an upload of a declared size', () => {
     const folder = await service.makeFolder({});
     expect(await ask('nowhere', 10)).toMatch(/^HTTP\/1\.1 404 /);
     expect(await ask(folder.name, 10, 'text/plain')).toMatch(/^HTTP\/1\.1 415 /);
+  });
+});
+
+describe('room that another upload holds', () => {
+  const form = `--b\r\nContent-Disposition: form-data; name="x"; filename="x"\r\n\r\nhello\r\n--b--\r\n`;
+
+  async function hold(folderId: string): Promise<string> {
+    const { db } = service.services;
+    const id = uuidv7();
+    await reserveUpload(db, { id, folderId, actorId: service.userId, amount: { bytes: 10, files: 1 } });
+    return id;
+  }
+
+  it('is refused with the time to ask again while that upload is alive', async () => {
+    const folder = await service.makeFolder({ quotaFiles: 1 });
+    await hold(folder.id);
+    const refused = await service.post(folder.name, form);
+    expect(refused.status).toBe(507);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await refused.json()).toMatchObject({ code: 'quota_exceeded', resource: 'files', reserved: 1 });
+  });
+
+  it('is refused without one when nobody holds it', async () => {
+    const folder = await service.makeFolder({ quotaFiles: 1 });
+    await service.services.db.update(folders).set({ usedFiles: 1 }).where(eq(folders.id, folder.id));
+    const refused = await service.post(folder.name, form);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([507, null]);
+  });
+
+  it('comes back at once when nobody is left to go on with that upload', async () => {
+    const { db } = service.services;
+    const folder = await service.makeFolder({ quotaFiles: 1 });
+    const id = await hold(folder.id);
+    await db
+      .update(uploads)
+      .set({ leaseUntil: new Date(Date.now() - 1_000) })
+      .where(eq(uploads.id, id));
+    const answered = service.post(folder.name, form);
+    await eventually(async () => {
+      const wanted = await db.select().from(jobs).where(eq(jobs.kind, 'uploads.expire'));
+      expect(wanted).toMatchObject([{ state: 'queued', volume: 'local' }]);
+    });
+    // What the job comes to.
+    await abortUpload(db, id);
+    await releaseUpload(db, id);
+    expect((await answered).status).toBe(202);
   });
 });
 

@@ -1,9 +1,9 @@
 import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findComingRoom } from '../../../db/queries/coming-room.ts';
 import {
   abortUpload,
-  findComingRoom,
   growUpload,
   listUploadFiles,
   noteReplaced,
@@ -204,7 +204,7 @@ describe('waiting for room', () => {
     const younger = await reserve(500);
     if (older === null || younger === null) throw new Error('There is room.');
     expect(await yields(older, 300)).toBe('coming');
-    expect(await yields(younger, 300)).toBe('none');
+    expect(await yields(younger, 300)).toBe('held');
   });
 
   it('is worth it while an upload is being aborted, whatever its age', async () => {
@@ -225,17 +225,24 @@ describe('waiting for room', () => {
     expect(await yields(older, 501)).toBe('hopeless');
   });
 
-  it('is not worth it for uploads that are staged or whose API process is gone', async () => {
+  it('is not worth it for uploads that are staged', async () => {
     const older = await reserve(400);
-    const staged = await reserve(300);
-    const dead = await reserve(300);
-    if (older === null || staged === null || dead === null) throw new Error('There is room.');
-    await stage(staged, [file(0, 300)]);
+    const staged = await reserve(600);
+    if (older === null || staged === null) throw new Error('There is room.');
+    await stage(staged, [file(0, 600)]);
+    expect(await yields(older, 100)).toBe('none');
+  });
+
+  it('is worth it for uploads whose API process is gone, once somebody ends them', async () => {
+    const dead = await reserve(400);
+    const older = await reserve(600);
+    if (older === null || dead === null) throw new Error('There is room.');
+    expect(await yields(older, 100)).toBe('held');
     await database.db
       .update(uploads)
       .set({ leaseUntil: new Date(Date.now() - 1_000) })
       .where(eq(uploads.id, dead));
-    expect(await yields(older, 100)).toBe('none');
+    expect(await yields(older, 100)).toBe('lapsed');
   });
 
   it('is worth it for trash that a job is purging, if that would be enough', async () => {
