@@ -3,6 +3,7 @@ import {
   abortUpload,
   type CommitFile,
   findUpload,
+  growUpload,
   listUploadFiles,
   noteReplaced,
   type ReplacedNote,
@@ -28,6 +29,7 @@ const refusals = [
   'entry_conflict',
   'not_found',
   'volume_full',
+  'quota_exceeded',
   'precondition_failed',
   'path_invalid',
 ] as const;
@@ -69,6 +71,30 @@ async function requireParents(
 }
 
 /**
+ * Sees to it that every file which replaces none has room. An upload into a folder that holds all the files it may brings
+ * none for those that had something to replace when they came; what they were to replace may be gone. @throws quota_exceeded
+ */
+async function reserveNewFiles(
+  context: Context,
+  upload: UploadSession,
+  { targets, notes }: { readonly targets: readonly Target[]; readonly notes: readonly ReplacedNote[] },
+): Promise<void> {
+  const noted = new Map(notes.map(({ ordinal, files }) => [ordinal, files]));
+  const replaced = targets.reduce(
+    (sum, { file }) => sum + (noted.get(file.ordinal) ?? file.replacedFiles ?? 0),
+    0,
+  );
+  const files = targets.length - replaced - upload.reservedFiles;
+  if (files <= 0) return;
+  const growth = { id: upload.id, amount: { bytes: 0, files }, state: 'staged' } as const;
+  const outcome = await context.fenced((tx) => growUpload(tx, growth));
+  if (outcome === 'granted') return;
+  throw domainError('quota_exceeded', 'The folder has no room for the files of this upload that are new.', {
+    extra: { resource: 'files', requested: files },
+  });
+}
+
+/**
  * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
@@ -89,6 +115,7 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
     if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen, missing);
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
   }
+  await reserveNewFiles(context, upload, { targets, notes });
   if (targets.length > 1) {
     for (const parent of missing) {
       await volume.makeDirectory(upload.folderId, parent, { parents: true, existOk: true });

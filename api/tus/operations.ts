@@ -17,6 +17,7 @@ import { domainError, isDomainError } from '../../domain/errors.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
 import { commitLater } from '../uploads/commit-later.ts';
+import { countReplaced } from '../uploads/count-replaced.ts';
 import { quotaExceeded, waitForRoom } from '../uploads/reservation.ts';
 import { loadUpload, requireKept, uploadNotFound } from './writer-claim.ts';
 
@@ -30,6 +31,18 @@ export interface UploadOrder {
   readonly metadata: string;
 }
 
+/** What a file needs that may take the place of another one; asked only when there is no room for one more. */
+async function lessReplaced(
+  services: Services,
+  folder: Pick<FolderAccess, 'id' | 'volume'>,
+  { path, amount }: { readonly path: string; readonly amount: Reservation },
+): Promise<Reservation> {
+  if (amount.files === 0) return amount;
+  const place = { volume: folderVolume(services, folder), folderId: folder.id };
+  const replacing = await countReplaced(place, [path]);
+  return { ...amount, files: amount.files - replacing, replacing };
+}
+
 async function reserve(
   services: Services,
   folder: Pick<FolderAccess, 'id' | 'volume'>,
@@ -37,15 +50,18 @@ async function reserve(
   upload: NewResumableUpload & { readonly amount: Reservation },
 ): Promise<void> {
   const { amount, ...values } = upload;
-  const reservation = { id: upload.id, folderId: folder.id, actorId, amount };
-  const ask = (): Promise<boolean> =>
+  const reservation = { id: upload.id, folderId: folder.id, actorId };
+  const ask = (wanted: Reservation): Promise<boolean> =>
     services.db.transaction(async (tx) => {
-      const isGranted = await reserveUpload(tx, { ...reservation, leaseSeconds: resumableLifeSeconds });
+      const order = { ...reservation, amount: wanted, leaseSeconds: resumableLifeSeconds };
+      const isGranted = await reserveUpload(tx, order);
       if (isGranted) await insertResumableUpload(tx, values);
       return isGranted;
     });
-  if (await waitForRoom(services, { id: upload.id, folder, amount }, ask)) return;
-  throw await quotaExceeded(services.db, reservation);
+  if (await ask(amount)) return;
+  const needed = await lessReplaced(services, folder, { path: upload.path, amount });
+  if (await waitForRoom(services, { id: upload.id, folder, amount: needed }, () => ask(needed))) return;
+  throw await quotaExceeded(services.db, { ...reservation, amount: needed });
 }
 
 function writePath(path: string | undefined): string {
@@ -133,6 +149,17 @@ interface Joining {
   readonly partIds: readonly string[];
 }
 
+/** The bytes are reserved already; the file itself is new, unless it takes the place of another. @throws quota_exceeded */
+async function reserveJoined(services: Services, tx: Executor, joining: Joining): Promise<void> {
+  const { id, folder, path, userId } = joining;
+  const amount = { bytes: 0, files: 1 };
+  const order = { id, folderId: folder.id, actorId: userId, leaseSeconds: resumableLifeSeconds };
+  if (await reserveUpload(tx, { ...order, amount })) return;
+  const needed = await lessReplaced(services, folder, { path, amount });
+  if (await reserveUpload(tx, { ...order, amount: needed })) return;
+  throw await quotaExceeded(tx, { id, folderId: folder.id, amount: needed });
+}
+
 /** Moves parts into a new upload that waits for its commit. Bytes stay reserved as they are; the file itself is new. */
 async function join(services: Services, joining: Joining): Promise<string> {
   const { id, folder, path, userId, metadata, partIds } = joining;
@@ -145,11 +172,7 @@ async function join(services: Services, joining: Joining): Promise<string> {
       if (parts.some((part) => part.finalId !== null)) throw alreadyJoined();
       const segments = parts.flatMap((part) => part.segments);
       const sizeBytes = parts.reduce((sum, part) => sum + part.offsetBytes, 0);
-      const amount = { bytes: 0, files: 1 };
-      const reservation = { id, folderId: folder.id, actorId: userId, amount };
-      if (!(await reserveUpload(tx, { ...reservation, leaseSeconds: resumableLifeSeconds }))) {
-        throw await quotaExceeded(tx, reservation);
-      }
+      await reserveJoined(services, tx, joining);
       await insertResumableUpload(tx, { id, shape: 'final', path, lengthBytes: sizeBytes, metadata });
       await joinUploadParts(tx, { finalId: id, partIds, segments });
       return [{ ordinal: 0, path, sizeBytes, sha256: null, crc32: null, inode: '' }];

@@ -23,16 +23,17 @@ const aheadBytesMin = 256 * 1024;
 
 /**
  * Refuses at once what certainly cannot fit, before its first byte is read: `leastBytes` in one file, although all that is
- * being freed were free. Costs no statement while there is room. @throws quota_exceeded, not_found
+ * being freed were free. A folder that has files may have the one that is to be replaced. Costs no statement while there
+ * is room. @throws quota_exceeded, not_found
  */
 export async function requireRoomFor(
   { db }: Pick<Services, 'db'>,
   folder: FolderAccess,
   leastBytes: number,
 ): Promise<void> {
-  const amount = { bytes: Math.max(0, leastBytes), files: 1 };
+  const amount = { bytes: Math.max(0, leastBytes), files: folder.usedFiles > 0 ? 0 : 1 };
   const takenFiles = folder.usedFiles + folder.trashFiles + folder.reservedFiles;
-  if (amount.bytes <= freeBytesOf(folder) && takenFiles < folder.quotaFiles) return;
+  if (amount.bytes <= freeBytesOf(folder) && takenFiles + amount.files <= folder.quotaFiles) return;
   const asked = { id: uuidv7(), folderId: folder.id, amount };
   if ((await findComingRoom(db, asked)) === 'hopeless') throw await quotaExceeded(db, asked);
 }
@@ -47,10 +48,11 @@ export interface UploadReservation {
   isOpen(): boolean;
   /**
    * Makes sure that `amount` more may be staged; asks for `aheadBytes` beyond it when there is room, so that a stream
-   * does not pay a round trip per chunk. Not for concurrent use.
+   * does not pay a round trip per chunk. `countReplacing` is asked, when the room does not hold so many files, how many
+   * of them take the place of others. Not for concurrent use.
    * @throws quota_exceeded, not_found (the folder is gone), upload_aborted (the session lost its lease)
    */
-  take(amount: Reservation, aheadBytes: number): Promise<void>;
+  take(amount: Reservation, aheadBytes: number, countReplacing?: () => Promise<number>): Promise<void>;
   /** Stops renewing the lease. */
   close(): void;
 }
@@ -167,6 +169,14 @@ export function openReservation(
   };
   const askPatiently = (amount: Reservation): Promise<boolean> =>
     waitForRoom(services, { id: uploadId, folder, amount }, () => ask(amount));
+  /** Asks for room, then for room for those files only that are new. @throws as `take` */
+  const takeMissing = async (missing: Reservation, countReplacing?: () => Promise<number>): Promise<void> => {
+    if (await ask(missing)) return;
+    const replacing = missing.files === 0 ? 0 : ((await countReplacing?.()) ?? 0);
+    const needed = { ...missing, files: missing.files - replacing, replacing };
+    if (!(await askPatiently(needed)))
+      throw await quotaExceeded(db, { id: uploadId, folderId, amount: needed });
+  };
   const affordableAhead = async (aheadBytes: number): Promise<number> => {
     const usage = aheadBytes > 0 ? await findFolderUsage(db, folderId) : null;
     const share = usage === null ? 0 : Math.floor(freeBytesOf(usage) / aheadShare);
@@ -175,7 +185,7 @@ export function openReservation(
   return {
     uploadId,
     isOpen: () => isOpen,
-    take: async (amount, aheadBytes) => {
+    take: async (amount, aheadBytes, countReplacing) => {
       const missing = {
         bytes: Math.max(0, amount.bytes - spare.bytes),
         files: Math.max(0, amount.files - spare.files),
@@ -185,8 +195,7 @@ export function openReservation(
         const ahead = await affordableAhead(aheadBytes);
         const generous = { ...missing, bytes: missing.bytes + ahead };
         if (ahead > 0 && (await ask(generous))) granted = generous;
-        else if (!(await askPatiently(missing)))
-          throw await quotaExceeded(db, { id: uploadId, folderId, amount: missing });
+        else await takeMissing(missing, countReplacing);
       }
       spare.bytes += granted.bytes - amount.bytes;
       spare.files += granted.files - amount.files;

@@ -5,6 +5,7 @@ import { reservationStepBytes } from '../../domain/quota.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { StageWriter, Volume } from '../../storage/volume.ts';
 import { startGathering } from '../http/gather.ts';
+import { countReplaced } from './count-replaced.ts';
 import type { FilePart } from './multipart.ts';
 import type { UploadReservation } from './reservation.ts';
 
@@ -63,7 +64,12 @@ async function flushBatch(target: StageTarget, batch: SmallFile[]): Promise<Stag
   const files = batch.splice(0);
   if (files.length === 0) return [];
   const bytes = files.reduce((sum, file) => sum + file.content.byteLength, 0);
-  await target.reservation.take({ bytes, files: files.length }, 0);
+  await target.reservation.take({ bytes, files: files.length }, 0, () =>
+    countReplaced(
+      target,
+      files.map(({ path }) => path),
+    ),
+  );
   const staged: StagedFile[] = [];
   const queue = files.values();
   const work = async () => {
@@ -89,7 +95,9 @@ interface LargeFile {
 }
 
 async function stageLarge(target: StageTarget, file: LargeFile): Promise<StagedFile> {
-  await target.reservation.take({ bytes: file.head.byteLength, files: 1 }, aheadOf(target));
+  await target.reservation.take({ bytes: file.head.byteLength, files: 1 }, aheadOf(target), () =>
+    countReplaced(target, [file.path]),
+  );
   const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
   const writer = await target.volume.createStage(target.folderId, stageId);
   try {

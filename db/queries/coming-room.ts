@@ -7,7 +7,7 @@ import type { Reservation } from './uploads.ts';
  * - `hopeless`: it would not fit although the trash that is being purged and all reservations of others were given back.
  * - `lapsed`: sessions whose time is over hold some of it; they only have to be ended.
  * - `coming`: a purge, or another upload that yields, is about to give some back.
- * - `held`: an upload that others send at this time holds some of it, and may or may not use it.
+ * - `held`: another upload holds some of it, and may or may not use it: it is on its way, or about to be committed.
  * - `none`: nothing that passes by itself.
  */
 export type RoomOutlook = 'hopeless' | 'lapsed' | 'coming' | 'held' | 'none';
@@ -32,15 +32,17 @@ export async function findComingRoom(
           AND state IN ('queued', 'running')
       ) AS running
     ), others AS (
-      SELECT coalesce(bool_or(lease_until <= now()), false) AS lapsed,
-        coalesce(bool_or(state = 'aborting' OR (id > ${upload.id} AND NOT resumable)), false) AS yielding,
-        coalesce(bool_or(NOT resumable), false) AS held
+      SELECT coalesce(bool_or(state <> 'staged' AND lease_until <= now()), false) AS lapsed,
+        coalesce(bool_or(
+          state = 'aborting' OR (state = 'receiving' AND id > ${upload.id} AND NOT resumable)
+        ), false) AS yielding,
+        coalesce(bool_or(state <> 'receiving' OR NOT resumable), false) AS held
       FROM (
         SELECT id, state, lease_until, EXISTS (
           SELECT 1 FROM resumable_uploads WHERE upload_id = uploads.id
         ) AS resumable
         FROM uploads
-        WHERE folder_id = ${upload.folderId} AND id <> ${upload.id} AND state IN ('receiving', 'aborting')
+        WHERE folder_id = ${upload.folderId} AND id <> ${upload.id} AND state IN ('receiving', 'staged', 'aborting')
       ) AS open_uploads
     )
     SELECT CASE

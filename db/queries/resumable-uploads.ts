@@ -357,7 +357,7 @@ export async function deleteResumableUpload(db: Executor, uploadId: string): Pro
 /** Every name under which bytes of a session may be staged, for the clean-up. */
 export async function listStageIds(db: Executor, uploadId: string): Promise<string[]> {
   const rows = await db.execute<{ ordinalsEnd: number; segments: readonly UploadSegment[] | null }>(sql`
-    SELECT greatest(reserved_files, ordinals, (
+    SELECT greatest(reserved_files + replacing_files, ordinals, (
         SELECT coalesce(max(ordinal) + 1, 0) FROM upload_files WHERE upload_files.upload_id = uploads.id
       )) AS "ordinalsEnd", segments
     FROM uploads LEFT JOIN resumable_uploads ON resumable_uploads.upload_id = uploads.id

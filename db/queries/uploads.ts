@@ -9,10 +9,14 @@ const uploadLeaseSeconds = 30;
 
 const leaseEnd = sql`now() + make_interval(secs => ${uploadLeaseSeconds})`;
 
-/** An amount to reserve: bytes and files that are about to be staged. */
+/**
+ * An amount to reserve: bytes and files that are about to be staged. `replacing` are files beyond that which take the
+ * place of others and so need no room; should one turn out to be new, the commit asks for its room.
+ */
 export interface Reservation {
   readonly bytes: number;
   readonly files: number;
+  readonly replacing?: number;
 }
 
 /** A file of a session, as recorded. Digests that are `null` are for the commit to find out, with the inode. */
@@ -59,7 +63,7 @@ export async function reserveUpload(
   db: Executor,
   upload: { id: string; folderId: string; actorId: string; amount: Reservation; leaseSeconds?: number },
 ): Promise<boolean> {
-  const { bytes, files } = upload.amount;
+  const { bytes, files, replacing = 0 } = upload.amount;
   const end = sql`now() + make_interval(secs => ${upload.leaseSeconds ?? uploadLeaseSeconds})`;
   const rows = await db.execute(sql`
     WITH f AS (
@@ -70,24 +74,25 @@ export async function reserveUpload(
         AND used_files + trash_files + reserved_files + ${files}::bigint <= quota_files
       RETURNING id
     )
-    INSERT INTO uploads (id, folder_id, actor_id, reserved_bytes, reserved_files, lease_until)
-    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${end} FROM f
+    INSERT INTO uploads (id, folder_id, actor_id, reserved_bytes, reserved_files, replacing_files, lease_until)
+    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${replacing}::int, ${end} FROM f
     RETURNING id`);
   return rows.length === 1;
 }
 
 /**
- * Adds to the reservation of a session that is still receiving, and renews its lease.
+ * Adds to the reservation of a session that is still receiving (or in `state`), and renews its lease.
  * @returns `granted`, `refused` (it does not fit), or `gone` (the session was aborted, or the folder deleted)
  */
 export async function growUpload(
   db: Executor,
-  upload: { id: string; amount: Reservation },
+  upload: { id: string; amount: Reservation; state?: 'receiving' | 'staged' },
 ): Promise<'granted' | 'refused' | 'gone'> {
-  const { bytes, files } = upload.amount;
+  const { bytes, files, replacing = 0 } = upload.amount;
   const rows = await db.execute<{ alive: boolean; granted: boolean }>(sql`
     WITH u AS (
-      SELECT id, folder_id FROM uploads WHERE id = ${upload.id} AND state = 'receiving' FOR UPDATE
+      SELECT id, folder_id FROM uploads
+      WHERE id = ${upload.id} AND state = ${upload.state ?? 'receiving'} FOR UPDATE
     ), f AS (
       UPDATE folders
       SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::bigint
@@ -99,7 +104,7 @@ export async function growUpload(
     ), g AS (
       UPDATE uploads
       SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::int,
-        lease_until = greatest(lease_until, ${leaseEnd})
+        replacing_files = replacing_files + ${replacing}::int, lease_until = greatest(lease_until, ${leaseEnd})
       FROM f WHERE uploads.id = ${upload.id}
       RETURNING uploads.id
     )
@@ -140,9 +145,9 @@ export async function stageUpload(
     ), u AS (
       UPDATE uploads
       SET state = 'staged', job_id = ${upload.jobId}, reserved_bytes = ${bytes}::bigint,
-        reserved_files = ${upload.files.length}::int
+        reserved_files = least(before.reserved_files, ${upload.files.length}::int)
       FROM before WHERE uploads.id = before.id
-      RETURNING uploads.id
+      RETURNING uploads.id, uploads.reserved_files
     ), noted AS (
       INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode, version)
       SELECT u.id, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode, file.version
@@ -152,7 +157,7 @@ export async function stageUpload(
     )
     UPDATE folders
     SET reserved_bytes = folders.reserved_bytes - before.reserved_bytes + ${bytes}::bigint,
-      reserved_files = folders.reserved_files - before.reserved_files + ${upload.files.length}::bigint
+      reserved_files = folders.reserved_files - before.reserved_files + u.reserved_files
     FROM before, u WHERE folders.id = before.folder_id
     RETURNING folders.id`);
   return rows.length === 1;
@@ -332,7 +337,7 @@ export async function listOwnedStageIds(db: Executor, folderId: string): Promise
     ordinalsEnd: number;
     segments: readonly UploadSegment[] | null;
   }>(sql`
-    SELECT uploads.id, segments, greatest(reserved_files, ordinals, (
+    SELECT uploads.id, segments, greatest(reserved_files + replacing_files, ordinals, (
         SELECT coalesce(max(ordinal) + 1, 0) FROM upload_files WHERE upload_files.upload_id = uploads.id
       )) AS "ordinalsEnd"
     FROM uploads LEFT JOIN resumable_uploads ON resumable_uploads.upload_id = uploads.id

@@ -23,6 +23,8 @@ export const uploads = pgTable(
     state: text('state', { enum: uploadStates }).notNull().default('receiving'),
     reservedBytes: bigint('reserved_bytes', { mode: 'number' }).notNull(),
     reservedFiles: integer('reserved_files').notNull(),
+    /** Files beyond `reservedFiles` that take the place of others, and so no room. */
+    replacingFiles: integer('replacing_files').notNull().default(0),
     leaseUntil: timestamp('lease_until', { withTimezone: true }).notNull(),
     jobId: uuid('job_id').references(() => jobs.id, { onDelete: 'set null' }),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),

@@ -73,12 +73,17 @@ describe('an upload of a declared size', () => {
     expect(problemIn(text)).toMatchObject({ code: 'quota_exceeded', limit: gib, used: gib / 2 });
   });
 
-  it('into a folder that holds all the files it may is refused at once', async () => {
+  it('into a folder whose trash holds all the files it may is refused at once', async () => {
     const folder = await service.makeFolder({ quotaFiles: 3 });
-    await service.services.db.update(folders).set({ usedFiles: 3 }).where(eq(folders.id, folder.id));
+    const set = (values: { usedFiles: number; trashFiles: number }) =>
+      service.services.db.update(folders).set(values).where(eq(folders.id, folder.id));
+    await set({ usedFiles: 0, trashFiles: 3 });
     const text = await ask(folder.name, 100);
     expect(text).toMatch(/^HTTP\/1\.1 507 /);
     expect(problemIn(text)).toMatchObject({ resource: 'files', limit: 3, used: 3, requested: 1 });
+    // It may be about to replace one that is there.
+    await set({ usedFiles: 1, trashFiles: 2 });
+    expect(await ask(folder.name, 100)).toMatch(continued);
   });
 
   it('that might fit, as far as its framing goes, is told to go on', async () => {

@@ -225,12 +225,12 @@ describe('waiting for room', () => {
     expect(await yields(older, 501)).toBe('hopeless');
   });
 
-  it('is not worth it for uploads that are staged', async () => {
+  it('may be for uploads that are staged, for they may replace files', async () => {
     const older = await reserve(400);
     const staged = await reserve(600);
     if (older === null || staged === null) throw new Error('There is room.');
     await stage(staged, [file(0, 600)]);
-    expect(await yields(older, 100)).toBe('none');
+    expect(await yields(older, 100)).toBe('held');
   });
 
   it('is worth it for uploads whose API process is gone, once somebody ends them', async () => {

@@ -1,0 +1,1 @@
+ALTER TABLE "uploads" ADD COLUMN "replacing_files" integer DEFAULT 0 NOT NULL;
