@@ -1,21 +1,10 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-
-/** A request that is over; as the API tells it. */
-export interface RecordedRequest {
-  readonly method: string;
-  readonly route: string | undefined;
-  readonly status: number;
-  readonly isAborted: boolean;
-  readonly seconds: number;
-  readonly transfer:
-    | { readonly protocol: string; readonly bytesIn: number; readonly bytesOut: number }
-    | undefined;
-}
+import type { RequestRecord } from '../domain/request-record.ts';
 
 /** Counts requests. */
 export interface RequestRecorder {
   uploadBegan(): () => void;
-  ended(request: RecordedRequest): void;
+  ended(request: RequestRecord): void;
 }
 
 /** Callers choose the method, by `X-Method-Override` even its letters: what is not one of these shares a label. */

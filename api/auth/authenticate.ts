@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { type Credential, findCredential } from '../../db/queries/keypairs.ts';
+import { createHash } from 'node:crypto';
 import { noteSignature } from '../../db/queries/seen-signatures.ts';
 import { domainError } from '../../domain/errors.ts';
 import {
@@ -16,6 +15,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 import { type Claim, parseAuthorization } from './authorization.ts';
+import { makeKeypairCheck, type Proof } from './prove-keypair.ts';
 import { isSameSecret } from './same-secret.ts';
 import { findSessionPrincipal } from './session.ts';
 import { principalOfToken } from './token-principal.ts';
@@ -36,12 +36,6 @@ export interface AuthenticatorOptions {
  *   origin_refused
  */
 export type Authenticate = (exchange: Exchange, readBody: () => Promise<Buffer>) => Promise<Principal>;
-
-interface Proof {
-  readonly accessKey: string;
-  /** Tells whether the proof was made with `secret`; takes as long whether or not it was. */
-  isMadeWith(secret: string): boolean;
-}
 
 function invalid(detail: string): never {
   throw domainError('auth_invalid', detail);
@@ -149,16 +143,7 @@ function basicProof(claim: Claim & { scheme: 'basic' }): Proof {
   return { accessKey: claim.accessKey, isMadeWith: (secret) => isSameSecret(secret, claim.secret) };
 }
 
-// Postgres refuses some texts outright (NUL); what cannot be an access key is not looked up.
-async function lookUp(services: Pick<Services, 'db'>, accessKey: string): Promise<Credential | null> {
-  if (!/^[\x21-\x7e]{1,128}$/.test(accessKey)) return null;
-  return findCredential(services.db, accessKey);
-}
-
-/**
- * Makes the one authentication that every transport goes through. The keypair and its user are read for each request;
- * an unknown access key costs the same work as a known one and gets the same answer as a wrong signature.
- */
+/** Makes the one authentication that every transport goes through. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
   const byHeader = authenticateByHeader(options);
   return async (exchange, readBody) => {
@@ -169,7 +154,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
 }
 
 function authenticateByHeader({ services, allowPlainSecrets, now }: AuthenticatorOptions): Authenticate {
-  const decoy = services.secrets.seal(randomBytes(30).toString('base64'));
+  const check = makeKeypairCheck(services);
   return async (exchange, readBody) => {
     const claim = parseAuthorization(exchange.incoming.headers.authorization);
     if (claim.scheme !== 'signature' && !allowPlainSecrets && !exchange.peer.isConfidential) {
@@ -185,14 +170,9 @@ function authenticateByHeader({ services, allowPlainSecrets, now }: Authenticato
       claim.scheme === 'basic'
         ? basicProof(claim)
         : await signatureProof(claim, exchange, { now: now(), contentSha256, readBody });
-    const credential = await lookUp(services, proof.accessKey);
-    const isProven = proof.isMadeWith(services.secrets.open(credential?.secretSealed ?? decoy));
-    if (credential === null || !isProven || !credential.isActive) {
-      throw domainError('auth_failed', 'The access key or its proof is not accepted.');
-    }
+    const { userId, email, role, accessKey } = await check(proof);
     exchange.contentSha256 = contentSha256;
     await requireUnseen(services, exchange, claim);
-    const { userId, email, role, accessKey } = credential;
     return { userId, email, role, accessKey };
   };
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { findCredential } from '../../db/queries/keypairs.ts';
 import { deleteExpiredSessions, deleteSession, insertSession } from '../../db/queries/sessions.ts';
-import { domainError } from '../../domain/errors.ts';
+import { makeKeypairCheck } from '../auth/prove-keypair.ts';
 import { isSameSecret } from '../auth/same-secret.ts';
 import { hashSessionToken } from '../auth/session.ts';
 import type { Services } from '../services.ts';
@@ -10,21 +9,16 @@ import type { Services } from '../services.ts';
 export const sessionHours = 12;
 
 /**
- * Signs a browser in with a keypair, for {@link sessionHours}. An unknown access key costs the same work as a wrong secret.
+ * Signs a browser in with a keypair, for {@link sessionHours}.
  * @returns the token for its cookie
  * @throws auth_failed
  */
 export async function signIn(
   services: Pick<Services, 'db' | 'secrets'>,
-  keypair: { readonly accessKey: string; readonly secretKey: string },
+  { accessKey, secretKey }: { readonly accessKey: string; readonly secretKey: string },
 ): Promise<string> {
-  const isForm = /^[\x21-\x7e]{1,128}$/.test(keypair.accessKey);
-  const credential = isForm ? await findCredential(services.db, keypair.accessKey) : null;
-  const decoy = services.secrets.seal(randomBytes(30).toString('base64'));
-  const isProven = isSameSecret(services.secrets.open(credential?.secretSealed ?? decoy), keypair.secretKey);
-  if (credential === null || !isProven || !credential.isActive) {
-    throw domainError('auth_failed', 'The access key or its secret is not accepted.');
-  }
+  const proof = { accessKey, isMadeWith: (secret: string) => isSameSecret(secret, secretKey) };
+  const credential = await makeKeypairCheck(services)(proof);
   await deleteExpiredSessions(services.db);
   const token = randomBytes(32).toString('base64url');
   const session = { tokenHash: hashSessionToken(token), accessKey: credential.accessKey };
