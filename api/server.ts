@@ -130,7 +130,7 @@ function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Liste
     const exchange = openExchange(dispatcher, incoming, outgoing, expectsContinue);
     try {
       requireSoundHead(incoming);
-      exchange.target = parseTarget(incoming.url ?? '');
+      exchange.target = parseTarget(incoming.url ?? '', incoming.headers.host);
       exchange.profile = readProfile(incoming.headers);
       const sent = { method: exchange.method, path: exchange.target.routingPath };
       exchange.location = locate(exchange.profile, sent);

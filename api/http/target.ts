@@ -2,7 +2,7 @@ import { domainError } from '../../domain/errors.ts';
 
 /** A request target taken apart once; nothing later looks at the raw text again, but for signatures. */
 export interface RequestTarget {
-  /** As sent, read as UTF-8: path and query. Signatures cover exactly this. */
+  /** As sent, read as UTF-8: path and query, without what may stand before them. Signatures cover exactly this. */
   readonly raw: string;
   /** The path as sent, without the query. */
   readonly path: string;
@@ -49,14 +49,26 @@ function routingSegment(encoded: string): string {
   return encodeURIComponent(segment);
 }
 
+/** The origin form of a target that names this service whole, as a proxy is sent it (RFC 9112 §3.2.2). */
+function originForm(url: string, host: string | undefined): string {
+  const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url);
+  if (absolute === null) return url;
+  const [, authority = '', rest = ''] = absolute;
+  if (authority.toLowerCase() !== host?.toLowerCase())
+    refuse('The request target and Host name different hosts.');
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
 /**
- * Takes apart the target of a request line. Only the origin form (`/path?query`) is accepted, and only when every
- * reader of it must agree on what it names: no empty segment but a last one, no dot segments, no backslash, no fragment.
+ * Takes apart the target of a request line: a path with a query, or the same behind the scheme and the `host` that the
+ * request names. It is accepted only when every reader of it must agree on what it names: no empty segment but a last one,
+ * no dot segments, no backslash, no fragment.
  * @throws request_malformed
  */
-export function parseTarget(url: string): RequestTarget {
-  if (!url.startsWith('/')) refuse('The request target must be a path that starts with "/".');
-  const raw = asUtf8(url);
+export function parseTarget(url: string, host?: string): RequestTarget {
+  const target = originForm(url, host);
+  if (!target.startsWith('/')) refuse('The request target must be a path that starts with "/".');
+  const raw = asUtf8(target);
   const mark = raw.indexOf('?');
   const path = mark === -1 ? raw : raw.slice(0, mark);
   if (/[\\#\s]/.test(path)) refuse('The path may not contain a backslash, "#" or white space.');

@@ -23,6 +23,26 @@ describe('parseTarget', () => {
   });
 
   it.each([
+    ['http://Example.org/folders?a=b', '/folders', 'a=b'],
+    ['HTTPS://example.org', '/', ''],
+    ['http://example.org?a', '/', 'a'],
+    ['http://example.org/x//', undefined, ''],
+  ])('reads %s of the host it names as the path', (url, routingPath, query) => {
+    const parse = () => parseTarget(url, 'example.org');
+    if (routingPath === undefined) expect(parse).toThrowError(/empty segments/);
+    else expect(parse()).toMatchObject({ routingPath, query, raw: expect.stringMatching(/^\//) });
+  });
+
+  it.each(['http://example.org:80/', 'http://other/', 'http://', 'http:///x', 'ws://example.org/'])(
+    'refuses %s at example.org',
+    (url) => {
+      expect(() => parseTarget(url, 'example.org')).toThrowError(
+        expect.objectContaining({ code: 'request_malformed' }),
+      );
+    },
+  );
+
+  it.each([
     '',
     '*',
     'folders',
