@@ -5,7 +5,7 @@ import { assertMigrated } from '../db/migrate.ts';
 import { hasActiveAdmin } from '../db/queries/bootstrap.ts';
 import { countRecentFailures, oldestWaitingSeconds, readDatabaseFacts } from '../db/queries/facts.ts';
 import { findSetting } from '../db/queries/settings.ts';
-import { listWorkers } from '../db/queries/workers.ts';
+import { listWorkers, type WorkerRecord } from '../db/queries/workers.ts';
 import { readRedisFacts } from '../jobs/redis-facts.ts';
 import type { Config } from '../runtime/config.ts';
 import { fingerprintOf } from '../runtime/encryption-key.ts';
@@ -14,6 +14,8 @@ import { judgeMemoryPolicy, judgeSkew, judgeWaiting } from './thresholds.ts';
 
 /** Workers beat every few seconds; this is long enough for one that is busy. */
 const silentMsMax = 30_000;
+/** A worker that left took its row with it; one that is silent for less than this died or hangs. */
+const goneMsMax = 24 * 3_600_000;
 const versionMin = 140_000;
 const connectionShareMax = 0.9;
 
@@ -60,15 +62,29 @@ async function encryptionKey(db: Database, config: Config): Promise<Finding> {
       );
 }
 
+function silenceOf(worker: WorkerRecord | undefined): string {
+  if (worker === undefined) return '';
+  const seconds = Math.round(worker.silentMs / 1_000);
+  return `; pid ${worker.pid} on ${worker.host} fell silent ${seconds} s ago without leaving`;
+}
+
 async function workersUp(db: Database, config: Config): Promise<Finding> {
-  const workers = await listWorkers(db, silentMsMax);
+  const known = await listWorkers(db, goneMsMax);
+  const beating = known.filter(({ silentMs }) => silentMs <= silentMsMax);
+  const silence = silenceOf(known.filter(({ silentMs }) => silentMs > silentMsMax).at(-1));
+  if (beating.length === 0) {
+    const mend =
+      silence === ''
+        ? 'Start one: "npm run start:worker".'
+        : 'See in its log why it hangs or died, end it if it hangs, and start another: "npm run start:worker".';
+    return bad(`no worker gives a sign${silence}`, mend);
+  }
   const unserved = [...config.volumes.keys()].filter(
-    (volume) => !workers.some((worker) => worker.takesJobs && worker.volumes.includes(volume)),
+    (volume) => !beating.some((worker) => worker.takesJobs && worker.volumes.includes(volume)),
   );
-  if (workers.length === 0) return bad('no worker has given a sign', 'Start one: "npm run start:worker".');
-  if (unserved.length === 0) return ok(`${workers.length} worker(s)`);
+  if (unserved.length === 0) return ok(`${beating.length} worker(s)${silence}`);
   return bad(
-    `no worker takes jobs of ${unserved.join(', ')}`,
+    `no worker takes jobs of ${unserved.join(', ')}${silence}`,
     'Start a worker with that volume, or end the draining of one.',
   );
 }

@@ -5,6 +5,8 @@ const freeShareMin = 0.05;
 /** Leases and schedules go by the database's clock, signatures by the host's: 5 minutes apart they fail. */
 const skewMsMax = 2_000;
 const waitingSecondsMax = 300;
+/** How to mend that something is full. */
+export const roomMend = 'Free some, or enlarge the file system; uploads are refused once nothing is left.';
 const gib = 1024 ** 3;
 
 /** Judges how much of something is left. */
@@ -18,7 +20,7 @@ export function judgeRoom(
   const detail =
     what === 'bytes' ? `${percent} (${(free / gib).toFixed(1)} GiB)` : `${percent} (${free} inodes)`;
   if (share >= freeShareMin) return ok(detail);
-  return bad(detail, 'Free some, or enlarge the file system; uploads are refused once nothing is left.');
+  return bad(detail, roomMend);
 }
 
 /** Judges how far another clock is from this machine's. `roundTripMs` is how uncertain that is. */

@@ -6,10 +6,11 @@ import { listFolderIds } from '../db/queries/facts.ts';
 import { startMeasure } from '../db/queries/measure.ts';
 import { findJobStates } from '../db/queries/sweep.ts';
 import { listOwnedStageIds } from '../db/queries/uploads.ts';
+import { isDomainError } from '../domain/errors.ts';
 import { isTerminal } from '../domain/job.ts';
 import { openPosixVolume, type PosixVolume } from '../storage/posix/posix-volume.ts';
 import { bad, type Check, type Finding, ok, skipped } from './finding.ts';
-import { judgeRoom, judgeSkew } from './thresholds.ts';
+import { judgeRoom, judgeSkew, roomMend } from './thresholds.ts';
 
 /** A volume to examine, with the database that knows its folders, where there is one. */
 export interface VolumeCase {
@@ -143,6 +144,25 @@ async function drift(target: VolumeCase, volume: PosixVolume): Promise<Finding> 
   );
 }
 
+/** What is full cannot be written to either, and mounting it anew mends nothing. */
+function unlessFull(run: () => Promise<Finding>): Check['run'] {
+  return async () => {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      return bad('nothing more can be written', roomMend);
+    }
+  };
+}
+
+function isFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (isDomainError(error, 'volume_full')) return true;
+  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true;
+  return isFull(error.cause);
+}
+
 /** What concerns one volume. A sample of its folders is counted, or with `isDeep` all. */
 export function volumeChecks(target: VolumeCase): Check[] {
   const { name, root, db } = target;
@@ -153,11 +173,12 @@ export function volumeChecks(target: VolumeCase): Check[] {
     {
       name: `volume ${name}`,
       mend,
-      run: () =>
+      run: unlessFull(() =>
         withVolume(target, async (volume) => {
           await volume.selfTest();
           return ok(`writable, at ${root}`);
         }),
+      ),
     },
     { name: `volume ${name}: owner`, mend, run: () => ownership(target) },
     {
@@ -178,7 +199,7 @@ export function volumeChecks(target: VolumeCase): Check[] {
           return judgeRoom({ free: inodesFree, total: inodesTotal }, 'inodes');
         }),
     },
-    { name: `volume ${name}: clock`, mend, run: () => clock(target) },
+    { name: `volume ${name}: clock`, mend, run: unlessFull(() => clock(target)) },
     { name: `volume ${name}: litter`, mend, run: needsDatabase((volume) => litter(target, volume)) },
     { name: `volume ${name}: usage`, mend, run: needsDatabase((volume) => drift(target, volume)) },
   ];
