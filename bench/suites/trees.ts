@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { parseEntryPath } from '../../domain/entry-path.ts';
 import { folderComponents } from '../../storage/posix/layout.ts';
 import { openPosixVolume, type PosixVolume } from '../../storage/posix/posix-volume.ts';
 import { type BenchRow, interleave, median, toRow } from '../row.ts';
 import type { BenchContext } from '../suite.ts';
-import { runShell } from '../tools.ts';
+import { runScript, runShell } from '../tools.ts';
 
 /** A tree, how it is made, and the most that our time may be of each peer's. */
 interface Shape {
@@ -148,9 +149,19 @@ async function* listPages(ground: Ground, files: number, label: string): AsyncIt
   await volume.purgeFolder(folderId);
 }
 
-/** Most memory that this process, which hands out the work, had resident. */
-function peakMiB(): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
+/** Memory of a process of its own that leads the walkers, and of each of them. */
+async function measureMemory(ground: Ground, files: number, label: string): Promise<BenchRow> {
+  const { folderId, data } = await makeFolder(ground);
+  makeWide(join(data, 'tree'), files);
+  const script = new URL('../purge-memory.js', import.meta.url);
+  const printed = runScript(script, [ground.volumeRoot, folderId, 'tree']);
+  const memory = z
+    .object({ leaderMiB: z.number(), walkersMiB: z.array(z.number()) })
+    .parse(JSON.parse(printed));
+  await ground.volume.purgeFolder(folderId);
+  const work = `memory of the process that leads the walkers, purge of ${label}`;
+  const note = `its walkers ${memory.walkersMiB.map((mib) => `${mib.toFixed(0)} MiB`).join(', ')}`;
+  return toRow({ id: 'D2/rss', work, measured: memory.leaderMiB, unit: 'MiB', note }, { atMost: 150 });
 }
 
 /** Purges, measurements and listings of big trees beside rm, du and themselves. */
@@ -167,8 +178,7 @@ export async function* measureTrees({ workDir, isQuick, say }: BenchContext): As
       yield await purgeShape(ground, shape, label);
     }
     yield* listPages(ground, files, label);
-    const work = 'memory of the process that leads the walkers';
-    yield toRow({ id: 'D2', work, measured: peakMiB(), unit: 'MiB' }, { atMost: 150 });
+    yield await measureMemory(ground, files, label);
   } finally {
     await volume.close();
   }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { type Directory, ownDirectory } from './directory.ts';
+import { isSmallDirectory } from './directory-size.ts';
 import { type ByteName, type EntryName, pathAt, pathOf } from './entry-name.ts';
 import { hasErrno } from './errno.ts';
 import { modes, openFlags } from './syscalls.ts';
@@ -51,24 +52,47 @@ function* readTyped(reader: fs.Dir): Generator<ReadEntry, 'all' | 'nothing', und
   return 'all';
 }
 
-/**
- * What is in a directory, in directory order, read in batches: a directory of a million entries is never in memory at
- * once. Returning early closes the reader; so does the end. One removed meanwhile is at its end.
- *
- * Where the file system tells no types, Node looks at each entry itself and fails when one has vanished or has a name
- * that is no ASCII; then the names are read without types.
- */
-export function* readEntries(directory: Directory): Generator<ReadEntry, void, undefined> {
+/** Names with types, all at once: Node's reader of batches costs more than a small directory itself. */
+function* readAtOnce(directory: Directory): Generator<ReadEntry, 'all' | 'nothing', undefined> {
+  let entries: fs.Dirent[];
+  try {
+    entries = directory.usingSync((fd) =>
+      fs.readdirSync(pathOf(fd), { encoding: 'latin1', withFileTypes: true }),
+    );
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return 'nothing';
+  }
+  for (const entry of entries) yield { name: entry.name, type: typeOf(entry) };
+  return 'all';
+}
+
+function* readInBatches(directory: Directory): Generator<ReadEntry, 'all' | 'nothing', undefined> {
   const reader = directory.usingSync((fd) =>
     // latin1 makes one character of each byte, so that names which are no UTF-8 survive.
     fs.opendirSync(pathOf(fd), { encoding: 'latin1', bufferSize: batchEntries }),
   );
-  let outcome: 'all' | 'nothing';
   try {
-    outcome = yield* readTyped(reader);
+    return yield* readTyped(reader);
   } finally {
     reader.closeSync();
   }
+}
+
+/**
+ * What is in a directory, in directory order, read in batches: a directory of a million entries is never in memory at
+ * once. With its `sizeBytes` (`st_size`), a small one is read by a single call. Returning early closes the reader; so does
+ * the end. One removed meanwhile is at its end.
+ *
+ * Where the file system tells no types, Node looks at each entry itself and fails when one has vanished or has a name
+ * that is no ASCII; then the names are read without types.
+ */
+export function* readEntries(
+  directory: Directory,
+  sizeBytes?: bigint,
+): Generator<ReadEntry, void, undefined> {
+  const isSmall = sizeBytes !== undefined && isSmallDirectory(directory, sizeBytes);
+  const outcome = yield* isSmall ? readAtOnce(directory) : readInBatches(directory);
   if (outcome === 'nothing') yield* readUntyped(directory);
 }
 
@@ -151,13 +175,16 @@ export function evenLocked<T>(directory: Directory, call: () => T): T {
 }
 
 /** {@link readEntries} of a directory that its owner may have locked. */
-export function* readEntriesEvenLocked(directory: Directory): Generator<ReadEntry, void, undefined> {
+export function* readEntriesEvenLocked(
+  directory: Directory,
+  sizeBytes?: bigint,
+): Generator<ReadEntry, void, undefined> {
   try {
-    yield* readEntries(directory);
+    yield* readEntries(directory, sizeBytes);
   } catch (error) {
     if (!hasErrno(error, 'EACCES')) throw error;
     // Only opening a directory asks for permission, so nothing was read yet.
     openUpSync(directory);
-    yield* readEntries(directory);
+    yield* readEntries(directory, sizeBytes);
   }
 }

@@ -106,11 +106,11 @@ function* countEntries(measure: Measure, directory: Directory, held: HeldNames):
 function openToCount(
   parent: Directory,
   name: ByteName,
-): { readonly directory: Directory; readonly inode: bigint } | null {
+): { readonly directory: Directory; readonly inode: bigint; readonly sizeBytes: bigint } | null {
   try {
     const directory = evenLocked(parent, () => openChildSync(parent, nameFromBytes(name)));
-    const { dev, ino: inode } = statDirectorySync(directory);
-    if (dev === parent.device) return { directory, inode };
+    const { dev, ino: inode, size: sizeBytes } = statDirectorySync(directory);
+    if (dev === parent.device) return { directory, inode, sizeBytes };
     void directory.close();
     return null;
   } catch (error) {
@@ -125,12 +125,12 @@ function* countDirectory(measure: Measure, parent: Directory, name: ByteName): G
   const opened = openToCount(parent, name);
   work.sample(performance.now() - startedAt);
   if (opened === null) return;
-  const { directory, inode } = opened;
+  const { directory, inode, sizeBytes } = opened;
   work.tally.entries += 1;
   work.tally.directories += 1;
   work.enter(directory);
   try {
-    const held = holdNames(readEntriesEvenLocked(directory));
+    const held = holdNames(readEntriesEvenLocked(directory, sizeBytes));
     const pending = yield* countEntries(measure, directory, held);
     if (pending.length > 0) levels.push(nameFromBytes(name), directory.share(), pending, inode);
   } finally {

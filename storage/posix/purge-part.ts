@@ -142,13 +142,14 @@ function* removeDirectory(purge: Purge, parent: Level, bytes: ByteName): Generat
   const directory = evenLocked(parent.directory, () => openChildSync(parent.directory, name));
   work.sample(performance.now() - startedAt);
   try {
-    if (statDirectorySync(directory).dev !== directory.device) {
+    const stat = statDirectorySync(directory);
+    if (stat.dev !== directory.device) {
       work.fail(entryConflict('Another file system is mounted there.'));
       return;
     }
     work.enter(directory);
     const path = [...parent.path, bytes];
-    const held = holdNames(readEntriesEvenLocked(directory), directoriesMax);
+    const held = holdNames(readEntriesEvenLocked(directory, stat.size), directoriesMax);
     yield* emptyDirectory(purge, { directory, path, held });
   } finally {
     void directory.close();

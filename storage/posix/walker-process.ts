@@ -2,8 +2,16 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { WalkerMessage, WalkerOrder } from './walker-messages.ts';
 
-/** A walker holds names and descriptors, no content; a small heap keeps many of them cheap. */
-const heapLimits = ['--max-semi-space-size=2', '--max-old-space-size=512'];
+/**
+ * A walker holds names and descriptors, no content; a small heap keeps many of them cheap. There are as many walkers as
+ * processors, so one that collects garbage in several threads only waits for them.
+ */
+const heapLimits = [
+  '--single-threaded-gc',
+  '--min-semi-space-size=8',
+  '--max-semi-space-size=8',
+  '--max-old-space-size=512',
+];
 
 /** A process that works off parts of trees of one volume. */
 export interface WalkerProcess {
