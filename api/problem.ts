@@ -93,6 +93,7 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   tus_version_unsupported: { status: 412, title: 'The version of tus is not supported' },
   invitee_missing: { status: 400, title: 'No invitee is named' },
   email_taken: { status: 409, title: 'The e-mail address is taken' },
+  last_admin: { status: 409, title: 'The last administrator cannot be taken away' },
   path_busy: { status: 409, title: 'The path is busy', retryAfterSeconds: 1 },
   precondition_failed: { status: 412, title: 'A precondition does not hold' },
   range_not_satisfiable: { status: 416, title: 'The range cannot be satisfied' },

@@ -12,6 +12,8 @@ import { folderRoutes } from './folders/routes.ts';
 import { hostRoutes } from './hosts/routes.ts';
 import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
+import { keypairRoutes } from './keypairs/routes.ts';
+import { meRoutes } from './me/routes.ts';
 import { describingRoutes } from './openapi/routes.ts';
 import { queueSettingsRoutes } from './queue-settings/routes.ts';
 import type { Route } from './route.ts';
@@ -32,6 +34,8 @@ const digests = openDigestCache();
 export const routes: readonly Route[] = [
   ...serviceRoutes,
   ...adminRoutes,
+  ...keypairRoutes,
+  ...meRoutes,
   ...sessionRoutes,
   ...dashboardRoutes,
   ...queueSettingsRoutes,

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { isProblem } from './errors.ts';
 import { type Http, pathOf } from './http.ts';
-import { type Token, tokenModel } from './models.ts';
+import {
+  type IssuedKeypair,
+  issuedKeypairModel,
+  type Keypair,
+  keypairModel,
+  type Token,
+  tokenModel,
+} from './models.ts';
+import { readPages } from './pages.ts';
 
 const meModel = z.looseObject({});
 const createdTokenModel = tokenModel.extend({ token: z.string() });
@@ -21,6 +29,9 @@ export interface AccountApi {
   createToken(token: NewToken): Promise<z.infer<typeof createdTokenModel>>;
   tokens(): Promise<Token[]>;
   revokeToken(id: string): Promise<void>;
+  keypairs(): Promise<Keypair[]>;
+  /** Gives one of the caller's keypairs another secret. */
+  rotateKeypair(accessKey: string): Promise<IssuedKeypair>;
 }
 
 async function whoami(http: Http): Promise<Readonly<Record<string, unknown>>> {
@@ -45,6 +56,9 @@ export function openAccount(http: Http): AccountApi {
       }),
     tokens: async () =>
       (await http.read('GET', '/tokens', z.looseObject({ items: z.array(tokenModel) }))).items,
+    keypairs: () => readPages(http, '/me/keypairs', keypairModel),
+    rotateKeypair: (accessKey) =>
+      http.read('POST', pathOf('me', 'keypairs', accessKey, 'rotate'), issuedKeypairModel),
     revokeToken: async (id) => {
       const response = await http.send('DELETE', pathOf('tokens', id));
       await response.body?.cancel();

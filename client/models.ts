@@ -116,13 +116,45 @@ export const tokenModel = z.looseObject({
 /** An API token. */
 export type Token = z.infer<typeof tokenModel>;
 
+/** Reply of `POST /admin/users`. */
+export const newUserModel = z.looseObject({ id: z.string(), email: z.string() });
+
 /** One item of `GET /admin/users`. */
-export const userModel = z.looseObject({ id: z.string(), email: z.string() });
+export const userModel = newUserModel.extend({
+  role: z.string(),
+  is_active: z.boolean(),
+  policy: z.string(),
+  created_at: z.string(),
+});
 /** A user. */
 export type User = z.infer<typeof userModel>;
 
-/** Reply of `POST /admin/keypairs`. */
-export const keypairModel = z.looseObject({ access_key: z.string(), secret_key: z.string() });
+/** Reply of `GET /admin/users/:id`. */
+export const userDetailsModel = userModel.extend({
+  folders: z.number(),
+  used_bytes: z.number(),
+  used_files: z.number(),
+  keypairs: z.number(),
+  tokens: z.number(),
+});
+/** A user with what they have. */
+export type UserDetails = z.infer<typeof userDetailsModel>;
+
+/** One item of `GET /admin/keypairs`. */
+export const keypairModel = z.looseObject({
+  access_key: z.string(),
+  user: z.string(),
+  email: z.string(),
+  is_active: z.boolean(),
+  created_at: z.string(),
+});
+/** A keypair without its secret. */
+export type Keypair = z.infer<typeof keypairModel>;
+
+/** A keypair at the only moment its secret is shown. */
+export const issuedKeypairModel = z.looseObject({ access_key: z.string(), secret_key: z.string() });
+/** A keypair with its secret. */
+export type IssuedKeypair = z.infer<typeof issuedKeypairModel>;
 
 /** One file of an upload, as the service has it. */
 export const storedFileModel = z.looseObject({ path: z.string(), size: z.number(), sha256: z.string() });

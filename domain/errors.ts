@@ -46,6 +46,7 @@ export const errorCodes = [
   'range_not_satisfiable',
   'invitee_missing',
   'email_taken',
+  'last_admin',
   'permission_denied',
   'path_busy',
   'job_not_cancellable',

@@ -1,21 +1,25 @@
-import { randomBytes, randomInt } from 'node:crypto';
 import { uuidv7 } from 'uuidv7';
-import { insertKeypair } from '../../db/queries/keypairs.ts';
-import { findUserByReference, insertUser, listUsers, type User } from '../../db/queries/users.ts';
-import { domainError } from '../../domain/errors.ts';
+import type { Executor } from '../../db/client.ts';
+import { hasActiveAdmin } from '../../db/queries/bootstrap.ts';
+import { deleteUserSessions } from '../../db/queries/sessions.ts';
+import {
+  findUserByReference,
+  findUserHoldings,
+  insertUser,
+  listUsers,
+  lockAdministrators,
+  type User,
+  type UserFilter,
+  type UserHoldings,
+  updateUser,
+} from '../../db/queries/users.ts';
+import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import type { Services } from '../services.ts';
 
-const accessKeyAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
-const accessKeyCharacters = 20;
-/** 30 bytes are 40 characters of base64url, without padding. */
-const secretKeyBytes = 30;
-const usersPerPage = 100;
-
-/** A keypair at the only moment its secret is shown. */
-export interface IssuedKeypair {
-  readonly accessKey: string;
-  readonly secretKey: string;
+/** The refusal for a user who does not exist. */
+export function userNotFound(): DomainError {
+  return domainError('not_found', 'There is no such user.');
 }
 
 /**
@@ -28,47 +32,68 @@ export async function createUser(services: Pick<Services, 'db'>, email: string):
   return user;
 }
 
-/** One page of all users by id, and the cursor of the next one or `null`. @throws request_malformed */
+/** One page of users by id, and the cursor of the next one or `null`. @throws request_malformed */
 export async function readUsers(
   services: Pick<Services, 'db'>,
-  cursor: string | undefined,
+  request: UserFilter & { readonly cursor: string | undefined; readonly limit: number },
 ): Promise<{ readonly users: readonly User[]; readonly nextCursor: string | null }> {
+  const { cursor, ...page } = request;
   const afterId = cursor === undefined ? undefined : parseId(cursor);
   if (cursor !== undefined && afterId === undefined) {
     throw domainError('request_malformed', 'The cursor is not one of this list.');
   }
-  const users = await listUsers(services.db, { afterId, limit: usersPerPage });
-  const isFull = users.length === usersPerPage;
-  return { users, nextCursor: isFull ? (users.at(-1)?.id ?? null) : null };
+  const users = await listUsers(services.db, { ...page, afterId });
+  return { users, nextCursor: users.length === page.limit ? (users.at(-1)?.id ?? null) : null };
 }
 
-function makeAccessKey(): string {
-  return Array.from(
-    { length: accessKeyCharacters },
-    () => accessKeyAlphabet[randomInt(accessKeyAlphabet.length)],
-  ).join('');
+/** A user, given by id or e-mail address, with what they have. @throws not_found */
+export async function readUser(
+  services: Pick<Services, 'db'>,
+  reference: string,
+): Promise<User & UserHoldings> {
+  const user = await findUserByReference(services.db, reference);
+  if (user === null) throw userNotFound();
+  return { ...user, ...(await findUserHoldings(services.db, user.id)) };
 }
 
 /**
- * Makes a keypair for a user given by id or e-mail address; its rights are its user's. The secret is stored sealed only.
- * @throws not_found when there is no such user
+ * Runs a change that may take away the last administrator who can sign in, and undoes it whole if it did. Such changes
+ * happen one after the other. @throws last_admin, and what `change` throws
  */
-export async function issueKeypair(
-  services: Pick<Services, 'db' | 'secrets'>,
-  idOrEmail: string,
-): Promise<IssuedKeypair> {
-  const user = await findUserByReference(services.db, idOrEmail);
-  if (user === null) throw domainError('not_found', 'There is no such user.');
-  const keypair = {
-    accessKey: makeAccessKey(),
-    secretKey: randomBytes(secretKeyBytes).toString('base64url'),
-  };
-  const isNew = await insertKeypair(services.db, {
-    accessKey: keypair.accessKey,
-    userId: user.id,
-    secretSealed: services.secrets.seal(keypair.secretKey),
+export async function keepingAdministrator<T>(
+  services: Pick<Services, 'db'>,
+  change: (tx: Executor) => Promise<T>,
+): Promise<T> {
+  return await services.db.transaction(async (tx) => {
+    await lockAdministrators(tx);
+    const result = await change(tx);
+    if (await hasActiveAdmin(tx)) return result;
+    throw domainError(
+      'last_admin',
+      'Nobody could administer the service after this; make another administrator first.',
+    );
   });
-  // 36^20 keys: a clash means a broken source of randomness.
-  if (!isNew) throw domainError('internal', 'An access key was made twice.');
-  return keypair;
+}
+
+/**
+ * Switches a user on or off, or gives them another role. With a user who is switched off their keypairs and tokens stop, and
+ * their sessions end; keypairs and tokens come back with them.
+ * @throws not_found, last_admin
+ */
+export async function changeUser(
+  services: Pick<Services, 'db'>,
+  request: {
+    readonly reference: string;
+    readonly isActive: boolean | undefined;
+    readonly role: User['role'] | undefined;
+  },
+): Promise<User & UserHoldings> {
+  const { reference, ...change } = request;
+  return await keepingAdministrator(services, async (tx) => {
+    const found = await findUserByReference(tx, reference);
+    const user = found === null ? null : await updateUser(tx, found.id, change);
+    if (user === null) throw userNotFound();
+    if (!user.isActive) await deleteUserSessions(tx, user.id);
+    return { ...user, ...(await findUserHoldings(tx, user.id)) };
+  });
 }

@@ -1,29 +1,36 @@
 import type { z } from 'zod';
-import type { User } from '../../db/queries/users.ts';
+import type { User, UserHoldings } from '../../db/queries/users.ts';
+import { noInput } from '../http/schema.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { createUser, issueKeypair, readUsers } from './operations.ts';
+import { changeUser, createUser, readUser, readUsers } from './operations.ts';
 import {
-  newKeypairBody,
-  newKeypairInput,
   newUserBody,
   newUserInput,
   type userBody,
+  userChangeInput,
+  userDetailsBody,
   userListInput,
   userPageBody,
 } from './schemas.ts';
+import { isOn } from './switch-state.ts';
+
+const common = { access: 'admin', right: null, body: 'json' } as const;
 
 function toUserBody(user: User): z.infer<typeof userBody> {
-  const { id, email, role, isActive, createdAt } = user;
-  return { id, email, role, is_active: isActive, created_at: createdAt.toISOString() };
+  const { id, email, role, isActive, policy, createdAt } = user;
+  return { id, email, role, is_active: isActive, policy, created_at: createdAt.toISOString() };
+}
+
+function toDetailsBody(user: User & UserHoldings): z.infer<typeof userDetailsBody> {
+  const { folders, usedBytes, usedFiles, keypairs, tokens } = user;
+  return { ...toUserBody(user), folders, used_bytes: usedBytes, used_files: usedFiles, keypairs, tokens };
 }
 
 /** Makes a user. */
-export const postUser = defineRoute({
+const postUser = defineRoute({
+  ...common,
   method: 'POST',
   path: '/admin/users',
-  access: 'admin',
-  right: null,
-  body: 'json',
   input: newUserInput,
   answers: { 201: newUserBody },
   doc: { tag: 'Administration', id: 'createUser', summary: 'Make a user', refusals: ['email_taken'] },
@@ -34,41 +41,64 @@ export const postUser = defineRoute({
 });
 
 /** Lists users. */
-export const getUsers = defineRoute({
+const getUsers = defineRoute({
+  ...common,
   method: 'GET',
   path: '/admin/users',
-  access: 'admin',
-  right: null,
-  body: 'json',
   input: userListInput,
   answers: { 200: userPageBody },
   doc: { tag: 'Administration', id: 'listUsers', summary: 'List users' },
   handle: async ({ services, input }) => {
-    const { users, nextCursor } = await readUsers(services, input.cursor);
+    const { state, ...page } = input;
+    const { users, nextCursor } = await readUsers(services, {
+      role: page.role,
+      text: page.text,
+      cursor: page.cursor,
+      limit: page.limit,
+      isActive: isOn(state),
+    });
     return { status: 200, body: { items: users.map(toUserBody), next_cursor: nextCursor } };
   },
 });
 
-/** Makes a keypair; the one time its secret is shown. */
-export const postKeypair = defineRoute({
-  method: 'POST',
-  path: '/admin/keypairs',
-  access: 'admin',
-  right: null,
-  body: 'json',
-  input: newKeypairInput,
-  answers: { 201: newKeypairBody },
+/** Shows a user with what they have. */
+const getUser = defineRoute({
+  ...common,
+  method: 'GET',
+  path: '/admin/users/:id',
+  input: noInput,
+  answers: { 200: userDetailsBody },
   doc: {
     tag: 'Administration',
-    id: 'createKeypair',
-    summary: 'Make a keypair for a user; its secret is shown once',
+    id: 'getUser',
+    summary: 'See a user, by id or e-mail address, with what they have',
     refusals: ['not_found'],
   },
-  handle: async ({ services, input }) => {
-    const { accessKey, secretKey } = await issueKeypair(services, input.user);
-    return { status: 201, body: { access_key: accessKey, secret_key: secretKey } };
+  handle: async ({ services, params }) => ({
+    status: 200,
+    body: toDetailsBody(await readUser(services, params.id ?? '')),
+  }),
+});
+
+/** Switches a user on or off, or gives them another role. */
+const patchUser = defineRoute({
+  ...common,
+  method: 'PATCH',
+  path: '/admin/users/:id',
+  input: userChangeInput,
+  answers: { 200: userDetailsBody },
+  doc: {
+    tag: 'Administration',
+    id: 'changeUser',
+    summary: 'Switch a user on or off, or give them another role',
+    refusals: ['not_found', 'last_admin'],
+  },
+  handle: async ({ services, params, input }) => {
+    const { state, role } = input;
+    const user = await changeUser(services, { reference: params.id ?? '', isActive: isOn(state), role });
+    return { status: 200, body: toDetailsBody(user) };
   },
 });
 
-/** Routes for administrators. */
-export const adminRoutes: readonly Route[] = [postUser, getUsers, postKeypair];
+/** Routes about users, for administrators. */
+export const adminRoutes: readonly Route[] = [postUser, getUsers, getUser, patchUser];

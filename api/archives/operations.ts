@@ -6,6 +6,7 @@ import {
   findOwnArchiveVolume,
   lockArchiveUse,
 } from '../../db/queries/archives.ts';
+import { isUserActive } from '../../db/queries/users.ts';
 import {
   archiveBytesMax,
   archiveLimitReached,
@@ -107,7 +108,9 @@ export async function openArchive(
   if (archive === null) throw archiveNotFound();
   try {
     const file = await folderVolume(services, archive).openArchive(archiveId);
-    return { archive, file, mayRead: async () => (await findArchive(services.db, query)) !== null };
+    const mayRead = async () =>
+      (await findArchive(services.db, query)) !== null && (await isUserActive(services.db, request.userId));
+    return { archive, file, mayRead };
   } catch (error) {
     throw isDomainError(error, 'entry_not_found') ? archiveNotFound(error) : error;
   }

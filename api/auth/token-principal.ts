@@ -27,7 +27,7 @@ export async function principalOfToken(services: Pick<Services, 'db'>, token: st
 export function requireScope(route: Route, { token }: Principal): void {
   if (token === undefined) return;
   if (route.isKeypairOnly === true) {
-    throw domainError('scope_missing', 'Tokens are made, listed and revoked with a keypair.');
+    throw domainError('scope_missing', 'This needs a keypair; a token cannot be used for it.');
   }
   if (!token.mayChange && route.method !== 'GET' && route.method !== 'HEAD') {
     throw domainError('scope_missing', 'This token may only read; the request needs the scope "write".');

@@ -1,4 +1,5 @@
 import { findMemberFolder } from '../../db/queries/members.ts';
+import { isUserActive } from '../../db/queries/users.ts';
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type SelectedEntry, selectEntries, withoutNested } from '../../storage/archive/select-entries.ts';
 import type { OpenFile, Volume } from '../../storage/volume.ts';
@@ -16,13 +17,14 @@ export interface Selection {
   readonly saveAs?: string;
 }
 
-/** Tells whether a user may read a live folder, as of now; for answers that take longer than a moment. */
+/** Tells whether a user is switched on and may read a live folder, as of now; for answers that take longer than a moment. */
 export async function mayReadFolder(
   services: Pick<Services, 'db'>,
   reader: { readonly userId: string; readonly folderId: string },
 ): Promise<boolean> {
   // No folder has the empty name, so only the id counts.
-  return (await findMemberFolder(services.db, { ...reader, name: '', right: 'read' })) !== null;
+  const folder = await findMemberFolder(services.db, { ...reader, name: '', right: 'read' });
+  return folder !== null && (await isUserActive(services.db, reader.userId));
 }
 
 /**

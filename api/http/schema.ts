@@ -88,3 +88,6 @@ export function validateInput<Input>(
   const errors = parsed.error.issues.map(toFieldError);
   throw domainError('request_malformed', 'The parameters are not valid.', { errors });
 }
+
+/** For routes that take nothing but what is in their path. */
+export const noInput = z.object({});

@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { TokenRecord } from '../../db/queries/api-tokens.ts';
+import { noInput } from '../http/schema.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { issueToken, readTokens, revokeToken } from './operations.ts';
-import { newTokenBody, newTokenInput, noInput, type tokenBody, tokenListBody } from './schemas.ts';
+import { newTokenBody, newTokenInput, type tokenBody, tokenListBody } from './schemas.ts';
 
 function toBody({
   id,

@@ -21,9 +21,6 @@ export const newTokenInput = z.object({
   expires_in: queryInteger({ min: 60, max: expiresInMax }).default(expiresInDefault),
 });
 
-/** `/tokens` and `/tokens/:id` take nothing else. */
-export const noInput = z.object({});
-
 /** A token as its owner sees it. */
 export const tokenBody = z
   .object({

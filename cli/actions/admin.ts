@@ -42,46 +42,6 @@ export const showStatus: Action = async (invocation) => {
   }
 };
 
-/** Lists users. */
-export const listUsers: Action = async (invocation) => {
-  const { client } = await openSession(invocation);
-  await printList(invocation.terminal, invocation.form(), await client.admin.users(), {
-    columns: [
-      { title: 'ID', cell: (user) => user.id },
-      { title: 'E-MAIL', cell: (user) => user.email },
-      { title: 'ROLE', cell: (user) => String(user.role ?? '') },
-      { title: 'ACTIVE', cell: (user) => (user.is_active === false ? 'no' : 'yes') },
-    ],
-    name: (user) => user.email,
-  });
-};
-
-/** Makes a user. */
-export const createUser: Action = async (invocation) => {
-  const { client } = await openSession(invocation);
-  const user = await client.admin.createUser(invocation.arg(0));
-  await printOne(invocation.terminal, invocation.form('name'), user, {
-    name: user.id,
-    fields: [
-      ['id', user.id],
-      ['e-mail', user.email],
-    ],
-  });
-};
-
-/** Makes a keypair; this once its secret is shown. */
-export const createKeypair: Action = async (invocation) => {
-  const { client } = await openSession(invocation);
-  const keypair = await client.admin.createKeypair(invocation.arg(0));
-  await printOne(invocation.terminal, invocation.form(), keypair, {
-    name: keypair.access_key,
-    fields: [
-      ['access key', keypair.access_key],
-      ['secret key', keypair.secret_key],
-    ],
-  });
-};
-
 /** Lists queues. */
 export const listQueues: Action = async (invocation) => {
   const { client } = await openSession(invocation);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { defineCommand, defineGroup } from '../define.ts';
 import type { Terminal } from '../terminal.ts';
+import { defineUserCommands } from './users.ts';
 
 const actions = () => import('../actions/admin.ts');
 
@@ -23,26 +24,7 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
     },
     async () => (await import('../actions/doctor.ts')).doctor,
   );
-  const users = defineGroup(admin, 'users', 'users');
-  defineCommand(
-    users,
-    terminal,
-    { usage: 'ls', isDefault: true, summary: 'list users' },
-    async () => (await actions()).listUsers,
-  );
-  defineCommand(
-    users,
-    terminal,
-    { usage: 'create <email>', summary: 'make a user' },
-    async () => (await actions()).createUser,
-  );
-  const keypairs = defineGroup(admin, 'keypairs', 'keypairs');
-  defineCommand(
-    keypairs,
-    terminal,
-    { usage: 'create <user>', summary: 'make a keypair of a user; the secret is shown once' },
-    async () => (await actions()).createKeypair,
-  );
+  defineUserCommands(admin, terminal);
   defineWork(admin, terminal);
   const usage = defineGroup(admin, 'usage', 'usage');
   defineCommand(

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { keypairs } from '../schema/keypairs.ts';
 import { users } from '../schema/users.ts';
@@ -49,4 +49,84 @@ export async function insertKeypair(db: Executor, keypair: NewKeypair): Promise<
     .onConflictDoNothing({ target: keypairs.accessKey })
     .returning({ accessKey: keypairs.accessKey });
   return rows.length === 1;
+}
+
+/** A keypair without its secret. */
+export interface KeypairRecord {
+  readonly accessKey: string;
+  readonly userId: string;
+  readonly email: string;
+  /** Whether the keypair is switched on; its user may not be. */
+  readonly isActive: boolean;
+  readonly createdAt: Date;
+}
+
+const record = {
+  accessKey: keypairs.accessKey,
+  userId: keypairs.userId,
+  email: users.email,
+  isActive: keypairs.isActive,
+  createdAt: keypairs.createdAt,
+};
+
+/** Up to `limit` keypairs above `afterKey`, by access key; pages by key. `undefined` leaves a condition out. */
+export async function listKeypairs(
+  db: Executor,
+  page: {
+    readonly userId: string | undefined;
+    readonly isActive: boolean | undefined;
+    readonly afterKey: string | undefined;
+    readonly limit: number;
+  },
+): Promise<readonly KeypairRecord[]> {
+  const { userId, isActive, afterKey } = page;
+  return db
+    .select(record)
+    .from(keypairs)
+    .innerJoin(users, eq(users.id, keypairs.userId))
+    .where(
+      and(
+        userId === undefined ? undefined : eq(keypairs.userId, userId),
+        isActive === undefined ? undefined : eq(keypairs.isActive, isActive),
+        afterKey === undefined ? undefined : gt(keypairs.accessKey, afterKey),
+      ),
+    )
+    .orderBy(asc(keypairs.accessKey))
+    .limit(page.limit);
+}
+
+/** A keypair without its secret, of `userId` if one is given, or `null`. */
+export async function findKeypair(
+  db: Executor,
+  keypair: { readonly accessKey: string; readonly userId?: string | undefined },
+): Promise<KeypairRecord | null> {
+  const { accessKey, userId } = keypair;
+  const [row] = await db
+    .select(record)
+    .from(keypairs)
+    .innerJoin(users, eq(users.id, keypairs.userId))
+    .where(
+      and(eq(keypairs.accessKey, accessKey), userId === undefined ? undefined : eq(keypairs.userId, userId)),
+    );
+  return row ?? null;
+}
+
+/** Switches a keypair on or off, or gives it another secret; what is left out stays. A no-op for an unknown one. */
+export async function updateKeypair(
+  tx: Executor,
+  accessKey: string,
+  change: { readonly isActive?: boolean; readonly secretSealed?: Buffer },
+): Promise<void> {
+  await tx
+    .update(keypairs)
+    .set({
+      isActive: change.isActive ?? sql`${keypairs.isActive}`,
+      secretSealed: change.secretSealed ?? sql`${keypairs.secretSealed}`,
+    })
+    .where(eq(keypairs.accessKey, accessKey));
+}
+
+/** Removes a keypair and the sessions made with it. A no-op for an unknown one. */
+export async function deleteKeypair(tx: Executor, accessKey: string): Promise<void> {
+  await tx.delete(keypairs).where(eq(keypairs.accessKey, accessKey));
 }

@@ -1,4 +1,4 @@
-import { and, eq, gt, lt, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { keypairs } from '../schema/keypairs.ts';
 import { sessions } from '../schema/sessions.ts';
@@ -49,4 +49,15 @@ export async function deleteSession(db: Executor, tokenHash: string): Promise<vo
 /** Forgets sessions that have expired; uses `sessions_expires_idx`. */
 export async function deleteExpiredSessions(db: Executor): Promise<void> {
   await db.delete(sessions).where(lt(sessions.expiresAt, sql`now()`));
+}
+
+/** Ends the sessions that were made with a keypair. */
+export async function deleteKeypairSessions(db: Executor, accessKey: string): Promise<void> {
+  await db.delete(sessions).where(eq(sessions.accessKey, accessKey));
+}
+
+/** Ends all sessions of a user. */
+export async function deleteUserSessions(db: Executor, userId: string): Promise<void> {
+  const own = db.select({ accessKey: keypairs.accessKey }).from(keypairs).where(eq(keypairs.userId, userId));
+  await db.delete(sessions).where(inArray(sessions.accessKey, own));
 }

@@ -271,6 +271,38 @@ describe('sharing, jobs and administration', () => {
     expect(await ada(['admin', 'users'])).toMatchObject({ code: 4 });
   });
 
+  it('let the administrator switch users and keypairs off and on, and change their secrets', async () => {
+    const admin = makeCli({ url: service.url, home: dir.path, keypair: service.admin });
+    const { email, keypair } = await createUser(service, 'carla');
+    const carla = makeCli({ url: service.url, home: join(dir.path, 'carla'), keypair });
+    const shown = async () => JSON.parse((await admin(['admin', 'users', 'show', email, '--json'])).stdout);
+    expect(await shown()).toMatchObject({ email, role: 'user', is_active: true, keypairs: 1 });
+    expect(await admin(['admin', 'users', 'deactivate', email])).toMatchObject({ code: 0 });
+    expect(await carla(['ls'])).toMatchObject({ code: 4 });
+    const names = async (state: string) =>
+      (await admin(['admin', 'users', 'ls', '--state', state, '--text', 'CARLA', '-o', 'name'])).stdout;
+    expect([await names('inactive'), await names('active')]).toEqual([`${email}\n`, '']);
+    expect(await admin(['admin', 'users', 'activate', email])).toMatchObject({ code: 0 });
+    expect(await admin(['admin', 'users', 'role', email, 'admin'])).toMatchObject({ code: 0 });
+    expect(await carla(['admin', 'users'])).toMatchObject({ code: 0 });
+    expect(await admin(['admin', 'users', 'role', email, 'root'])).toMatchObject({ code: 2 });
+    const { accessKey } = keypair;
+    expect(await admin(['admin', 'keypairs', 'deactivate', accessKey])).toMatchObject({ code: 0 });
+    expect(await carla(['whoami'])).toMatchObject({ code: 4 });
+    expect(await admin(['admin', 'keypairs', 'activate', accessKey])).toMatchObject({ code: 0 });
+    const rotated = JSON.parse((await admin(['admin', 'keypairs', 'rotate', accessKey, '--json'])).stdout);
+    expect(await carla(['whoami'])).toMatchObject({ code: 4 });
+    const renewed = makeCli({
+      url: service.url,
+      home: join(dir.path, 'carla'),
+      keypair: { accessKey, secretKey: rotated.secret_key },
+    });
+    expect(await renewed(['whoami', '-o', 'name'])).toMatchObject({ code: 0, stdout: `${email}\n` });
+    expect(await admin(['admin', 'keypairs', 'rm', accessKey])).toMatchObject({ code: 2 });
+    expect(await admin(['admin', 'keypairs', 'rm', accessKey, '--yes'])).toMatchObject({ code: 0 });
+    expect((await admin(['admin', 'keypairs', 'ls', email, '-o', 'name'])).stdout).toBe('');
+  });
+
   it('keeps profiles for nobody else to read, and sends their secrets nowhere else', async () => {
     const home = join(dir.path, 'carl');
     await mkdir(home);

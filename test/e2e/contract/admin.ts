@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { pathOf } from '../support/http-client.ts';
 import { at, textAt, textsAt } from '../support/json.ts';
 import { createKeypair, createUser } from '../support/users.ts';
 import { expectProblem, expectStatus, isoTime, uuid } from './rules.ts';
@@ -46,6 +47,7 @@ function describeAdministration(stage: Stage): void {
       email: expect.any(String),
       role: expect.stringMatching(/^(admin|user)$/),
       is_active: true,
+      policy: 'default',
       created_at: isoTime,
     });
     const emails = [...textsAt(page.json, 'email', 'items')];
@@ -112,6 +114,34 @@ function describeAdministration(stage: Stage): void {
         expectProblem(await anonymous.call(method, path, { json }), 401, 'auth_required');
       }
     }
+  });
+
+  it('switches users and keypairs off and on, and gives keypairs another secret', async () => {
+    const user = await createUser(stage.service);
+    const { accessKey } = user.keypair;
+    const path = pathOf('admin', 'users', user.email);
+    const keypair = pathOf('admin', 'keypairs', accessKey);
+    expect((await admin().call('GET', path)).json).toMatchObject({
+      id: user.id,
+      keypairs: 1,
+      is_active: true,
+    });
+    expect((await user.client.call('GET', '/me')).json).toMatchObject({ id: user.id, access_key: accessKey });
+    expectStatus(await user.client.call('GET', '/me/keypairs'), 200);
+    expectStatus(await admin().call('PATCH', path, { json: { state: 'inactive' } }), 200);
+    expectProblem(await user.client.call('GET', '/me'), 401, 'auth_failed');
+    expectStatus(await admin().call('PATCH', path, { json: { state: 'active' } }), 200);
+    expectStatus(await admin().call('PATCH', keypair, { json: { state: 'inactive' } }), 200);
+    expectProblem(await user.client.call('GET', '/me'), 401, 'auth_failed');
+    expectStatus(await admin().call('PATCH', keypair, { json: { state: 'active' } }), 200);
+    const own = await user.client.call('POST', pathOf('me', 'keypairs', accessKey, 'rotate'));
+    expectStatus(own, 200);
+    const rotated = await admin().call('POST', `${keypair}/rotate`);
+    expect(textAt(rotated.json, 'secret_key')).not.toBe(textAt(own.json, 'secret_key'));
+    const listed = await admin().call('GET', '/admin/keypairs', { query: { user: user.id } });
+    expect(textsAt(listed.json, 'access_key', 'items')).toEqual([accessKey]);
+    expectStatus(await admin().call('DELETE', keypair), 204);
+    expectProblem(await admin().call('DELETE', keypair), 404, 'not_found');
   });
 
   it('gives each keypair of a user its own secret', async () => {
