@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { bytesTaken, guardRate, type Pace, type UnsentBytes, usualPace } from './rate-guard.ts';
@@ -18,20 +17,51 @@ export interface BodyToSend {
   readonly pace?: Pace;
 }
 
+type Progress = 'drain' | 'finish';
+
+/** Waits for events of `outgoing` with listeners that stay: made anew for each chunk they cost more than sending it. */
+function awaitProgress(outgoing: ServerResponse, signal: AbortSignal) {
+  let awaited: { event: Progress; resolve: () => void; reject: (reason: unknown) => void } | undefined;
+  const on = (event: Progress) => () => {
+    if (awaited?.event === event) awaited.resolve();
+  };
+  const listeners = { drain: on('drain'), finish: on('finish') };
+  const onAbort = () => awaited?.reject(signal.reason);
+  outgoing.on('drain', listeners.drain).on('finish', listeners.finish);
+  signal.addEventListener('abort', onAbort);
+  return {
+    isWaiting: () => awaited !== undefined,
+    async wait(event: Progress): Promise<void> {
+      try {
+        await new Promise<void>((resolve, reject) => {
+          if (signal.aborted) reject(signal.reason);
+          awaited = { event, resolve, reject };
+        });
+      } finally {
+        awaited = undefined;
+      }
+    },
+    end: () => {
+      outgoing.off('drain', listeners.drain).off('finish', listeners.finish);
+      signal.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
 /** `signal` ends with `outer`, and when the reader is gone or slower than its pace. */
 function watchReader({ outgoing, signal: outer, unsentBytes, pace = usualPace }: BodyToSend) {
   const gone = new AbortController();
   const signal = AbortSignal.any([outer, gone.signal]);
   const leave = (why: string) => gone.abort(new Error(why));
-  let isWaiting = false;
   const onClose = () => leave('The reader went away.');
   outgoing.once('close', onClose);
+  const progress = awaitProgress(outgoing, signal);
   const { socket } = outgoing.req;
   const stopGuard = guardRate(
     {
       bytesMoved: () => bytesTaken(socket),
       bytesOnTheWay: async () => unsentBytes?.(socket),
-      isPeerDue: () => isWaiting,
+      isPeerDue: progress.isWaiting,
       onTooSlow: () => leave('The reader is too slow.'),
     },
     pace,
@@ -39,16 +69,10 @@ function watchReader({ outgoing, signal: outer, unsentBytes, pace = usualPace }:
   return {
     signal,
     /** Waits for the reader: for `drain` of what was written, or for `finish`. */
-    async wait(event: 'drain' | 'finish'): Promise<void> {
-      isWaiting = true;
-      try {
-        await once(outgoing, event, { signal });
-      } finally {
-        isWaiting = false;
-      }
-    },
+    wait: progress.wait,
     end: () => {
       stopGuard();
+      progress.end();
       outgoing.off('close', onClose);
     },
   };

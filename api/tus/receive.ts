@@ -14,6 +14,7 @@ import { reservationStepBytes } from '../../domain/quota.ts';
 import { stageIdOf, type UploadSegment } from '../../domain/upload-session.ts';
 import type { StageAppender, StagedContent, Volume } from '../../storage/volume.ts';
 import { folderVolume } from '../authorize.ts';
+import { readChunks } from '../http/body-chunks.ts';
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
@@ -212,17 +213,11 @@ async function readBody(reception: Reception, { incoming, verifyBody }: Incoming
     isPeerDue: () => !reception.isBusy && !incoming.complete,
     onTooSlow: () => failBody(incoming, domainError('request_timeout', 'The body came too slowly.')),
   });
-  // A refusal leaves the rest of the body unread, not the connection closed: its answer has to get through.
-  const chunks = incoming.iterator({ destroyOnReturn: false });
   try {
-    for await (const chunk of chunks) await accept(reception, chunk);
+    for await (const chunk of readChunks(incoming)) await accept(reception, chunk);
   } catch (error) {
     if (reception.hold.isLost) await lost(reception);
-    if (incoming.errored === null && !incoming.destroyed) throw error;
-    if (isDomainError(error)) throw error;
-    throw domainError('upload_aborted', 'The connection closed before the body was complete.', {
-      cause: error,
-    });
+    throw error;
   } finally {
     stopGuard();
   }
