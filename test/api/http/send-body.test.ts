@@ -136,14 +136,15 @@ describe('sendBody', () => {
   it('bears a slow reader whose bytes lie with the kernel for many windows, where the kernel tells', async () => {
     const slowest = 1024 * 1024;
     const taking = async (unsentBytes?: BodyToSend['unsentBytes']) => {
-      // A part of what the reader takes is asked for; the kernel takes many times as much at once.
-      const pace = { windowMs: 600, bytesMin: slowest / 8 };
+      // A part of what the reader takes is asked for; the kernel takes many times as much at once, and acknowledges it in
+      // lumps of half the receive window, some megabytes.
+      const pace = { windowMs: 1_800, bytesMin: slowest / 8 };
       const source = endless();
       const { response, outcome } = await serve(() => ({ source, signal: never, pace, unsentBytes }));
       const { socket } = response;
       response.pause();
       const timer = setInterval(() => {
-        for (let taken = 0; taken < slowest / 6; ) {
+        for (let taken = 0; taken < slowest / 4; ) {
           const chunk: unknown = response.read();
           if (!Buffer.isBuffer(chunk)) break;
           taken += chunk.length;
@@ -152,7 +153,7 @@ describe('sendBody', () => {
       closers.push(async () => clearInterval(timer));
       const ended = await Promise.race([
         outcome,
-        new Promise((resolve) => setTimeout(resolve, 4_000, 'goes on')),
+        new Promise((resolve) => setTimeout(resolve, 7_000, 'goes on')),
       ]);
       socket.destroy();
       return ended;
