@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** The tables of the kernel; the second one has the connections of IPv6 sockets, to IPv4 peers as well. */
 const tables = ['/proc/self/net/tcp', '/proc/self/net/tcp6'];
-/** A snapshot serves everybody who asks within this time. */
-const freshMsDefault = 2_000;
+/** A snapshot serves everybody who asked within this time before it. */
+const gatherMsDefault = 250;
 
 function littleEndian(hex: string): Buffer {
   const bytes = Buffer.from(hex, 'hex');
@@ -34,10 +35,8 @@ function keyOf(peer: {
 function readTable(text: string, into: Map<string, number>): void {
   const row = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]{2} ([0-9A-F]{8}):/gm;
   for (const [, localPort = '', remote = '', remotePort = '', queued = ''] of text.matchAll(row)) {
-    const bytes = Number.parseInt(queued, 16);
-    if (bytes === 0) continue;
     const ports = { localPort: Number.parseInt(localPort, 16), remotePort: Number.parseInt(remotePort, 16) };
-    into.set(keyOf({ ...ports, remoteAddress: readAddress(remote) }), bytes);
+    into.set(keyOf({ ...ports, remoteAddress: readAddress(remote) }), Number.parseInt(queued, 16));
   }
 }
 
@@ -52,22 +51,26 @@ async function takeSnapshot(): Promise<ReadonlyMap<string, number> | undefined> 
 /**
  * Makes the reader of what the kernel still holds of the bytes written to a socket: not yet acknowledged by the other end.
  * The kernel takes megabytes at once and makes room for more in lumps, so without this a slow reader looks like none.
- * `undefined` where the system does not tell (anything but Linux).
+ * What it answers was so at some time after it was asked. `null` when the connection was not seen: the kernel lists
+ * connections that come and go meanwhile, and may leave one out. `undefined` where the system does not tell (anything but
+ * Linux).
  */
 export function openUnsentBytes(
-  freshMs: number = freshMsDefault,
-): (socket: Socket) => Promise<number | undefined> {
-  let takenAt = Number.NEGATIVE_INFINITY;
-  let snapshot: ReturnType<typeof takeSnapshot> = Promise.resolve(undefined);
+  gatherMs: number = gatherMsDefault,
+): (socket: Socket) => Promise<number | null | undefined> {
+  let next: ReturnType<typeof takeSnapshot> | undefined;
+  const gather = async () => {
+    await delay(gatherMs, undefined, { ref: false });
+    // Who asks from here on may have written since.
+    next = undefined;
+    return takeSnapshot();
+  };
   return async ({ localPort, remotePort, remoteAddress }) => {
     if (localPort === undefined || remotePort === undefined || remoteAddress === undefined) return undefined;
-    if (performance.now() - takenAt > freshMs) {
-      takenAt = performance.now();
-      snapshot = takeSnapshot();
-    }
-    const queues = await snapshot;
+    next ??= gather();
+    const queues = await next;
     return queues === undefined
       ? undefined
-      : (queues.get(keyOf({ localPort, remotePort, remoteAddress })) ?? 0);
+      : (queues.get(keyOf({ localPort, remotePort, remoteAddress })) ?? null);
   };
 }
