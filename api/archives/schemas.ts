@@ -15,7 +15,7 @@ export const archiveInput = z.object({
     .string()
     .min(1)
     .max(nameCharactersMax)
-    .refine((name) => !/[\0/\\]/.test(name), 'A file name has no "/", "\\" or NUL.')
+    .refine((name) => !/[\p{Cc}/\\]/u.test(name), 'A file name has no "/", "\\" or control character.')
     .optional(),
 });
 

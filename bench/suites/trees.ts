@@ -138,12 +138,19 @@ async function* listPages(ground: Ground, files: number, label: string): AsyncIt
     return times;
   };
   await list(null);
-  const plain = await list(null);
+  const firsts: number[] = [];
+  const laters: number[] = [];
+  // One page is over in the time of one turn of whatever else the machine does.
+  for (let round = 0; round < ground.rounds; round += 1) {
+    const [first, ...later] = await list(null);
+    firsts.push(first ?? 0);
+    laters.push(...later);
+  }
   const sorted = await list('name');
   const row = (id: string, work: string, measured: number, atMost: number) =>
     toRow({ id, work: `${work} of a directory of ${label}`, measured, unit: 'ms' }, { atMost });
-  yield row('L1', 'first page', plain[0] ?? 0, 20);
-  yield row('L1', 'later page', median(plain.slice(1)), 20);
+  yield row('L1', 'first page', median(firsts), 20);
+  yield row('L1', 'later page', median(laters), 20);
   yield row('L2', 'first page by name', sorted[0] ?? 0, 150);
   yield row('L2', 'later page by name', median(sorted.slice(1)), 20);
   await volume.purgeFolder(folderId);

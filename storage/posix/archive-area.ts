@@ -13,7 +13,7 @@ import {
   withDirectory,
 } from './directory.ts';
 import { byteNames } from './directory-sync.ts';
-import { toStorageError } from './errno.ts';
+import { toStorageError, volumeUnavailable } from './errno.ts';
 import { archiveComponents, archivesName, isId } from './layout.ts';
 import { openRegularFile } from './open-file.ts';
 import { createStageWriter } from './stage-writer.ts';
@@ -63,11 +63,20 @@ function openShelf(root: Directory, archiveId: string): Promise<Directory> {
   return descend(root, [archivesName, shelf], 'entry_not_found');
 }
 
+/** Makes and opens where an archive lies. No name above it is a tenant's, so whatever else has one is damage. */
+async function makeShelf(root: Directory, shelfName: string): Promise<Directory> {
+  try {
+    return await descendMaking(root, [archivesName, shelfName], modes.closed);
+  } catch (error) {
+    throw isDomainError(error, 'entry_conflict') ? volumeUnavailable(error) : error;
+  }
+}
+
 /** `Volume.createArchive`. Only `finish` makes it visible; a later archive of the same id replaces it in one step. */
 export async function createArchive(root: Directory, archiveId: string): Promise<ArchiveDraft> {
   const [shelfName, name] = archiveComponents(archiveId);
   const partName = `${name}.${randomBytes(8).toString('hex')}${partSuffix}`;
-  const shelf = await descendMaking(root, [archivesName, shelfName], modes.closed);
+  const shelf = await makeShelf(root, shelfName);
   let writer: StageWriter;
   try {
     const fd = await openNumber(shelf, partName, openFlags.create, modes.file);

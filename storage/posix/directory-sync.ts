@@ -97,8 +97,8 @@ export function* readEntries(
 }
 
 /** The names {@link readEntries} gives. */
-export function* byteNames(directory: Directory): Generator<ByteName, void, undefined> {
-  for (const { name } of readEntries(directory)) yield name;
+export function* byteNames(directory: Directory, sizeBytes?: bigint): Generator<ByteName, void, undefined> {
+  for (const { name } of readEntries(directory, sizeBytes)) yield name;
 }
 
 /** Opens the directory `name`, never through a symlink. */

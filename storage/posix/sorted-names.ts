@@ -1,5 +1,5 @@
 import type { Directory } from './directory.ts';
-import { byteNames } from './directory-sync.ts';
+import { byteNames, statDirectorySync } from './directory-sync.ts';
 import type { ByteName } from './entry-name.ts';
 import { mergeRuns } from './merge-runs.ts';
 import type { TimeSlice } from './time-slice.ts';
@@ -32,7 +32,7 @@ export async function namesDescending(
   const runs: ByteName[][] = [];
   let run: ByteName[] = [];
   let count = 0;
-  for (const name of byteNames(directory)) {
+  for (const name of byteNames(directory, statDirectorySync(directory).size)) {
     if (slice.isOver()) await slice.rest();
     count += 1;
     if (count > namesMax) return null;

@@ -108,6 +108,7 @@ describe('archives', () => {
     expect((await post({ files: [] })).status).toBe(400);
     expect((await post({ files: ['tree'], format: 'rar' })).status).toBe(400);
     expect((await post({ files: ['tree'], name: 'a/b' })).status).toBe(400);
+    expect((await post({ files: ['tree'], name: 'a\r\nb' })).status).toBe(400);
     expect((await post({ files: ['tree', 'missing'] })).status).toBe(404);
     expect((await post({ files: ['link'] })).status).toBe(400);
     const stranger = await service.signUp();

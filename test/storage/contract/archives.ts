@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { archivesName } from '../../../storage/posix/layout.ts';
 import type { StoredName } from '../../../storage/volume.ts';
 import { codeOf, readAll, type TestVolume } from '../test-volume.ts';
 
@@ -57,6 +60,15 @@ export function describeArchives(test: () => TestVolume): void {
     expect((await readAll(await volume.openArchive(id))).toString()).toBe('second');
     await first.abort();
     expect((await readAll(await volume.openArchive(id))).toString()).toBe('second');
+  });
+
+  it('calls the volume damaged, and no entry in the way, when something else is where archives go', async () => {
+    const { volume, rootPath } = test();
+    const id = randomUUID();
+    await (await volume.createArchive(id)).finish();
+    await rm(join(rootPath, archivesName), { recursive: true });
+    await writeFile(join(rootPath, archivesName), '');
+    expect(await codeOf(volume.createArchive(id))).toBe('volume_unavailable');
   });
 
   it('removes published and partial archives; missing is fine', async () => {
