@@ -94,6 +94,8 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   invitee_missing: { status: 400, title: 'No invitee is named' },
   email_taken: { status: 409, title: 'The e-mail address is taken' },
   last_admin: { status: 409, title: 'The last administrator cannot be taken away' },
+  policy_taken: { status: 409, title: 'The name of the policy is taken' },
+  policy_in_use: { status: 409, title: 'The policy is in use' },
   path_busy: { status: 409, title: 'The path is busy', retryAfterSeconds: 1 },
   precondition_failed: { status: 412, title: 'A precondition does not hold' },
   range_not_satisfiable: { status: 416, title: 'The range cannot be satisfied' },

@@ -15,7 +15,9 @@ import { jobRoutes } from './jobs/routes.ts';
 import { keypairRoutes } from './keypairs/routes.ts';
 import { meRoutes } from './me/routes.ts';
 import { describingRoutes } from './openapi/routes.ts';
+import { policyRoutes } from './policies/routes.ts';
 import { queueSettingsRoutes } from './queue-settings/routes.ts';
+import { quotaRoutes } from './quota/routes.ts';
 import type { Route } from './route.ts';
 import { serviceRoutes } from './service/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
@@ -36,6 +38,8 @@ export const routes: readonly Route[] = [
   ...adminRoutes,
   ...keypairRoutes,
   ...meRoutes,
+  ...policyRoutes,
+  ...quotaRoutes,
   ...sessionRoutes,
   ...dashboardRoutes,
   ...queueSettingsRoutes,

@@ -33,3 +33,12 @@ export function parseWhole(text: string, option: string, [min, max]: readonly [n
   if (/^\d{1,15}$/.test(text) && value >= min && value <= max) return value;
   throw usageError(`--${option} must be a whole number from ${min} to ${max}, not "${text}".`);
 }
+
+/** Bytes of `512`, `10K`, `1.5G` or `2TiB`, in powers of 1024. @throws a usage error that names the option */
+export function parseBytes(text: string, option: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,3})?)([KMGTP]?)(?:iB|B)?$/i.exec(text) ?? [];
+  const power = unit === '' ? 0 : 'KMGTP'.indexOf(unit.toUpperCase()) + 1;
+  const bytes = Math.round(Number(digits) * 1024 ** power);
+  if (digits !== '' && bytes <= 999_999_999_999_999) return bytes;
+  throw usageError(`--${option} must be a size such as 500M, 10G or 2T, not "${text}".`);
+}

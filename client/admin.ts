@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Http, pathOf } from './http.ts';
+import { type LimitsApi, openLimits } from './limits.ts';
 import { type Queue, queueModel, type Worker, workerModel } from './models.ts';
 import { openUsers, type UsersApi } from './users.ts';
 
@@ -18,6 +19,7 @@ export type Readiness = z.infer<typeof readinessModel>;
 export interface AdminApi {
   readiness(): Promise<Readiness>;
   readonly users: UsersApi;
+  readonly limits: LimitsApi;
   queues(): Promise<Queue[]>;
   pauseQueue(name: string, isPaused: boolean): Promise<void>;
   /** Gives every failed job of a queue another go. */
@@ -36,6 +38,7 @@ export function openAdmin(http: Http): AdminApi {
   return {
     readiness: () => http.read('GET', '/readyz', readinessModel, { accepts: [503] }),
     users: openUsers(http),
+    limits: openLimits(http),
     queues: async () => (await http.read('GET', '/admin/queue-settings', queuesModel)).items,
     pauseQueue: (name, isPaused) =>
       change('PATCH', `/admin/queue-settings${pathOf(name)}`, { is_paused: isPaused }),

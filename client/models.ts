@@ -156,6 +156,31 @@ export const issuedKeypairModel = z.looseObject({ access_key: z.string(), secret
 /** A keypair with its secret. */
 export type IssuedKeypair = z.infer<typeof issuedKeypairModel>;
 
+/** One item of `GET /admin/policies`. */
+export const policyModel = z.looseObject({
+  name: z.string(),
+  folders: z.number(),
+  folder_bytes: z.number(),
+  folder_files: z.number(),
+  users: z.number(),
+});
+/** Limits that users share. */
+export type Policy = z.infer<typeof policyModel>;
+
+/** One item of `GET /admin/folders`. */
+export const adminFolderModel = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  owner_email: z.string(),
+  state: z.string(),
+  quota_bytes: z.number(),
+  quota_files: z.number(),
+  used_bytes: z.number(),
+  used_files: z.number(),
+});
+/** A folder as administrators see it. */
+export type AdminFolder = z.infer<typeof adminFolderModel>;
+
 /** One file of an upload, as the service has it. */
 export const storedFileModel = z.looseObject({ path: z.string(), size: z.number(), sha256: z.string() });
 /** A file that an upload put in place. */

@@ -30,7 +30,7 @@ export interface UsersApi {
   create(email: string): Promise<z.infer<typeof newUserModel>>;
   change(
     user: string,
-    change: { readonly state?: SwitchState; readonly role?: string },
+    change: { readonly state?: SwitchState; readonly role?: string; readonly policy?: string },
   ): Promise<UserDetails>;
   /** Those of one user, or all. */
   keypairs(user: string | undefined): Promise<Keypair[]>;

@@ -47,6 +47,8 @@ export const errorCodes = [
   'invitee_missing',
   'email_taken',
   'last_admin',
+  'policy_taken',
+  'policy_in_use',
   'permission_denied',
   'path_busy',
   'job_not_cancellable',

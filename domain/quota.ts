@@ -4,6 +4,12 @@ export const folderBytesMaxDefault = 1024 ** 3;
 export const folderFilesMaxDefault = 1000;
 /** Folders a user may own unless the policy says otherwise. */
 export const foldersMaxDefault = 100;
+/** Highest limits that can be set: folders of a user, bytes and files of a folder. */
+export const limitsMax = {
+  folders: 1_000_000_000,
+  bytes: 999_999_999_999_999,
+  files: 100_000_000_000,
+} as const;
 /** How much an upload of unknown length reserves ahead of what it received: 8 MiB. */
 export const reservationStepBytes = 8 * 1024 ** 2;
 

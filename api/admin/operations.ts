@@ -1,6 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
 import { hasActiveAdmin } from '../../db/queries/bootstrap.ts';
+import { holdPolicy } from '../../db/queries/policies.ts';
 import { deleteUserSessions } from '../../db/queries/sessions.ts';
 import {
   findUserByReference,
@@ -75,10 +76,17 @@ export async function keepingAdministrator<T>(
   });
 }
 
+async function requirePolicy(tx: Executor, name: string | undefined): Promise<void> {
+  if (name === undefined || (await holdPolicy(tx, name))) return;
+  const detail = 'There is no such policy.';
+  throw domainError('request_malformed', detail, { errors: [{ pointer: '/policy', detail }] });
+}
+
 /**
  * Switches a user on or off, or gives them another role. With a user who is switched off their keypairs and tokens stop, and
  * their sessions end; keypairs and tokens come back with them.
- * @throws not_found, last_admin
+ * Another policy holds for what they make from then on.
+ * @throws not_found, last_admin; request_malformed when there is no such policy
  */
 export async function changeUser(
   services: Pick<Services, 'db'>,
@@ -86,10 +94,12 @@ export async function changeUser(
     readonly reference: string;
     readonly isActive: boolean | undefined;
     readonly role: User['role'] | undefined;
+    readonly policy?: string | undefined;
   },
 ): Promise<User & UserHoldings> {
   const { reference, ...change } = request;
   return await keepingAdministrator(services, async (tx) => {
+    await requirePolicy(tx, change.policy);
     const found = await findUserByReference(tx, reference);
     const user = found === null ? null : await updateUser(tx, found.id, change);
     if (user === null) throw userNotFound();

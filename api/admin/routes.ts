@@ -80,7 +80,7 @@ const getUser = defineRoute({
   }),
 });
 
-/** Switches a user on or off, or gives them another role. */
+/** Switches a user on or off, or gives them another role or policy. */
 const patchUser = defineRoute({
   ...common,
   method: 'PATCH',
@@ -90,12 +90,13 @@ const patchUser = defineRoute({
   doc: {
     tag: 'Administration',
     id: 'changeUser',
-    summary: 'Switch a user on or off, or give them another role',
+    summary: 'Switch a user on or off, or give them another role or policy',
     refusals: ['not_found', 'last_admin'],
   },
   handle: async ({ services, params, input }) => {
-    const { state, role } = input;
-    const user = await changeUser(services, { reference: params.id ?? '', isActive: isOn(state), role });
+    const { state, role, policy } = input;
+    const change = { reference: params.id ?? '', isActive: isOn(state), role, policy };
+    const user = await changeUser(services, change);
     return { status: 200, body: toDetailsBody(user) };
   },
 });

@@ -3,6 +3,7 @@ import { queryInteger } from '../http/schema.ts';
 import { count, instant, uuid } from '../http/wire.ts';
 
 const emailCharactersMax = 254;
+const policyCharactersMax = 64;
 const roles = ['user', 'admin'] as const;
 const states = ['active', 'inactive'] as const;
 
@@ -40,8 +41,15 @@ export const userListInput = z.object({
 
 /** `PATCH /admin/users/:id`: what is left out stays. */
 export const userChangeInput = z
-  .object({ state: switchState.optional(), role: z.enum(roles).optional() })
-  .refine(({ state, role }) => state !== undefined || role !== undefined, 'Give state, role or both.');
+  .object({
+    state: switchState.optional(),
+    role: z.enum(roles).optional(),
+    policy: plainText(policyCharactersMax).optional(),
+  })
+  .refine(
+    (change) => Object.values(change).some((value) => value !== undefined),
+    'Give state, role, policy or several of them.',
+  );
 
 /** Reply of `POST /admin/users`. */
 export const newUserBody = z.object({ id: uuid, email: z.string() });

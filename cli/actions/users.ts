@@ -89,6 +89,12 @@ export const changeRole: Action = async (invocation) => {
   await client.admin.users.change(invocation.arg(0), { role });
 };
 
+/** Gives a user another policy. */
+export const changePolicy: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  await client.admin.users.change(invocation.arg(0), { policy: invocation.arg(1) });
+};
+
 /** Lists keypairs without their secrets. */
 export const listKeypairs: Action = async (invocation) => {
   const { client } = await openSession(invocation);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { defineCommand, defineGroup } from '../define.ts';
 import type { Terminal } from '../terminal.ts';
+import { defineLimitCommands } from './limits.ts';
 import { defineUserCommands } from './users.ts';
 
 const actions = () => import('../actions/admin.ts');
@@ -25,6 +26,7 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
     async () => (await import('../actions/doctor.ts')).doctor,
   );
   defineUserCommands(admin, terminal);
+  defineLimitCommands(admin, terminal);
   defineWork(admin, terminal);
   const usage = defineGroup(admin, 'usage', 'usage');
   defineCommand(

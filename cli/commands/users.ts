@@ -58,6 +58,12 @@ export function defineUserCommands(admin: Command, terminal: Terminal): void {
     },
     async () => (await actions()).changeRole,
   );
+  defineCommand(
+    users,
+    terminal,
+    { usage: 'policy <user> <policy>', summary: 'give a user another policy' },
+    async () => (await actions()).changePolicy,
+  );
   defineKeypairs(admin, terminal);
 }
 

@@ -143,12 +143,20 @@ export async function lockAdministrators(tx: Executor): Promise<void> {
 export async function updateUser(
   tx: Executor,
   userId: string,
-  change: { readonly isActive?: boolean | undefined; readonly role?: 'user' | 'admin' | undefined },
+  change: {
+    readonly isActive?: boolean | undefined;
+    readonly role?: 'user' | 'admin' | undefined;
+    readonly policy?: string | undefined;
+  },
 ): Promise<User | null> {
-  const { isActive, role } = change;
+  const { isActive, role, policy } = change;
   const [row] = await tx
     .update(users)
-    .set({ isActive: isActive ?? sql`${users.isActive}`, role: role ?? sql`${users.role}` })
+    .set({
+      isActive: isActive ?? sql`${users.isActive}`,
+      role: role ?? sql`${users.role}`,
+      policyName: policy ?? sql`${users.policyName}`,
+    })
     .where(eq(users.id, userId))
     .returning(columns);
   return row ?? null;

@@ -303,6 +303,31 @@ describe('sharing, jobs and administration', () => {
     expect((await admin(['admin', 'keypairs', 'ls', email, '-o', 'name'])).stdout).toBe('');
   });
 
+  it('let the administrator set limits of users and folders', async () => {
+    const admin = makeCli({ url: service.url, home: dir.path, keypair: service.admin });
+    const { email, keypair } = await createUser(service, 'dora');
+    const dora = makeCli({ url: service.url, home: join(dir.path, 'dora'), keypair });
+    expect(
+      await admin(['admin', 'policies', 'create', 'small', '--bytes', '1.5K', '--files', '3']),
+    ).toMatchObject({
+      code: 0,
+    });
+    expect(await admin(['admin', 'users', 'policy', email, 'small'])).toMatchObject({ code: 0 });
+    await dora(['create', 'limited']);
+    const id = (await admin(['admin', 'quota', 'ls', email, '-o', 'name'])).stdout.trim();
+    const shown = JSON.parse((await admin(['admin', 'quota', 'show', id, '--json'])).stdout);
+    expect(shown).toMatchObject({ name: 'limited', quota_bytes: 1_536, quota_files: 3 });
+    expect(await admin(['admin', 'quota', 'set', id, '--bytes', '2'])).toMatchObject({ code: 0 });
+    expect(await dora(['put', '-', 'limited:a'], 'three')).toMatchObject({ code: 7 });
+    expect(await admin(['admin', 'quota', 'set', id, '--bytes', '1G'])).toMatchObject({ code: 0 });
+    expect(await dora(['put', '-', 'limited:a'], 'three')).toMatchObject({ code: 0 });
+    expect(await admin(['admin', 'quota', 'set', id])).toMatchObject({ code: 2 });
+    expect(await admin(['admin', 'quota', 'set', id, '--bytes', '1X'])).toMatchObject({ code: 2 });
+    expect(await admin(['admin', 'policies', 'rm', 'small', '--yes'])).toMatchObject({ code: 6 });
+    expect(await admin(['admin', 'policies', 'set', 'small', '--folders', '5'])).toMatchObject({ code: 0 });
+    expect((await admin(['admin', 'policies', '-o', 'name'])).stdout).toBe('default\nsmall\n');
+  });
+
   it('keeps profiles for nobody else to read, and sends their secrets nowhere else', async () => {
     const home = join(dir.path, 'carl');
     await mkdir(home);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { pathOf } from '../support/http-client.ts';
 import { at, textAt, textsAt } from '../support/json.ts';
-import { createKeypair, createUser } from '../support/users.ts';
+import { createFolder, createKeypair, createUser, upload } from '../support/users.ts';
 import { expectProblem, expectStatus, isoTime, uuid } from './rules.ts';
 import { type Stage, usePeople } from './stage.ts';
 
@@ -142,6 +142,42 @@ function describeAdministration(stage: Stage): void {
     expect(textsAt(listed.json, 'access_key', 'items')).toEqual([accessKey]);
     expectStatus(await admin().call('DELETE', keypair), 204);
     expectProblem(await admin().call('DELETE', keypair), 404, 'not_found');
+  });
+
+  it('gives users and folders other limits; below what is held, only what adds to it is refused', async () => {
+    const limits = { folders: 1, folder_bytes: 100, folder_files: 2 };
+    const policy = { name: `contract-${Date.now()}`, ...limits };
+    expectStatus(await admin().call('POST', '/admin/policies', { json: policy }), 201);
+    const user = await createUser(stage.service);
+    const person = pathOf('admin', 'users', user.id);
+    expectStatus(await admin().call('PATCH', person, { json: { policy: policy.name } }), 200);
+    const folder = await createFolder(user.client);
+    expectProblem(
+      await user.client.call('POST', '/folders', { json: { name: 'b' } }),
+      406,
+      'folder_limit_reached',
+    );
+    await upload(user.client, folder, { a: 'x'.repeat(60), b: 'y' });
+    const quota = pathOf('admin', 'folders', folder.id);
+    expect((await admin().call('GET', quota)).json).toMatchObject({ quota_bytes: 100, used_bytes: 61 });
+    const lower = { quota_bytes: 10, quota_files: 1 };
+    expect((await admin().call('PATCH', quota, { json: lower })).json).toMatchObject(lower);
+    const parts = [{ fileName: 'c', bytes: 'z' }];
+    const full = await user.client.call('POST', folder.path('upload'), { parts });
+    expectProblem(full, 507, 'quota_exceeded');
+    expect((await user.client.call('GET', folder.path('files', 'a'))).text).toBe('x'.repeat(60));
+    const json = { files: ['a'] };
+    expectStatus(await user.client.call('DELETE', folder.path('delete_files'), { json }), 200);
+    await admin().call('PATCH', quota, { json: { quota_bytes: 100, quota_files: 5 } });
+    await upload(user.client, folder, { c: 'z' });
+    const listed = await admin().call('GET', '/admin/folders', { query: { user: user.email } });
+    expect(textsAt(listed.json, 'id', 'items')).toEqual([folder.id]);
+    const named = pathOf('admin', 'policies', policy.name);
+    expectStatus(await admin().call('PATCH', named, { json: { folders: 2 } }), 200);
+    expectStatus(await admin().call('GET', '/admin/policies'), 200);
+    expectProblem(await admin().call('DELETE', named), 409, 'policy_in_use');
+    await admin().call('PATCH', person, { json: { policy: 'default' } });
+    expectStatus(await admin().call('DELETE', named), 204);
   });
 
   it('gives each keypair of a user its own secret', async () => {

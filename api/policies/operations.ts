@@ -1,0 +1,71 @@
+import type { Executor } from '../../db/client.ts';
+import {
+  deletePolicy,
+  findPolicy,
+  insertPolicy,
+  listPolicies,
+  lockPolicy,
+  type Policy,
+  type PolicyLimits,
+  updatePolicy,
+} from '../../db/queries/policies.ts';
+import { type DomainError, domainError } from '../../domain/errors.ts';
+import type { Services } from '../services.ts';
+
+/** The policy of users who were given no other; it always exists. */
+const usualPolicy = 'default';
+
+function policyNotFound(): DomainError {
+  return domainError('not_found', 'There is no such policy.');
+}
+
+async function readPolicy(db: Executor, name: string): Promise<Policy> {
+  // Postgres refuses NUL in text; no name contains one.
+  const policy = name.includes('\0') ? null : await findPolicy(db, name);
+  if (policy === null) throw policyNotFound();
+  return policy;
+}
+
+/** All policies by name. */
+export async function readPolicies(services: Pick<Services, 'db'>): Promise<Policy[]> {
+  return await listPolicies(services.db);
+}
+
+/** Makes a policy. @throws policy_taken */
+export async function createPolicy(
+  services: Pick<Services, 'db'>,
+  policy: PolicyLimits & { readonly name: string },
+): Promise<Policy> {
+  return await services.db.transaction(async (tx) => {
+    if (!(await insertPolicy(tx, policy))) throw domainError('policy_taken', 'A policy has this name.');
+    return await readPolicy(tx, policy.name);
+  });
+}
+
+/** Changes limits of a policy, for what its users make from then on. @throws not_found */
+export async function changePolicy(
+  services: Pick<Services, 'db'>,
+  { name, limits }: { readonly name: string; readonly limits: PolicyLimits },
+): Promise<Policy> {
+  return await services.db.transaction(async (tx) => {
+    await readPolicy(tx, name);
+    await updatePolicy(tx, name, limits);
+    return await readPolicy(tx, name);
+  });
+}
+
+/** Removes a policy that nobody has. @throws not_found, policy_in_use */
+export async function removePolicy(services: Pick<Services, 'db'>, name: string): Promise<void> {
+  await services.db.transaction(async (tx) => {
+    await readPolicy(tx, name);
+    if (!(await lockPolicy(tx, name))) throw policyNotFound();
+    const { users } = await readPolicy(tx, name);
+    if (name === usualPolicy) throw domainError('policy_in_use', 'The policy "default" always exists.');
+    if (users > 0) {
+      throw domainError('policy_in_use', 'Users have this policy; give them another one first.', {
+        extra: { users },
+      });
+    }
+    await deletePolicy(tx, name);
+  });
+}

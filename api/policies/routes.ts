@@ -1,0 +1,93 @@
+import type { z } from 'zod';
+import type { Policy, PolicyLimits } from '../../db/queries/policies.ts';
+import { noInput } from '../http/schema.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { changePolicy, createPolicy, readPolicies, removePolicy } from './operations.ts';
+import { newPolicyInput, policyBody, policyChangeInput, policyListBody } from './schemas.ts';
+
+const common = { access: 'admin', right: null, body: 'json' } as const;
+
+function toBody({
+  name,
+  foldersMax,
+  folderBytesMax,
+  folderFilesMax,
+  users,
+}: Policy): z.infer<typeof policyBody> {
+  return { name, folders: foldersMax, folder_bytes: folderBytesMax, folder_files: folderFilesMax, users };
+}
+
+function toLimits(input: z.infer<typeof policyChangeInput>): PolicyLimits {
+  return {
+    foldersMax: input.folders,
+    folderBytesMax: input.folder_bytes,
+    folderFilesMax: input.folder_files,
+  };
+}
+
+/** Routes about policies, for administrators. */
+export const policyRoutes: readonly Route[] = [
+  defineRoute({
+    ...common,
+    method: 'GET',
+    path: '/admin/policies',
+    input: noInput,
+    answers: { 200: policyListBody },
+    doc: { tag: 'Administration', id: 'listPolicies', summary: 'List the policies' },
+    handle: async ({ services }) => ({
+      status: 200,
+      body: { items: (await readPolicies(services)).map(toBody) },
+    }),
+  }),
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/admin/policies',
+    input: newPolicyInput,
+    answers: { 201: policyBody },
+    doc: {
+      tag: 'Administration',
+      id: 'createPolicy',
+      summary: 'Make a policy',
+      refusals: ['policy_taken'],
+    },
+    handle: async ({ services, input }) => {
+      const policy = await createPolicy(services, { name: input.name, ...toLimits(input) });
+      return { status: 201, body: toBody(policy) };
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'PATCH',
+    path: '/admin/policies/:policy',
+    input: policyChangeInput,
+    answers: { 200: policyBody },
+    doc: {
+      tag: 'Administration',
+      id: 'changePolicy',
+      summary: 'Change limits of a policy',
+      refusals: ['not_found'],
+    },
+    handle: async ({ services, params, input }) => {
+      const policy = await changePolicy(services, { name: params.policy ?? '', limits: toLimits(input) });
+      return { status: 200, body: toBody(policy) };
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'DELETE',
+    path: '/admin/policies/:policy',
+    input: noInput,
+    answers: { 204: null },
+    doc: {
+      tag: 'Administration',
+      id: 'deletePolicy',
+      summary: 'Remove a policy that nobody has',
+      refusals: ['not_found', 'policy_in_use'],
+    },
+    handle: async ({ services, params }) => {
+      await removePolicy(services, params.policy ?? '');
+      return { status: 204 };
+    },
+  }),
+];

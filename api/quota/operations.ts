@@ -1,0 +1,76 @@
+import {
+  type AdminFolder,
+  findAdminFolder,
+  listAdminFolders,
+  updateFolderQuota,
+} from '../../db/queries/admin-folders.ts';
+import { findUserByReference } from '../../db/queries/users.ts';
+import { type DomainError, domainError } from '../../domain/errors.ts';
+import { parseId, toHexId } from '../../domain/ids.ts';
+import { userNotFound } from '../admin/operations.ts';
+import type { Services } from '../services.ts';
+
+/** A page of folders. */
+export interface AdminFolderPage {
+  readonly folders: readonly AdminFolder[];
+  readonly nextCursor: string | null;
+}
+
+function noSuchFolder(): DomainError {
+  return domainError('not_found', 'No folder has this id.');
+}
+
+/**
+ * A page of folders that are live or in the trash, of one owner or all, by id.
+ * @throws not_found when there is no such owner; request_malformed for a cursor of no list
+ */
+export async function readAdminFolders(
+  services: Pick<Services, 'db'>,
+  request: {
+    readonly user: string | undefined;
+    readonly cursor: string | undefined;
+    readonly limit: number;
+  },
+): Promise<AdminFolderPage> {
+  const { user, cursor, limit } = request;
+  const afterId = cursor === undefined ? undefined : parseId(cursor);
+  if (cursor !== undefined && afterId === undefined) {
+    throw domainError('request_malformed', 'The cursor is not one of this list.');
+  }
+  const owner = user === undefined ? undefined : await findUserByReference(services.db, user);
+  if (owner === null) throw userNotFound();
+  const folders = await listAdminFolders(services.db, { ownerId: owner?.id, afterId, limit });
+  const last = folders.length === limit ? folders.at(-1) : undefined;
+  return { folders, nextCursor: last === undefined ? null : toHexId(last.id) };
+}
+
+/** A folder that is live or in the trash, by id: names are each viewer's own. @throws not_found */
+export async function readAdminFolder(services: Pick<Services, 'db'>, id: string): Promise<AdminFolder> {
+  const folderId = parseId(id);
+  const folder = folderId === undefined ? null : await findAdminFolder(services.db, folderId);
+  if (folder === null) throw noSuchFolder();
+  return folder;
+}
+
+/**
+ * Gives a folder other limits, also below what it holds: nothing is lost then, only what would add to it is refused.
+ * @throws not_found
+ */
+export async function changeQuota(
+  services: Pick<Services, 'db'>,
+  request: {
+    readonly id: string;
+    readonly quotaBytes: number | undefined;
+    readonly quotaFiles: number | undefined;
+  },
+): Promise<AdminFolder> {
+  const { id, ...quota } = request;
+  const folderId = parseId(id);
+  if (folderId === undefined) throw noSuchFolder();
+  return await services.db.transaction(async (tx) => {
+    await updateFolderQuota(tx, { folderId, ...quota });
+    const folder = await findAdminFolder(tx, folderId);
+    if (folder === null) throw noSuchFolder();
+    return folder;
+  });
+}

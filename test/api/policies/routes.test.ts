@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import {
+  basic,
+  type CoreServer,
+  makeKeypair,
+  makeSecretBox,
+  startCoreServer,
+  type TestKeypair,
+} from '../core-server.ts';
+
+const secrets = makeSecretBox();
+let database: TestDatabase;
+let server: CoreServer;
+let admin: TestKeypair;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  server = await startCoreServer(database, { secrets });
+  admin = await makeKeypair(database, secrets, { role: 'admin' });
+});
+afterAll(async () => {
+  await server?.close();
+  await database?.close();
+});
+
+function ask(method: string, path: string, body: unknown = {}, keypair: TestKeypair = admin) {
+  return server.send({ method, path, headers: basic(keypair), body: JSON.stringify(body) });
+}
+
+describe('policies', () => {
+  it('are made, listed, changed and removed', async () => {
+    const made = await ask('POST', '/admin/policies', { name: 'big', folders: 7, folder_bytes: 2 ** 40 });
+    expect(made.status).toBe(201);
+    expect(made.json).toEqual({
+      name: 'big',
+      folders: 7,
+      folder_bytes: 2 ** 40,
+      folder_files: 1_000,
+      users: 0,
+    });
+    const changed = await ask('PATCH', '/admin/policies/big', { folder_files: 5, folders: 0 });
+    expect(changed.json).toEqual({ ...made.json, folder_files: 5, folders: 0 });
+    const listed = await ask('GET', '/admin/policies');
+    expect(listed.json).toEqual({ items: [changed.json, expect.objectContaining({ name: 'default' })] });
+    expect((await ask('DELETE', '/admin/policies/big')).status).toBe(204);
+    expect((await ask('DELETE', '/admin/policies/big')).status).toBe(404);
+  });
+
+  it('hold for the users they are given to, from then on, and stay while anybody has them', async () => {
+    const user = await makeKeypair(database, secrets);
+    await ask('POST', '/admin/policies', { name: 'tiny', folders: 1, folder_bytes: 10, folder_files: 2 });
+    const given = await ask('PATCH', `/admin/users/${user.userId}`, { policy: 'tiny' });
+    expect(given.json).toMatchObject({ policy: 'tiny', is_active: true, role: 'user' });
+    const { json: me } = await ask('GET', '/me', {}, user);
+    expect(me).toMatchObject({ policy: 'tiny', limits: { folders: 1, folder_bytes: 10, folder_files: 2 } });
+    const refused = await ask('DELETE', '/admin/policies/tiny');
+    expect(refused.json).toMatchObject({ status: 409, code: 'policy_in_use', users: 1 });
+    await ask('PATCH', `/admin/users/${user.userId}`, { policy: 'default' });
+    expect((await ask('DELETE', '/admin/policies/tiny')).status).toBe(204);
+  });
+
+  it('are never removed from under a user who is given them at the same moment', async () => {
+    const user = await makeKeypair(database, secrets);
+    for (let round = 0; round < 10; round += 1) {
+      await ask('POST', '/admin/policies', { name: 'raced' });
+      const [given, removed] = await Promise.all([
+        ask('PATCH', `/admin/users/${user.userId}`, { policy: 'raced' }),
+        ask('DELETE', '/admin/policies/raced'),
+      ]);
+      expect([`${given.status} ${removed.status}`]).toEqual([expect.stringMatching(/^(200 409|400 204)$/)]);
+      await ask('PATCH', `/admin/users/${user.userId}`, { policy: 'default' });
+      await ask('DELETE', '/admin/policies/raced');
+    }
+  });
+
+  it('keep their names, and the default one stays', async () => {
+    const twice = await ask('POST', '/admin/policies', { name: 'default' });
+    expect(twice.json).toMatchObject({ status: 409, code: 'policy_taken' });
+    const removed = await ask('DELETE', '/admin/policies/default');
+    expect(removed.json).toMatchObject({ status: 409, code: 'policy_in_use' });
+  });
+
+  it.each([
+    {},
+    { name: '' },
+    { name: 'a b' },
+    { name: '.x' },
+    { name: 'x'.repeat(65) },
+    { name: 'a', folders: -1 },
+    { name: 'a', folders: 1.5 },
+    { name: 'a', folder_bytes: 10 ** 15 },
+    { name: 'a', folder_files: null },
+  ])('are not made of %j', async (body) => {
+    expect((await ask('POST', '/admin/policies', body)).json).toMatchObject({ code: 'request_malformed' });
+  });
+
+  it('are not changed by nothing, and not found under any other name', async () => {
+    expect((await ask('PATCH', '/admin/policies/default', {})).status).toBe(400);
+    for (const name of ['none', '%20', 'DEFAULT']) {
+      expect((await ask('PATCH', `/admin/policies/${name}`, { folders: 1 })).status).toBe(404);
+      expect((await ask('DELETE', `/admin/policies/${name}`)).status).toBe(404);
+    }
+    const unknown = await ask('PATCH', `/admin/users/${admin.userId}`, { policy: 'none' });
+    expect(unknown.json).toMatchObject({ status: 400, errors: [{ pointer: '/policy' }] });
+  });
+});
