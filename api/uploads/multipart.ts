@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
-import { Dicer } from '@fastify/busboy';
-import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
-import { bodyFailureOf } from '../http/body-failure.ts';
+import { domainError } from '../../domain/errors.ts';
+import { readChunks } from '../http/body-chunks.ts';
+import { readParts } from './form-parts.ts';
 import { nameEncodingOf, partFileName } from './part-name.ts';
 
 /** Most parts of one request; more is a mistake or an attack. */
@@ -40,61 +39,6 @@ export function multipartBoundary(contentType: string | undefined): string {
   return boundary;
 }
 
-interface RawPart {
-  readonly disposition: string;
-  readonly stream: Readable;
-}
-
-interface PartQueue {
-  push(part: RawPart): void;
-  /** The first end counts. An error also ends the part being read, which would wait for bytes for ever. */
-  end(error?: Error): void;
-  next(): Promise<RawPart | null>;
-}
-
-/** Parts announce themselves by events; the reader wants them one by one. Bounded by what one chunk can hold. */
-function openPartQueue(): PartQueue {
-  const waiting: RawPart[] = [];
-  const unread = new Set<Readable>();
-  let outcome: { error?: Error } | undefined;
-  let wake: (() => void) | undefined;
-  const signal = () => {
-    wake?.();
-    wake = undefined;
-  };
-  return {
-    push: (part) => {
-      waiting.push(part);
-      unread.add(part.stream);
-      part.stream.once('close', () => unread.delete(part.stream));
-      signal();
-    },
-    end: (error) => {
-      if (outcome !== undefined) return;
-      outcome = error === undefined ? {} : { error };
-      if (error !== undefined) for (const stream of unread) stream.destroy(error);
-      signal();
-    },
-    next: async () => {
-      for (;;) {
-        if (outcome?.error !== undefined) throw outcome.error;
-        const part = waiting.shift();
-        if (part !== undefined) return part;
-        if (outcome !== undefined) return null;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
-  };
-}
-
-function dispositionOf(header: object): string {
-  const values: unknown = Reflect.get(header, 'content-disposition');
-  const first: unknown = Array.isArray(values) ? values[0] : undefined;
-  return typeof first === 'string' ? first : '';
-}
-
 /** What a body came to so far. */
 interface Tally {
   receivedBytes: number;
@@ -102,85 +46,40 @@ interface Tally {
   files: number;
 }
 
-/** The parser reports a cut-off body on the part as an error of its own making. */
-async function* readBytes(stream: Readable, tally: Tally): AsyncGenerator<Uint8Array> {
-  const chunks: AsyncIterable<Uint8Array> = stream;
-  try {
-    for await (const chunk of chunks) {
-      tally.contentBytes += chunk.byteLength;
-      yield chunk;
-    }
-  } catch (error) {
-    throw isDomainError(error) ? error : malformedBody(error);
+/** Counts what arrives. By then all that came before has been handed out, or was not content. @throws body_too_large */
+async function* countReceived(chunks: AsyncIterable<Buffer>, tally: Tally): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    const overheadBytes = tally.receivedBytes - tally.contentBytes;
+    if (overheadBytes > overheadBytesMax + tally.files * overheadBytesPerFile)
+      throw domainError('body_too_large', 'The form holds too much besides files.');
+    tally.receivedBytes += chunk.byteLength;
+    yield chunk;
   }
 }
 
-function malformedBody(cause: unknown): DomainError {
-  return domainError('request_malformed', 'The multipart body is malformed or ends early.', { cause });
-}
-
-function abortedBody(cause: unknown): DomainError {
-  return domainError('upload_aborted', 'The connection closed before the upload was complete.', { cause });
-}
-
-function isMostlyOverhead({ receivedBytes, contentBytes, files }: Tally): boolean {
-  return receivedBytes - contentBytes > overheadBytesMax + files * overheadBytesPerFile;
-}
-
-function connect(incoming: IncomingMessage, boundary: string, queue: PartQueue, tally: Tally): Dicer {
-  const parser = new Dicer({ boundary, maxHeaderPairs: 32 });
-  const malformed = (cause: unknown) => queue.end(isDomainError(cause) ? cause : malformedBody(cause));
-  let count = 0;
-  // Every listener is attached before the first byte is parsed: an unheard error event would end the process.
-  parser.on('part', (part) => {
-    part.on('error', malformed);
-    count += 1;
-    if (count > partsMax) {
-      queue.end(domainError('request_malformed', `A request may have at most ${partsMax} parts.`));
-    }
-    part.on('header', (header) => queue.push({ disposition: dispositionOf(header), stream: part }));
-  });
-  parser.on('error', malformed);
-  parser.on('finish', () => queue.end());
-  incoming.on('error', (cause) => queue.end(isDomainError(cause) ? cause : abortedBody(cause)));
-  incoming.on('close', () => {
-    if (!incoming.complete) queue.end(abortedBody(undefined));
-  });
-  incoming.on('data', (chunk: Buffer) => {
-    tally.receivedBytes += chunk.byteLength;
-    if (isMostlyOverhead(tally))
-      queue.end(domainError('body_too_large', 'The form holds too much besides files.'));
-  });
-  incoming.pause();
-  const failure = bodyFailureOf(incoming);
-  if (failure === undefined) incoming.pipe(parser);
-  else queue.end(failure);
-  return parser;
+async function* countContent(pieces: AsyncIterable<Buffer>, tally: Tally): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    tally.contentBytes += piece.byteLength;
+    yield piece;
+  }
 }
 
 /**
- * Reads the files of a multipart body as they arrive; memory is O(one socket read). Parts that are not files are
- * skipped. @throws request_malformed, path_invalid, upload_aborted
+ * Reads the files of a multipart body as they arrive; memory is O(what is read ahead). Parts that are not files are
+ * skipped. @throws request_malformed, path_invalid, body_too_large, upload_aborted
  */
 export async function* readFileParts(incoming: IncomingMessage, boundary: string): AsyncGenerator<FilePart> {
   const encoding = nameEncodingOf(incoming.headers['user-agent'], boundary);
-  const queue = openPartQueue();
   const tally: Tally = { receivedBytes: 0, contentBytes: 0, files: 0 };
-  const parser = connect(incoming, boundary, queue, tally);
-  try {
-    for (;;) {
-      const part = await queue.next();
-      if (part === null) return;
-      const fileName = partFileName(part.disposition, encoding);
-      if (fileName === undefined) {
-        part.stream.resume();
-        continue;
-      }
-      tally.files += 1;
-      yield { fileName, bytes: readBytes(part.stream, tally) };
+  let count = 0;
+  for await (const part of readParts(countReceived(readChunks(incoming), tally), boundary)) {
+    count += 1;
+    if (count > partsMax) {
+      throw domainError('request_malformed', `A request may have at most ${partsMax} parts.`);
     }
-  } finally {
-    incoming.unpipe(parser);
-    parser.destroy();
+    const fileName = partFileName(part.disposition, encoding);
+    if (fileName === undefined) continue;
+    tally.files += 1;
+    yield { fileName, bytes: countContent(part.content, tally) };
   }
 }

@@ -23,7 +23,6 @@ const allowed: Record<Room, readonly Room[]> = {
 const owners: Record<string, Room> = {
   hono: 'api',
   '@hono/node-server': 'api',
-  '@fastify/busboy': 'api',
   graphql: 'api',
   '@bull-board/api': 'api',
   '@bull-board/api/dist/x.js': 'api',
