@@ -14,6 +14,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   archives: async () => (await import('./suites/archives.ts')).measureArchives,
   trees: async () => (await import('./suites/trees.ts')).measureTrees,
   tenants: async () => (await import('./suites/tenants.ts')).measureTenants,
+  'slow-clients': async () => (await import('./suites/slow-clients.ts')).measureSlowClients,
   transfers: async () => (await import('./suites/transfers.ts')).measureTransfers,
 };
 
