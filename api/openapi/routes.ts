@@ -1,13 +1,35 @@
 import { z } from 'zod';
-import { defineRoute, type Route } from '../route.ts';
+import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { describeRoutes, type OpenApiDocument } from './document.ts';
 
 const noInput = z.object({});
 const common = { method: 'GET', access: 'public', right: null, body: 'json', input: noInput } as const;
 
+// Loaded and made when somebody reads it: most processes are never asked for it.
+async function makePage(
+  document: OpenApiDocument,
+): Promise<{ readonly bytes: Buffer; readonly policy: string }> {
+  const { referencePage, referencePolicy } = await import('./page.ts');
+  return { bytes: Buffer.from(referencePage(document)), policy: referencePolicy };
+}
+
+function sendPage(
+  { outgoing }: ApiRequest<object>,
+  { bytes, policy }: Awaited<ReturnType<typeof makePage>>,
+): 'sent' {
+  outgoing.writeHead(200, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Length': bytes.length,
+    'Content-Security-Policy': policy,
+  });
+  outgoing.end(bytes);
+  return 'sent';
+}
+
 /** The document of all routes, these included; `all` is asked when somebody wants it, and the answer is kept. */
 export function describingRoutes(all: () => readonly Route[]): readonly Route[] {
   let document: OpenApiDocument | undefined;
+  let page: ReturnType<typeof makePage> | undefined;
   const read = (version: string): OpenApiDocument => {
     document ??= describeRoutes(all(), version);
     return document;
@@ -19,6 +41,16 @@ export function describingRoutes(all: () => readonly Route[]): readonly Route[] 
       answers: { 200: z.record(z.string(), z.unknown()) },
       doc: { tag: 'Service', id: 'getDocument', summary: 'Get this document' },
       handle: async ({ services }) => ({ status: 200, body: read(services.version) }),
+    }),
+    defineRoute({
+      ...common,
+      path: '/docs',
+      answers: { 200: { media: ['text/html'] } },
+      doc: { tag: 'Service', id: 'showDocument', summary: 'Read this document as a page', isForPeople: true },
+      handle: async (request) => {
+        page ??= makePage(read(request.services.version));
+        return sendPage(request, await page);
+      },
     }),
   ];
 }
