@@ -47,11 +47,15 @@ export async function migrateDatabase(url: string): Promise<void> {
   }
 }
 
+/** When the newest migration that this code knows was made; names the version of the tables. */
+export function newestMigration(): number {
+  const files = readMigrationFiles({ migrationsFolder: migrationsFolder() });
+  return Math.max(...files.map((file) => file.folderMillis));
+}
+
 /** Makes sure that every migration this code knows was applied. @throws SchemaOutdatedError when not */
 export async function assertMigrated(db: Executor): Promise<void> {
-  const newest = Math.max(
-    ...readMigrationFiles({ migrationsFolder: migrationsFolder() }).map((file) => file.folderMillis),
-  );
+  const newest = newestMigration();
   const [found] = await db.execute(
     sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS "isMade"`,
   );

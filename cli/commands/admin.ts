@@ -6,7 +6,7 @@ import { defineUserCommands } from './users.ts';
 
 const actions = () => import('../actions/admin.ts');
 
-/** Administration; `doctor` looks at this machine, everything else asks the service. */
+/** Administration; `doctor`, `backup` and `restore` work on this machine, everything else asks the service. */
 export function defineAdminCommands(program: Command, terminal: Terminal): void {
   const admin = defineGroup(program, 'admin', 'administration of the service');
   defineCommand(
@@ -25,6 +25,7 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
     },
     async () => (await import('../actions/doctor.ts')).doctor,
   );
+  defineUpkeep(admin, terminal);
   defineUserCommands(admin, terminal);
   defineLimitCommands(admin, terminal);
   defineWork(admin, terminal);
@@ -41,6 +42,28 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
       ],
     },
     async () => (await actions()).recount,
+  );
+}
+
+function defineUpkeep(admin: Command, terminal: Terminal): void {
+  const upkeep = () => import('../actions/upkeep.ts');
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'backup <dir>',
+      summary: 'save database, files and keys into an empty directory, with the environment of the service',
+    },
+    async () => (await upkeep()).backup,
+  );
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'restore <dir>',
+      summary: 'bring a backup back into an empty database and empty volumes',
+    },
+    async () => (await upkeep()).restoreBackup,
   );
 }
 

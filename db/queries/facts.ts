@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
+import type { FolderState } from '../schema/folders.ts';
 
 /** What the database says of itself and of the work that waits. */
 export interface DatabaseFacts {
@@ -62,4 +63,15 @@ export async function listFolderIds(
     SELECT id FROM folders WHERE volume = ${query.volume} AND state = 'active' ${after}
     ORDER BY id LIMIT ${query.limit}`);
   return rows.map(({ id }) => id);
+}
+
+/** How a folder stands: its state, and how often its tree changed. `null` without a row. */
+export async function findFolderMark(
+  db: Executor,
+  folderId: string,
+): Promise<{ readonly state: FolderState; readonly mutationSeq: number } | null> {
+  const rows = await db.execute<{ state: FolderState; seq: string }>(sql`
+    SELECT state, mutation_seq::text AS seq FROM folders WHERE id = ${folderId}`);
+  const [row] = rows;
+  return row === undefined ? null : { state: row.state, mutationSeq: Number(row.seq) };
 }

@@ -17,6 +17,7 @@ const allowed: Record<Room, readonly Room[]> = {
   client: ['domain'],
   cli: ['client'],
   doctor: ['domain', 'runtime', 'storage', 'db', 'jobs'],
+  upkeep: ['domain', 'runtime', 'storage', 'db', 'jobs', 'supervisor'],
 };
 
 /** Packages and the only room that may import them. */
@@ -40,9 +41,9 @@ const owners: Record<string, Room> = {
 };
 
 const builtins: Record<string, readonly Room[]> = {
-  'node:fs': ['storage', 'runtime', 'supervisor', 'cli', 'doctor'],
-  'node:fs/promises': ['storage', 'runtime', 'supervisor', 'cli', 'doctor'],
-  'node:path': ['storage', 'db', 'runtime', 'supervisor', 'cli', 'doctor'],
+  'node:fs': ['storage', 'runtime', 'supervisor', 'cli', 'doctor', 'upkeep'],
+  'node:fs/promises': ['storage', 'runtime', 'supervisor', 'cli', 'doctor', 'upkeep'],
+  'node:path': ['storage', 'db', 'runtime', 'supervisor', 'cli', 'doctor', 'upkeep'],
   'node:child_process': ['storage', 'runtime', 'supervisor', 'cli'],
 };
 

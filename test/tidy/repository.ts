@@ -20,6 +20,7 @@ export const rooms = [
   'client',
   'cli',
   'doctor',
+  'upkeep',
 ] as const;
 
 /** One of {@link rooms}. */

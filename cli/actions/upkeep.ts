@@ -1,0 +1,17 @@
+import { CliError, exitCodes } from '../exit-codes.ts';
+import type { Action, Invocation } from '../invocation.ts';
+import { runBeside } from '../run-beside.ts';
+
+async function runOnInstallation(invocation: Invocation, command: string): Promise<void> {
+  const json = invocation.form() === 'table' ? [] : ['--json'];
+  const code = await runBeside('upkeep', [command, invocation.arg(0), ...json]);
+  if (code === exitCodes.ok) return;
+  const what = code === exitCodes.partly ? 'is not whole' : 'was not carried out';
+  throw new CliError(code, `The ${command} ${what}: see above.`);
+}
+
+/** Saves an installation into an empty directory. */
+export const backup: Action = (invocation) => runOnInstallation(invocation, 'backup');
+
+/** Brings an installation back from a backup. */
+export const restoreBackup: Action = (invocation) => runOnInstallation(invocation, 'restore');

@@ -1,0 +1,234 @@
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import postgres from 'postgres';
+import { socketPathOf } from './socket-path.ts';
+
+/** A table of ours and its columns, in the order that its rows are written and read in. */
+export interface CopiedTable {
+  readonly name: string;
+  readonly columns: readonly string[];
+}
+
+/** A folder that has files, as it was in a snapshot. */
+export interface SnapshotFolder {
+  readonly id: string;
+  readonly volume: string;
+  readonly state: 'active' | 'trashed' | 'cloning';
+  readonly bytes: number;
+  readonly files: number;
+  readonly mutationSeq: number;
+}
+
+/** What a snapshot holds beside its rows. */
+export interface Snapshot {
+  readonly takenAt: string;
+  /** When the newest applied migration was made; names the version of the tables. */
+  readonly schema: number;
+  readonly keyFingerprint: string | null;
+  /** Referenced tables come before those that refer to them. */
+  readonly tables: readonly CopiedTable[];
+  readonly folders: readonly SnapshotFolder[];
+}
+
+/**
+ * Tables that only hold for the machine and the moment: who is up, what was counted, what was built from content, and
+ * checksums by inode, which other files bear after a restore.
+ */
+const leftOut = ['workers', 'rate_counts', 'archives', 'file_digests'];
+
+function connect(url: string) {
+  const path = socketPathOf(url);
+  return postgres(url, {
+    ...(path === undefined ? {} : { path }),
+    max: 1,
+    connect_timeout: 10,
+    connection: { application_name: 'vfolder-backup', idle_in_transaction_session_timeout: 0 },
+    onnotice: () => undefined,
+  });
+}
+
+type Transaction = postgres.TransactionSql;
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function copyTarget({ name, columns }: CopiedTable): string {
+  return `public.${quoted(name)} (${columns.map(quoted).join(', ')})`;
+}
+
+/** Tables by what they refer to. A ring of references has no such order; ours have none. */
+function inOrder(
+  tables: readonly CopiedTable[],
+  references: readonly { readonly from: string; readonly to: string }[],
+): CopiedTable[] {
+  const sorted: CopiedTable[] = [];
+  const left = new Set(tables);
+  while (left.size > 0) {
+    const names = new Set([...left].map(({ name }) => name));
+    const ready = [...left].filter(
+      ({ name }) => !references.some(({ from, to }) => from === name && to !== name && names.has(to)),
+    );
+    if (ready.length === 0)
+      throw new Error(`Tables refer to each other in a ring: ${[...names].join(', ')}.`);
+    for (const table of ready) left.delete(table);
+    sorted.push(...ready);
+  }
+  return sorted;
+}
+
+async function listTables(tx: Transaction): Promise<CopiedTable[]> {
+  const tables = await tx<{ name: string; columns: string[] }[]>`
+    SELECT c.table_name AS name, array_agg(c.column_name::text ORDER BY c.ordinal_position) AS columns
+    FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+    WHERE table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER'
+      AND NOT c.table_name = ANY(${leftOut})
+    GROUP BY c.table_name ORDER BY c.table_name`;
+  const references = await tx<{ from: string; to: string }[]>`
+    SELECT a.relname AS "from", b.relname AS "to" FROM pg_constraint k
+    JOIN pg_class a ON a.oid = k.conrelid JOIN pg_class b ON b.oid = k.confrelid WHERE k.contype = 'f'`;
+  return inOrder(
+    tables.map(({ name, columns }) => ({ name, columns })),
+    references,
+  );
+}
+
+async function listSnapshotFolders(tx: Transaction): Promise<SnapshotFolder[]> {
+  const rows = await tx<(Omit<SnapshotFolder, 'bytes' | 'files' | 'mutationSeq'> & Record<string, string>)[]>`
+    SELECT id, volume, state, used_bytes AS bytes, used_files AS files, mutation_seq AS seq
+    FROM folders WHERE state IN ('active', 'trashed', 'cloning') ORDER BY id`;
+  return rows.map(({ id, volume, state, bytes, files, seq }) => ({
+    id,
+    volume,
+    state,
+    bytes: Number(bytes),
+    files: Number(files),
+    mutationSeq: Number(seq),
+  }));
+}
+
+/** Writes every table as it is at one moment (one REPEATABLE READ snapshot), whatever goes on meanwhile. */
+export async function dumpTables(url: string, openSink: (table: string) => Writable): Promise<Snapshot> {
+  const client = connect(url);
+  try {
+    return await client.begin('isolation level repeatable read read only', async (tx) => {
+      const [now] = await tx<{ now: string }[]>`SELECT to_json(now()) #>> '{}' AS now`;
+      const [newest] = await tx<{ schema: string }[]>`
+        SELECT coalesce(max(created_at), 0) AS schema FROM drizzle.__drizzle_migrations`;
+      const [key] = await tx<{ value: string }[]>`
+        SELECT value FROM settings WHERE name = 'encryption_key_fingerprint'`;
+      const tables = await listTables(tx);
+      for (const table of tables) {
+        const rows = await tx.unsafe(`COPY ${copyTarget(table)} TO STDOUT`).readable();
+        await pipeline(rows, openSink(table.name));
+      }
+      return {
+        takenAt: now?.now ?? '',
+        schema: Number(newest?.schema),
+        keyFingerprint: key?.value ?? null,
+        tables,
+        folders: await listSnapshotFolders(tx),
+      };
+    });
+  } finally {
+    await client.end({ timeout: 5 });
+  }
+}
+
+/** What was found of a folder once its files were back. */
+export interface RestoredFolder {
+  readonly id: string;
+  readonly bytes: number;
+  readonly files: number;
+  /** It was deleted while the backup was made; nothing of it is left. */
+  readonly isGone: boolean;
+}
+
+/** A staged file that is back, under the inode that it has at its new place. */
+export interface RestoredStage {
+  readonly uploadId: string;
+  readonly ordinal: number;
+  readonly inode: string;
+  readonly version: string;
+}
+
+/** A file that was staged and read when the snapshot was taken, and not yet in its place. */
+export interface StagedName {
+  readonly folderId: string;
+  readonly uploadId: string;
+  readonly ordinal: number;
+}
+
+/** Whether the database holds an installation: any user or folder. */
+export async function isInhabited(url: string): Promise<boolean> {
+  const client = connect(url);
+  try {
+    const [made] = await client<
+      { isMade: boolean }[]
+    >`SELECT to_regclass('public.users') IS NOT NULL AS "isMade"`;
+    if (made?.isMade !== true) return false;
+    const [row] = await client<{ is: boolean }[]>`
+      SELECT EXISTS (SELECT FROM users) OR EXISTS (SELECT FROM folders) AS is`;
+    return row?.is === true;
+  } finally {
+    await client.end({ timeout: 5 });
+  }
+}
+
+/** What a restore changes in the rows, because files have other inodes and trees are what they are. */
+async function settleRows(
+  tx: Transaction,
+  folders: readonly RestoredFolder[],
+  findStages: (staged: readonly StagedName[]) => Promise<readonly RestoredStage[]>,
+): Promise<void> {
+  const present = folders.filter(({ isGone }) => !isGone);
+  await tx`
+    UPDATE folders SET used_bytes = found.bytes, used_files = found.files, mutation_seq = mutation_seq + 1,
+      usage_as_of = now(), usage_due_at = now()
+    FROM jsonb_to_recordset(${JSON.stringify(present)}::text::jsonb) AS found(id uuid, bytes bigint, files bigint)
+    WHERE folders.id = found.id AND state IN ('active', 'trashed')`;
+  const gone = folders.filter(({ isGone }) => isGone).map(({ id }) => id);
+  await tx`DELETE FROM members WHERE folder_id = ANY(${gone}::uuid[])`;
+  await tx`
+    UPDATE invitations SET state = 'cancelled', answered_at = now()
+    WHERE folder_id = ANY(${gone}::uuid[]) AND state = 'pending'`;
+  await tx`
+    UPDATE folders SET state = 'purged', deleted_at = now(), purge_at = NULL, used_bytes = 0, used_files = 0,
+      trash_bytes = 0, trash_files = 0
+    WHERE id = ANY(${gone}::uuid[])`;
+  const staged = await tx<StagedName[]>`
+    SELECT u.folder_id AS "folderId", f.upload_id AS "uploadId", f.ordinal
+    FROM upload_files f JOIN uploads u ON u.id = f.upload_id WHERE u.state = 'staged' AND f.sha256 IS NOT NULL`;
+  const stages = await findStages(staged.map((row) => ({ ...row })));
+  await tx`
+    UPDATE upload_files SET inode = found.inode, version = found.version
+    FROM jsonb_to_recordset(${JSON.stringify(stages)}::text::jsonb)
+      AS found("uploadId" uuid, ordinal int, inode text, version text)
+    WHERE upload_files.upload_id = found."uploadId" AND upload_files.ordinal = found.ordinal`;
+}
+
+/** Where rows come from and what is known of the files. */
+export interface TablesToLoad {
+  readonly tables: readonly CopiedTable[];
+  readonly openSource: (table: string) => Readable;
+  readonly folders: readonly RestoredFolder[];
+  readonly findStages: (staged: readonly StagedName[]) => Promise<readonly RestoredStage[]>;
+}
+
+/** Reads every table into a migrated database without users and folders, in one transaction: all of it or nothing. */
+export async function loadTables(url: string, load: TablesToLoad): Promise<void> {
+  const client = connect(url);
+  try {
+    await client.begin(async (tx) => {
+      // Rows that migrations bring are in the backup as well.
+      for (const { name } of load.tables.toReversed()) await tx.unsafe(`DELETE FROM public.${quoted(name)}`);
+      for (const table of load.tables) {
+        const sink = await tx.unsafe(`COPY ${copyTarget(table)} FROM STDIN`).writable();
+        await pipeline(load.openSource(table.name), sink);
+      }
+      await settleRows(tx, load.folders, load.findStages);
+    });
+  } finally {
+    await client.end({ timeout: 5 });
+  }
+}

@@ -1,0 +1,10 @@
+/** The command is not carried out, and nothing was changed. The message is one sentence for the operator. */
+export class UpkeepRefusal extends Error {
+  /** What the process ends with: "conflict or precondition", as everywhere in the program. */
+  readonly exitCode = 6;
+
+  constructor(sentence: string, options?: ErrorOptions) {
+    super(sentence, options);
+    this.name = 'UpkeepRefusal';
+  }
+}
