@@ -1,4 +1,5 @@
 import type { Executor } from '../db/client.ts';
+import type { Claim } from '../db/queries/job-lease.ts';
 import type { DomainError } from '../domain/errors.ts';
 import type { JobKind, JobProgress } from '../domain/job.ts';
 import type { JobPayload } from './contracts.ts';
@@ -22,6 +23,8 @@ export interface RunningJob<K extends JobKind = JobKind> {
 /** A running job and what its handler may do before the end. */
 export interface JobContext<K extends JobKind = JobKind> {
   readonly job: RunningJob<K>;
+  /** This run's claim, for statements that look at it themselves in place of `fenced`; a lost one is `LeaseLostError`. */
+  readonly claim: Claim;
   /** Aborted on cancel, timeout, shutdown and when the lease is lost; the handler stops soon and throws `signal.reason`. */
   readonly signal: AbortSignal;
   /** Shows progress; throttled, may be called for every entry. */

@@ -76,7 +76,10 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
       for (const row of rows) dispatcher.remember(row);
       return rows.map((row) => row.id);
     },
-    dispatch: dispatcher.dispatch,
+    dispatch: (jobIds) => {
+      dispatcher.dispatch(jobIds);
+      waiter.begin(jobIds);
+    },
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
     wait: waiter.wait,
     ping: store.ping,

@@ -68,7 +68,7 @@ export async function runJob(parts: RunnerParts, jobId: string): Promise<Deliver
   const job = readJob(row);
   if (job === null)
     return await end(run, null, { state: 'failed', ...poisoned, detail: 'The job’s payload is not valid.' });
-  if (row.cancelRequestedAt !== null) return await end(run, job, { state: 'cancelled' });
+  if (row.isCancelRequested) return await end(run, job, { state: 'cancelled' });
   if (row.attempt >= row.attemptsMax) return await end(run, job, { state: 'failed', ...poisoned });
   parts.running.add(row.id);
   try {
@@ -117,6 +117,7 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   const lease = keepLease({ ...parts, timings, claim: row, controller, onError });
   const context: JobContext = {
     job,
+    claim: { id: row.id, fence: row.fence },
     signal: controller.signal,
     report: lease.report,
     fenced: (change, checkpoint) => fenced(parts.db, row, { change, checkpoint }),

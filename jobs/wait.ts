@@ -7,6 +7,11 @@ import { pause } from './timers.ts';
 /** Waits for the ends of jobs on behalf of a whole process. */
 export interface JobWaiter {
   /**
+   * Jobs that are handed over at this moment. Who begins to wait for one in the same turn of the event loop is ahead of every
+   * worker and need not look whether it has ended.
+   */
+  begin(jobIds: readonly string[]): void;
+  /**
    * @returns the ended job; `null` for an unknown one, or when the time is up or `signal` aborts
    * @throws when the database cannot be read
    */
@@ -30,6 +35,7 @@ export function makeJobWaiter(parts: {
 }): JobWaiter {
   const { db, notifications } = parts;
   const waiting = new Map<string, Set<() => void>>();
+  const begun = new Set<string>();
   const closed = new AbortController();
   let polling: Promise<void> | null = null;
 
@@ -60,11 +66,18 @@ export function makeJobWaiter(parts: {
   };
   const isOver = (signal: AbortSignal | undefined) => closed.signal.aborted || signal?.aborted === true;
   return {
+    begin: (jobIds) => {
+      for (const jobId of jobIds) begun.add(jobId);
+      setImmediate(() => {
+        for (const jobId of jobIds) begun.delete(jobId);
+      });
+    },
     wait: async (jobId, { timeoutMs, signal }) => {
       let woken = new AbortController();
       const wake = () => woken.abort();
       // Entered before the first look, so that an end in between is heard.
       const leave = enter(jobId, wake);
+      const isBegun = begun.has(jobId);
       signal?.addEventListener('abort', wake);
       const sleep = (ms: number) => pause(ms, woken.signal);
       const look = async () => {
@@ -72,7 +85,7 @@ export function makeJobWaiter(parts: {
         return await findJob(db, { jobId, actorId: null });
       };
       try {
-        return await lookUntilEnd({ look, sleep, timeoutMs, isOver: () => isOver(signal) });
+        return await lookUntilEnd({ look, sleep, timeoutMs, isBegun, isOver: () => isOver(signal) });
       } finally {
         leave();
         signal?.removeEventListener('abort', wake);
@@ -90,9 +103,11 @@ async function lookUntilEnd(options: {
   readonly look: () => Promise<JobRecord | null>;
   readonly sleep: (ms: number) => Promise<void>;
   readonly timeoutMs: number;
+  readonly isBegun: boolean;
   readonly isOver: () => boolean;
 }): Promise<JobRecord | null> {
   const deadline = performance.now() + options.timeoutMs;
+  if (options.isBegun && !options.isOver()) await options.sleep(options.timeoutMs);
   for (;;) {
     const job = await options.look();
     if (job === null || isTerminal(job.state)) return job;

@@ -14,7 +14,7 @@ import {
 import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
-import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import { type JobContext, type JobHandler, type JobOutcome, LeaseLostError } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
@@ -94,11 +94,19 @@ async function reserveNewFiles(
   });
 }
 
+/** Kept until the end: a run after the rename finds in place what it would take for replaced. @throws LeaseLostError */
+async function note({ services, context, upload }: Naming, notes: readonly ReplacedNote[]): Promise<void> {
+  if (notes.length === 0) return;
+  const noted = { uploadId: upload.id, notes };
+  if (!(await noteReplaced(services.db, context.claim, noted))) throw new LeaseLostError();
+}
+
 /**
  * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
-async function inspect(context: Context, volume: Volume, upload: UploadSession, targets: readonly Target[]) {
+async function inspect(naming: Naming, targets: readonly Target[]): Promise<void> {
+  const { context, volume, upload } = naming;
   const notes: ReplacedNote[] = [];
   const seen = new Set<string>();
   const missing: EntryPath[] = [];
@@ -121,7 +129,7 @@ async function inspect(context: Context, volume: Volume, upload: UploadSession, 
       await volume.makeDirectory(upload.folderId, parent, { parents: true, existOk: true });
     }
   }
-  if (notes.length > 0) await context.fenced((tx) => noteReplaced(tx, upload.id, notes));
+  await note(naming, notes);
 }
 
 /** Gives the files the names that the condition leaves to us. @returns them as they are to be published */
@@ -152,7 +160,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   const paths = files.map((file) => file.path);
   await claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' });
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
-  await inspect(context, volume, upload, targets);
+  await inspect({ services, context, volume, upload }, targets);
   const { landed, failed } = await publish(context, volume, upload, targets);
   const [first] = landed;
   const written =
@@ -167,13 +175,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
         .map(({ file }) => ({ path: file.path, size: file.sizeBytes, sha256: file.sha256 })),
       failed: failed.map(({ path, code }) => ({ path, code })),
     },
-    settle: async (tx) => {
-      // Sent together: neither needs to know of the other.
-      await Promise.all([
-        settleUpload(tx, { id: upload.id, ordinals: landed.map(({ file }) => file.ordinal) }),
-        releaseClaims(tx, context.job.id),
-      ]);
-    },
+    settle: (tx) => settleUpload(tx, { id: upload.id, ordinals: landed.map(({ file }) => file.ordinal) }),
   };
 }
 

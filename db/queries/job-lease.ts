@@ -2,6 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
+import { statement } from '../statement.ts';
 import { type DispatchRow, inMs } from './jobs.ts';
 
 /** A row its claimer owns until the lease ends. `payload` is not yet checked. */
@@ -15,7 +16,7 @@ export interface ClaimedJob {
   readonly checkpoint: unknown;
   readonly attempt: number;
   readonly attemptsMax: number;
-  readonly cancelRequestedAt: Date | null;
+  readonly isCancelRequested: boolean;
   /** How long the job has waited, when this is its first run. */
   readonly waitedMs: number | null;
   /** Names this claim; every later write carries it. */
@@ -39,23 +40,6 @@ export type JobEnd =
   | { readonly state: 'failed'; readonly code: string; readonly detail: string }
   | { readonly state: 'cancelled' };
 
-const claimColumns = {
-  id: jobs.id,
-  kind: jobs.kind,
-  volume: jobs.volume,
-  folderId: jobs.folderId,
-  actorId: jobs.actorId,
-  payload: jobs.payload,
-  checkpoint: jobs.checkpoint,
-  attempt: jobs.attempt,
-  attemptsMax: jobs.attemptsMax,
-  cancelRequestedAt: jobs.cancelRequestedAt,
-  waitedMs: sql<
-    number | null
-  >`CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END`,
-  fence: jobs.fence,
-};
-
 const held = (claim: Claim) =>
   and(eq(jobs.id, claim.id), eq(jobs.fence, claim.fence), eq(jobs.state, 'running'));
 
@@ -73,24 +57,23 @@ export async function claimJob(
     readonly leases: Readonly<Record<string, number>>;
   },
 ): Promise<ClaimedJob | null> {
-  const leaseEnd = sql`now() + (${JSON.stringify(claim.leases)}::jsonb->>kind)::double precision * interval '1 millisecond'`;
-  const rows = await db
-    .update(jobs)
-    .set({
-      state: 'running',
-      fence: sql`fence + 1`,
-      attempt: sql`attempt + CASE state WHEN 'running' THEN 1 ELSE 0 END`,
-      leaseUntil: leaseEnd,
-      leaseOwner: claim.owner,
-      nextDispatchAt: leaseEnd,
-      dispatchCount: 0,
-      startedAt: sql`coalesce(started_at, now())`,
-    })
-    .where(
-      and(eq(jobs.id, claim.jobId), sql`(state = 'queued' OR (state = 'running' AND lease_until < now()))`),
-    )
-    .returning(claimColumns);
-  return rows[0] ?? null;
+  const leases = JSON.stringify(claim.leases);
+  const [row] = await db.execute<ClaimedRow>(statement`
+    UPDATE jobs
+    SET state = 'running', fence = fence + 1, attempt = attempt + CASE state WHEN 'running' THEN 1 ELSE 0 END,
+      lease_until = now() + (${leases}::jsonb->>kind)::double precision * interval '1 millisecond',
+      next_dispatch_at = now() + (${leases}::jsonb->>kind)::double precision * interval '1 millisecond',
+      lease_owner = ${claim.owner}, dispatch_count = 0, started_at = coalesce(started_at, now())
+    WHERE id = ${claim.jobId} AND (state = 'queued' OR (state = 'running' AND lease_until < now()))
+    RETURNING id, kind, volume, folder_id AS "folderId", actor_id AS "actorId", payload, checkpoint, attempt,
+      attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested",
+      CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END AS "waitedMs",
+      fence`);
+  return row === undefined ? null : { ...row, fence: Number(row.fence) };
+}
+
+interface ClaimedRow extends Omit<ClaimedJob, 'fence'>, Record<string, unknown> {
+  readonly fence: string;
 }
 
 /** Extends the lease and notes progress. @returns whether the owner wants the job cancelled; `null` when the claim is lost */
@@ -120,33 +103,37 @@ export async function holdClaim(
   tx: Executor,
   claim: Claim & { readonly checkpoint: unknown },
 ): Promise<boolean> {
-  const rows = await tx
-    .update(jobs)
-    .set(claim.checkpoint === undefined ? { fence: claim.fence } : { checkpoint: claim.checkpoint })
-    .where(held(claim))
-    .returning({ id: jobs.id });
+  const { id, fence, checkpoint } = claim;
+  const rows =
+    checkpoint === undefined
+      ? await tx.execute(statement`
+          UPDATE jobs SET fence = fence WHERE id = ${id} AND fence = ${fence} AND state = 'running' RETURNING id`)
+      : await tx.execute(statement`
+          UPDATE jobs SET checkpoint = ${toJson(checkpoint)}::jsonb
+          WHERE id = ${id} AND fence = ${fence} AND state = 'running' RETURNING id`);
   return rows.length === 1;
 }
 
 /** Ends a job for good. @returns whether the claim still held; if not, nothing is written */
 export async function finishJob(tx: Executor, claim: Claim & { readonly end: JobEnd }): Promise<boolean> {
-  const { end } = claim;
-  const rows = await tx
-    .update(jobs)
-    .set({
-      state: end.state,
-      finishedAt: sql`now()`,
-      leaseUntil: null,
-      ...(end.state === 'succeeded' && end.progress !== undefined ? { progress: end.progress } : {}),
-      // A job that ended without success may be given another go, which has to know what was done already.
-      ...(end.state === 'succeeded' ? { checkpoint: null } : {}),
-      result: end.state === 'succeeded' ? end.result : null,
-      errorCode: end.state === 'failed' ? end.code : null,
-      errorDetail: end.state === 'failed' ? end.detail : null,
-    })
-    .where(held(claim))
-    .returning({ id: jobs.id });
+  const { id, fence, end } = claim;
+  const isSuccess = end.state === 'succeeded';
+  const failure = end.state === 'failed' ? end : null;
+  // A job that ended without success may be given another go, which has to know what was done already.
+  const rows = await tx.execute(statement`
+    UPDATE jobs
+    SET state = ${end.state}, finished_at = now(), lease_until = NULL,
+      progress = coalesce(${isSuccess ? toJson(end.progress) : null}::jsonb, progress),
+      checkpoint = CASE WHEN ${isSuccess} THEN NULL ELSE checkpoint END,
+      result = ${isSuccess ? toJson(end.result) : null}::jsonb,
+      error_code = ${failure?.code ?? null}, error_detail = ${failure?.detail ?? null}
+    WHERE id = ${id} AND fence = ${fence} AND state = 'running'
+    RETURNING id`);
   return rows.length === 1;
+}
+
+function toJson(value: unknown): string | null {
+  return value === undefined || value === null ? null : JSON.stringify(value);
 }
 
 /**

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { keypairs } from '../schema/keypairs.ts';
 import { users } from '../schema/users.ts';
+import { statement } from '../statement.ts';
 
 /** A keypair with its user, as authentication needs them. */
 export interface Credential {
@@ -16,22 +17,11 @@ export interface Credential {
 
 /** The keypair with its user in one statement by primary keys, or `null`. */
 export async function findCredential(db: Executor, accessKey: string): Promise<Credential | null> {
-  const [row] = await db
-    .select({
-      accessKey: keypairs.accessKey,
-      secretSealed: keypairs.secretSealed,
-      isKeypairActive: keypairs.isActive,
-      isUserActive: users.isActive,
-      userId: users.id,
-      email: users.email,
-      role: users.role,
-    })
-    .from(keypairs)
-    .innerJoin(users, eq(users.id, keypairs.userId))
-    .where(eq(keypairs.accessKey, accessKey));
-  if (row === undefined) return null;
-  const { isKeypairActive, isUserActive, ...credential } = row;
-  return { ...credential, isActive: isKeypairActive && isUserActive };
+  const [row] = await db.execute<Credential & Record<string, unknown>>(statement`
+    SELECT access_key AS "accessKey", secret_sealed AS "secretSealed", keypairs.is_active AND users.is_active AS "isActive",
+      users.id AS "userId", email, role
+    FROM keypairs JOIN users ON users.id = keypairs.user_id WHERE access_key = ${accessKey}`);
+  return row ?? null;
 }
 
 /** A keypair to be stored; the secret only ever sealed. */

@@ -3,6 +3,8 @@ import { stageIdOf, type UploadSegment, type UploadState } from '../../domain/up
 import type { Executor } from '../client.ts';
 import { uploadFiles } from '../schema/upload-files.ts';
 import { uploads } from '../schema/uploads.ts';
+import { statement } from '../statement.ts';
+import type { Claim } from './job-lease.ts';
 
 /** How long an API process may be silent before its upload counts as abandoned. */
 const uploadLeaseSeconds = 30;
@@ -64,8 +66,7 @@ export async function reserveUpload(
   upload: { id: string; folderId: string; actorId: string; amount: Reservation; leaseSeconds?: number },
 ): Promise<boolean> {
   const { bytes, files, replacing = 0 } = upload.amount;
-  const end = sql`now() + make_interval(secs => ${upload.leaseSeconds ?? uploadLeaseSeconds})`;
-  const rows = await db.execute(sql`
+  const rows = await db.execute(statement`
     WITH f AS (
       UPDATE folders
       SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::bigint
@@ -75,7 +76,9 @@ export async function reserveUpload(
       RETURNING id
     )
     INSERT INTO uploads (id, folder_id, actor_id, reserved_bytes, reserved_files, replacing_files, lease_until)
-    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${replacing}::int, ${end} FROM f
+    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${replacing}::int,
+      now() + make_interval(secs => ${upload.leaseSeconds ?? uploadLeaseSeconds})
+    FROM f
     RETURNING id`);
   return rows.length === 1;
 }
@@ -138,7 +141,7 @@ export async function stageUpload(
   upload: { id: string; jobId: string; files: readonly RecordedFile[] },
 ): Promise<boolean> {
   const bytes = upload.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  const rows = await tx.execute(sql`
+  const rows = await tx.execute(statement`
     WITH before AS (
       SELECT id, folder_id, reserved_bytes, reserved_files FROM uploads
       WHERE id = ${upload.id} AND state = 'receiving' FOR UPDATE
@@ -216,30 +219,39 @@ export interface ReplacedNote {
   readonly inode?: string;
 }
 
-/** Notes what the targets held, once: rows that have a note keep it. */
+/**
+ * Notes what the targets held, once: rows that have a note keep it. The look at the fence is part of the statement, whose
+ * lock on the job's row keeps the claim until the notes are written. @returns whether the claim holds; if not, nothing is noted
+ */
 export async function noteReplaced(
-  tx: Executor,
-  uploadId: string,
-  notes: readonly ReplacedNote[],
-): Promise<void> {
-  await tx.execute(sql`
-    UPDATE upload_files
-    SET replaced_bytes = note.bytes, replaced_files = note.files, replaced_inode = note.inode
-    FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb)
-      AS note(ordinal int, bytes bigint, files int, inode text)
-    WHERE upload_id = ${uploadId} AND upload_files.ordinal = note.ordinal AND replaced_bytes IS NULL`);
+  db: Executor,
+  claim: Claim,
+  { uploadId, notes }: { readonly uploadId: string; readonly notes: readonly ReplacedNote[] },
+): Promise<boolean> {
+  const rows = await db.execute(statement`
+    WITH held AS (
+      UPDATE jobs SET fence = fence WHERE id = ${claim.id} AND fence = ${claim.fence} AND state = 'running' RETURNING id
+    ), noted AS (
+      UPDATE upload_files
+      SET replaced_bytes = note.bytes, replaced_files = note.files, replaced_inode = note.inode
+      FROM held, jsonb_to_recordset(${JSON.stringify(notes)}::jsonb)
+        AS note(ordinal int, bytes bigint, files int, inode text)
+      WHERE upload_id = ${uploadId} AND upload_files.ordinal = note.ordinal AND replaced_bytes IS NULL
+    )
+    SELECT id FROM held`);
+  return rows.length === 1;
 }
 
 /**
  * Ends a staged session as committed and moves its bytes from reserved to used. `ordinals` are the files that became
  * visible; the others only give their reservation back. Their checksums are noted, those of the files that they replaced
- * forgotten. A no-op unless the session is staged.
+ * forgotten. A no-op unless the session is staged, but for the claims of its job, which it lets go of.
  */
 export async function settleUpload(
   tx: Executor,
   upload: { id: string; ordinals: readonly number[] },
 ): Promise<void> {
-  await tx.execute(sql`
+  await tx.execute(statement`
     WITH u AS (
       UPDATE uploads SET state = 'committed', finished_at = now()
       WHERE id = ${upload.id} AND state = 'staged'
@@ -262,6 +274,8 @@ export async function settleUpload(
       SELECT DISTINCT ON (inode) u.folder_id, inode, version, crc32 FROM u, visible WHERE version IS NOT NULL
       ON CONFLICT (folder_id, inode)
         DO UPDATE SET version = excluded.version, crc32 = excluded.crc32, noted_at = now()
+    ), released AS (
+      DELETE FROM path_claims WHERE job_id = (SELECT job_id FROM uploads WHERE id = ${upload.id})
     )
     UPDATE folders
     SET reserved_bytes = folders.reserved_bytes - u.reserved_bytes,

@@ -26,6 +26,21 @@ describeEachBackend('waiting for a job', (backend) => {
     expect(await client.wait(id, { timeoutMs: 0 })).toMatchObject({ state: 'succeeded' });
   });
 
+  it('answers who waits as soon as the job is handed over, also when it ends without a word or has ended', async () => {
+    const client = await stage.openClient();
+    const waitAtOnce = (jobId: string, timeoutMs: number) => {
+      client.dispatch([jobId]);
+      return client.wait(jobId, { timeoutMs });
+    };
+    const held = await stage.submit(client);
+    expect(await waitAtOnce(held, 50)).toBeNull();
+    expect(await waitAtOnce(randomUUID(), 0)).toBeNull();
+    const waiting = waitAtOnce(held, 30_000);
+    await db().update(jobs).set({ state: 'succeeded', finishedAt: new Date() }).where(eq(jobs.id, held));
+    expect(await waiting).toMatchObject({ state: 'succeeded' });
+    expect(await waitAtOnce(held, 30_000)).toMatchObject({ state: 'succeeded' });
+  });
+
   it('answers many callers of many jobs', async () => {
     const client = await stage.openClient();
     await stage.openConsumer(client, {});

@@ -58,6 +58,7 @@ function contextOf(
       isLastAttempt: false,
       checkpoint: null,
     },
+    claim: { id, fence: 1 },
     signal: changes.signal ?? new AbortController().signal,
     report: () => changes.onReport?.(),
     fenced: (change) => service.database.db.transaction(change),

@@ -70,10 +70,11 @@ describeEachBackend('committing an upload', (backend) => {
 
   it('settles once when an earlier run died between the rename and the end', async () => {
     const { uploadId, jobId } = await stage.stageUpload({ 'a.txt': 'alpha', 'b.txt': 'be' });
-    await noteReplaced(backend.database.db, uploadId, [
-      { ordinal: 0, bytes: 0, files: 0 },
-      { ordinal: 1, bytes: 0, files: 0 },
-    ]);
+    const { db } = backend.database;
+    const notes = [0, 1].map((ordinal) => ({ ordinal, bytes: 0, files: 0 }));
+    await db.update(jobs).set({ state: 'running' }).where(eq(jobs.id, jobId));
+    expect(await noteReplaced(db, { id: jobId, fence: 0 }, { uploadId, notes })).toBe(true);
+    await db.update(jobs).set({ state: 'queued' }).where(eq(jobs.id, jobId));
     await stage.volume.commitStage(stage.folderId, stageIdOf(uploadId, 0), entryPath('a.txt'));
     await stage.start();
     expect(await run(jobId)).toMatchObject({ state: 'succeeded' });

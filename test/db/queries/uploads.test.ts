@@ -2,11 +2,13 @@ import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findComingRoom } from '../../../db/queries/coming-room.ts';
+import type { Claim } from '../../../db/queries/job-lease.ts';
 import {
   abortUpload,
   growUpload,
   listUploadFiles,
   noteReplaced,
+  type ReplacedNote,
   releaseUpload,
   renewUploadLease,
   reserveUpload,
@@ -106,13 +108,43 @@ describe('reserving', () => {
   });
 });
 
+async function claimOf(uploadId: string): Promise<Claim> {
+  const { db } = database;
+  const [upload] = await db.select().from(uploads).where(eq(uploads.id, uploadId));
+  if (upload === undefined || upload.jobId === null) throw new Error('The upload is staged.');
+  const [job] = await db
+    .update(jobs)
+    .set({ state: 'running' })
+    .where(eq(jobs.id, upload.jobId))
+    .returning({ id: jobs.id, fence: jobs.fence });
+  if (job === undefined) throw new Error('The job is there.');
+  return job;
+}
+
+async function note(uploadId: string, notes: readonly ReplacedNote[]): Promise<void> {
+  const claim = await claimOf(uploadId);
+  expect(await noteReplaced(database.db, claim, { uploadId, notes })).toBe(true);
+}
+
 describe('settling', () => {
+  it('notes nothing for a run that lost its claim', async () => {
+    const id = await reserve(100);
+    if (id === null) throw new Error('There is room.');
+    await stage(id, [file(0, 100)]);
+    const claim = await claimOf(id);
+    const notes = { uploadId: id, notes: [{ ordinal: 0, bytes: 7, files: 1 }] };
+    expect(await noteReplaced(database.db, { ...claim, fence: claim.fence - 1 }, notes)).toBe(false);
+    await database.db.update(jobs).set({ state: 'cancelled' }).where(eq(jobs.id, claim.id));
+    expect(await noteReplaced(database.db, claim, notes)).toBe(false);
+    expect(await listUploadFiles(database.db, id)).toMatchObject([{ replacedBytes: null }]);
+  });
+
   it('trims the reservation to what was staged and then turns it into usage, once', async () => {
     const id = await reserve(500, 3);
     if (id === null) throw new Error('There is room.');
     expect(await stage(id, [file(0, 100), file(1, 50)])).toBe(true);
     expect(await counters()).toEqual({ used: 0, files: 0, reserved: 150, reservedFiles: 2 });
-    await noteReplaced(database.db, id, [
+    await note(id, [
       { ordinal: 0, bytes: 0, files: 0 },
       { ordinal: 1, bytes: 0, files: 0 },
     ]);
@@ -125,13 +157,13 @@ describe('settling', () => {
     const first = await reserve(300);
     if (first === null) throw new Error('There is room.');
     await stage(first, [file(0, 300)]);
-    await noteReplaced(database.db, first, [{ ordinal: 0, bytes: 0, files: 0 }]);
+    await note(first, [{ ordinal: 0, bytes: 0, files: 0 }]);
     await settleUpload(database.db, { id: first, ordinals: [0] });
     const second = await reserve(120);
     if (second === null) throw new Error('There is room.');
     await stage(second, [file(0, 120)]);
-    await noteReplaced(database.db, second, [{ ordinal: 0, bytes: 300, files: 1 }]);
-    await noteReplaced(database.db, second, [{ ordinal: 0, bytes: 120, files: 1 }]);
+    await note(second, [{ ordinal: 0, bytes: 300, files: 1 }]);
+    await note(second, [{ ordinal: 0, bytes: 120, files: 1 }]);
     await settleUpload(database.db, { id: second, ordinals: [0] });
     expect(await counters()).toEqual({ used: 120, files: 1, reserved: 0, reservedFiles: 0 });
   });
@@ -140,7 +172,7 @@ describe('settling', () => {
     const id = await reserve(200, 2);
     if (id === null) throw new Error('There is room.');
     await stage(id, [file(0, 150), file(1, 50)]);
-    await noteReplaced(database.db, id, [
+    await note(id, [
       { ordinal: 0, bytes: 0, files: 0 },
       { ordinal: 1, bytes: 0, files: 0 },
     ]);
@@ -159,7 +191,7 @@ describe('settling', () => {
       files.map((staged) => ({ ...staged, replacedBytes: null, replacedFiles: null })),
     );
     const notes = files.map(({ ordinal }) => ({ ordinal, bytes: 0, files: 0 }));
-    await noteReplaced(database.db, id, notes);
+    await note(id, notes);
     await settleUpload(database.db, { id, ordinals: files.map(({ ordinal }) => ordinal) });
     expect(await counters()).toEqual({ used: 10_000, files: 10_000, reserved: 0, reservedFiles: 0 });
   });
