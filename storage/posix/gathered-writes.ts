@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Descriptor } from './descriptor.ts';
 import { volumeUnavailable } from './errno.ts';
-import { syscalls } from './syscalls.ts';
 
 const writev = promisify(fs.writev);
 
@@ -10,14 +9,12 @@ const writev = promisify(fs.writev);
 const batchBytes = 1024 * 1024;
 /** Chunks gathered at most, so that a sender of single bytes does not grow a list of a million views (and IOV_MAX). */
 const batchChunksMax = 512;
-/** Bytes written before they are synced behind the writer: the kernel would begin only when gigabytes wait. */
-const syncBehindBytes = 16 * 1024 * 1024;
 
 /** Writes chunks in order, in large batches. Not for concurrent use; after a failure nothing may be written any more. */
 export interface GatheredWrites {
   /** Takes a chunk, which may be written later. Resolves when more may be given: at most two batches are in memory. */
   add(chunk: Uint8Array): Promise<void>;
-  /** Writes what is gathered; resolves when the kernel has all of it. Whether it is on disk only a sync tells. */
+  /** Writes what is gathered; resolves when the kernel has all of it. */
   flush(): Promise<void>;
 }
 
@@ -53,61 +50,20 @@ export async function writeAll(
   }
 }
 
-/**
- * Syncs what is written while more is, so that the sync at the end finds little to do. One runs at a time.
- * A failure must reach the writer: the kernel tells it once, and the sync at the end would succeed.
- */
-function syncBehind(file: Descriptor) {
-  let unsyncedBytes = 0;
-  let syncing: Promise<void> | undefined;
-  let failure: { readonly cause: unknown } | undefined;
-  const check = (): void => {
-    if (failure !== undefined) throw failure.cause;
-  };
-  const start = (): Promise<void> => {
-    unsyncedBytes = 0;
-    return file
-      .using((fd) => syscalls.fdatasync(fd), { kind: 'patient' })
-      .catch((cause: unknown) => {
-        failure = { cause };
-      })
-      .finally(() => {
-        syncing = undefined;
-      });
-  };
-  return {
-    /** Says that so many more bytes are written. @throws when an earlier sync failed */
-    wrote(bytes: number): void {
-      check();
-      unsyncedBytes += bytes;
-      if (syncing === undefined && unsyncedBytes >= syncBehindBytes) syncing = start();
-    },
-    /** Waits for the one that runs. @throws when any failed */
-    async settle(): Promise<void> {
-      await syncing;
-      check();
-    },
-  };
-}
-
 /** Starts writing to `file` at `position`; one batch is written while the next is gathered. */
 export function gatherWrites(file: Descriptor, position: number): GatheredWrites {
   let handedTo = position;
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
   let writing: Promise<void> = Promise.resolve();
-  const behind = syncBehind(file);
-  const write = async (batch: readonly Uint8Array[], bytes: number, at: number): Promise<void> => {
-    await writeAll(file, batch, at);
-    behind.wrote(bytes);
-  };
   const handOver = async (): Promise<void> => {
     await writing;
     const batch = gathered;
-    writing = write(batch, gatheredBytes, handedTo);
+    const at = handedTo;
     handedTo += gatheredBytes;
     gathered = [];
     gatheredBytes = 0;
+    writing = writeAll(file, batch, at);
     // The failure is met by the next `await writing`; until then it must not count as unhandled.
     writing.catch(() => undefined);
   };
@@ -121,7 +77,6 @@ export function gatherWrites(file: Descriptor, position: number): GatheredWrites
     async flush() {
       await handOver();
       await writing;
-      await behind.settle();
     },
   };
 }

@@ -16,7 +16,6 @@ export const syscalls = {
   unlink: promisify(fs.unlink),
   rmdir: promisify(fs.rmdir),
   fsync: promisify(fs.fsync),
-  fdatasync: promisify(fs.fdatasync),
   chmod: promisify(fs.chmod),
   statfs: promisify(fs.statfs),
   symlink: promisify(fs.symlink),
