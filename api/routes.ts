@@ -1,5 +1,6 @@
 import { adminRoutes } from './admin/routes.ts';
 import { archiveRoutes } from './archives/routes.ts';
+import { auditRoutes } from './audit/routes.ts';
 import { clientRoutes } from './clients/routes.ts';
 import { contentRoutes } from './contents/routes.ts';
 import { dashboardRoutes } from './dashboard/routes.ts';
@@ -39,6 +40,7 @@ export const routes: readonly Route[] = [
   ...keypairRoutes,
   ...meRoutes,
   ...policyRoutes,
+  ...auditRoutes,
   ...quotaRoutes,
   ...sessionRoutes,
   ...dashboardRoutes,

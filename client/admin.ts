@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Http, pathOf } from './http.ts';
 import { type LimitsApi, openLimits } from './limits.ts';
-import { type Queue, queueModel, type Worker, workerModel } from './models.ts';
+import { type AuditEntry, auditModel, type Queue, queueModel, type Worker, workerModel } from './models.ts';
+import { readPages } from './pages.ts';
 import { openUsers, type UsersApi } from './users.ts';
 
 const readinessModel = z.looseObject({
@@ -15,11 +16,22 @@ const workersModel = z.looseObject({ items: z.array(workerModel) });
 /** Whether each part of the service can be used. */
 export type Readiness = z.infer<typeof readinessModel>;
 
+/** Which entries of the audit log; what is `undefined` is no condition. Times are in ISO 8601. */
+export interface AuditFilter {
+  readonly actor: string | undefined;
+  readonly action: string | undefined;
+  readonly folder: string | undefined;
+  readonly since: string | undefined;
+  readonly until: string | undefined;
+}
+
 /** What administrators do. */
 export interface AdminApi {
   readiness(): Promise<Readiness>;
   readonly users: UsersApi;
   readonly limits: LimitsApi;
+  /** Entries of the audit log, newest first, `entriesMax` at most. */
+  audit(filter: AuditFilter, entriesMax: number): Promise<AuditEntry[]>;
   queues(): Promise<Queue[]>;
   pauseQueue(name: string, isPaused: boolean): Promise<void>;
   /** Gives every failed job of a queue another go. */
@@ -39,6 +51,7 @@ export function openAdmin(http: Http): AdminApi {
     readiness: () => http.read('GET', '/readyz', readinessModel, { accepts: [503] }),
     users: openUsers(http),
     limits: openLimits(http),
+    audit: (filter, entriesMax) => readPages(http, '/admin/audit', auditModel, { ...filter }, entriesMax),
     queues: async () => (await http.read('GET', '/admin/queue-settings', queuesModel)).items,
     pauseQueue: (name, isPaused) =>
       change('PATCH', `/admin/queue-settings${pathOf(name)}`, { is_paused: isPaused }),

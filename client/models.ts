@@ -181,6 +181,20 @@ export const adminFolderModel = z.looseObject({
 /** A folder as administrators see it. */
 export type AdminFolder = z.infer<typeof adminFolderModel>;
 
+/** One item of `GET /admin/audit`. */
+export const auditModel = z.looseObject({
+  id: z.string(),
+  at: z.string(),
+  actor: z.string(),
+  actor_email: z.string().nullable(),
+  action: z.string(),
+  folder: z.string().nullable(),
+  subject: z.string().nullable(),
+  details: z.record(z.string(), z.unknown()),
+});
+/** An entry of the audit log. */
+export type AuditEntry = z.infer<typeof auditModel>;
+
 /** One file of an upload, as the service has it. */
 export const storedFileModel = z.looseObject({ path: z.string(), size: z.number(), sha256: z.string() });
 /** A file that an upload put in place. */

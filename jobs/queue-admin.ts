@@ -1,4 +1,4 @@
-import type { Database } from '../db/client.ts';
+import type { Database, Executor } from '../db/client.ts';
 import { violatedConstraint } from '../db/failure.ts';
 import {
   countQueueJobs,
@@ -58,6 +58,7 @@ export interface QueueAdmin {
   change(
     queue: QueueInfo,
     change: { readonly isPaused?: boolean; readonly concurrencyMax?: number | null },
+    note?: (tx: Executor) => Promise<void>,
   ): Promise<QueueSetting>;
   /** Gives a failed or cancelled job another go. @throws not_found, job_not_retriable */
   retry(jobId: string): Promise<void>;
@@ -104,8 +105,12 @@ export function openQueueAdmin(parts: QueueAdminParts): QueueAdmin {
       return isHere ? job : null;
     },
     setting: (queue) => findQueueSetting(db, queue.name),
-    change: async (queue, change) => {
-      const setting = await upsertQueueSetting(db, queue.name, change);
+    change: async (queue, change, note) => {
+      const setting = await db.transaction(async (tx) => {
+        const changed = await upsertQueueSetting(tx, queue.name, change);
+        await note?.(tx);
+        return changed;
+      });
       const told = store.regulate(queue.name, setting);
       // What cannot be told at once is told by `applyQueueSettings`.
       await withinDeadline(told, timings.addTimeoutMs, 'Changing the queue').catch(() => undefined);

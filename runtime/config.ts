@@ -50,6 +50,8 @@ export interface Config {
   readonly allowsPlainSecrets: boolean;
   /** How long deleted folders can be had back; 0: not at all. */
   readonly trashDays: number;
+  /** How long entries of the audit log are kept. */
+  readonly auditDays: number;
   /** Addresses and CIDR ranges. */
   readonly trustedProxies: readonly string[];
   /** Told to clients that negotiate. */
@@ -153,6 +155,7 @@ function toConfig(settings: Settings): Config {
     isDashboardReadOnly: settings.VFOLDER_BULLBOARD_READONLY,
     allowsPlainSecrets: settings.VFOLDER_ALLOW_PLAIN_SECRETS,
     trashDays: settings.VFOLDER_TRASH_DAYS,
+    auditDays: settings.VFOLDER_AUDIT_DAYS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
     apiVersion: settings.VFOLDER_API_VERSION,
     publicUrl: settings.VFOLDER_PUBLIC_URL,

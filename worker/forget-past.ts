@@ -1,8 +1,10 @@
 import { deleteExpiredTokens } from '../db/queries/api-tokens.ts';
+import { deleteOldAudit } from '../db/queries/audit.ts';
 import { deleteOldKeys } from '../db/queries/idempotency-keys.ts';
 import { deleteRateCounts } from '../db/queries/rate-counts.ts';
 import { deleteSeenSignatures } from '../db/queries/seen-signatures.ts';
 import { deleteExpiredTransferTokens } from '../db/queries/transfer-tokens.ts';
+import { auditDaysDefault } from '../domain/audit.ts';
 import { rateSpanOf } from '../domain/rate-window.ts';
 import { contentSkewMsMax } from '../domain/signature.ts';
 import type { WorkerServices } from './services.ts';
@@ -11,13 +13,18 @@ import type { WorkerServices } from './services.ts';
 const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
 /** Tokens forgotten at a time; what is left waits for the next time. */
 const tokensBatch = 10_000;
+const auditBatch = 10_000;
 
 /** Forgets what requests left behind and nobody looks at any more. Safe to repeat, at any time and concurrently. */
-export async function forgetPast({ db }: Pick<WorkerServices, 'db'>): Promise<void> {
+export async function forgetPast({
+  db,
+  auditDays = auditDaysDefault,
+}: Pick<WorkerServices, 'db' | 'auditDays'>): Promise<void> {
   await deleteExpiredTokens(db);
   await deleteOldKeys(db);
   await deleteSeenSignatures(db, signatureMinutes);
   // The span before the current one still counts, and clocks differ.
   await deleteRateCounts(db, rateSpanOf(Date.now()) - 2);
   await deleteExpiredTransferTokens(db, tokensBatch);
+  await deleteOldAudit(db, { days: auditDays, limit: auditBatch });
 }

@@ -41,7 +41,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     ...shared,
     client: jobs,
     metrics: metrics?.countJobs(),
-    handlers: makeHandlers({ db, volumes, jobs, logger }),
+    handlers: makeHandlers({ db, volumes, jobs, logger, auditDays: config.auditDays }),
     ...(config.queues === undefined ? {} : { queues: config.queues }),
     ...(concurrency === undefined
       ? {}

@@ -11,4 +11,6 @@ export interface WorkerServices {
   /** For handlers that give work to others: `enqueue` in a transaction, `dispatch` after it. */
   readonly jobs: JobClient;
   readonly logger: JobLogger;
+  /** How long entries of the audit log are kept. Default: as usual. */
+  readonly auditDays?: number;
 }

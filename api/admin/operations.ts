@@ -1,5 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
+import { insertAudit } from '../../db/queries/audit.ts';
 import { hasActiveAdmin } from '../../db/queries/bootstrap.ts';
 import { holdPolicy } from '../../db/queries/policies.ts';
 import { deleteUserSessions } from '../../db/queries/sessions.ts';
@@ -27,10 +28,16 @@ export function userNotFound(): DomainError {
  * Makes a user under the default policy. The address is kept as given; it is unique whatever its case.
  * @throws email_taken
  */
-export async function createUser(services: Pick<Services, 'db'>, email: string): Promise<User> {
-  const user = await insertUser(services.db, { id: uuidv7(), email, role: 'user' });
-  if (user === null) throw domainError('email_taken', 'A user with this e-mail address exists.');
-  return user;
+export async function createUser(
+  services: Pick<Services, 'db'>,
+  { actorId, email }: { readonly actorId: string; readonly email: string },
+): Promise<User> {
+  return await services.db.transaction(async (tx) => {
+    const user = await insertUser(tx, { id: uuidv7(), email, role: 'user' });
+    if (user === null) throw domainError('email_taken', 'A user with this e-mail address exists.');
+    await insertAudit(tx, { actorId, action: 'user.create', subject: user.id, details: { email } });
+    return user;
+  });
 }
 
 /** One page of users by id, and the cursor of the next one or `null`. @throws request_malformed */
@@ -91,19 +98,21 @@ async function requirePolicy(tx: Executor, name: string | undefined): Promise<vo
 export async function changeUser(
   services: Pick<Services, 'db'>,
   request: {
+    readonly actorId: string;
     readonly reference: string;
     readonly isActive: boolean | undefined;
     readonly role: User['role'] | undefined;
     readonly policy?: string | undefined;
   },
 ): Promise<User & UserHoldings> {
-  const { reference, ...change } = request;
+  const { actorId, reference, ...change } = request;
   return await keepingAdministrator(services, async (tx) => {
     await requirePolicy(tx, change.policy);
     const found = await findUserByReference(tx, reference);
     const user = found === null ? null : await updateUser(tx, found.id, change);
     if (user === null) throw userNotFound();
     if (!user.isActive) await deleteUserSessions(tx, user.id);
+    await insertAudit(tx, { actorId, action: 'user.change', subject: user.id, details: change });
     return { ...user, ...(await findUserHoldings(tx, user.id)) };
   });
 }

@@ -34,8 +34,9 @@ const postUser = defineRoute({
   input: newUserInput,
   answers: { 201: newUserBody },
   doc: { tag: 'Administration', id: 'createUser', summary: 'Make a user', refusals: ['email_taken'] },
-  handle: async ({ services, input }) => {
-    const { id, email } = await createUser(services, input.email);
+  handle: async ({ services, principal, input }) => {
+    const request = { actorId: principal.userId, email: input.email };
+    const { id, email } = await createUser(services, request);
     return { status: 201, body: { id, email } };
   },
 });
@@ -93,9 +94,10 @@ const patchUser = defineRoute({
     summary: 'Switch a user on or off, or give them another role or policy',
     refusals: ['not_found', 'last_admin'],
   },
-  handle: async ({ services, params, input }) => {
+  handle: async ({ services, principal, params, input }) => {
     const { state, role, policy } = input;
-    const change = { reference: params.id ?? '', isActive: isOn(state), role, policy };
+    const actorId = principal.userId;
+    const change = { actorId, reference: params.id ?? '', isActive: isOn(state), role, policy };
     const user = await changeUser(services, change);
     return { status: 200, body: toDetailsBody(user) };
   },

@@ -1,4 +1,5 @@
 import { uuidv7 } from 'uuidv7';
+import { insertAudit } from '../../db/queries/audit.ts';
 import {
   type FolderAllowance,
   findFolderAllowance,
@@ -79,6 +80,8 @@ async function recordClone(
     await insertFolder(tx, { id, ownerId: userId, volume, state: 'cloning', ...options, ...quota });
     const member = { folderId: id, userId, name, permission: 'rd', isOwner: true } as const;
     if (!(await insertMember(tx, member))) throw folderNameTaken(name);
+    const details = { name, host: volume, source: source.id };
+    await insertAudit(tx, { actorId: userId, action: 'folder.clone', folderId: id, details });
     const payload = { sourceId: source.id };
     return services.jobs.enqueue(tx, {
       kind: 'folder.clone',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
+import { insertAudit } from '../../db/queries/audit.ts';
 import { markFolderTrashed } from '../../db/queries/folder-trash.ts';
 import {
   type FolderAllowance,
@@ -148,6 +149,8 @@ async function recordFolder(
       isOwner: true,
     } as const;
     if (!(await insertMember(tx, member))) throw folderNameTaken(folder.name);
+    const details = { name: folder.name, host: folder.volume };
+    await insertAudit(tx, { actorId: userId, action: 'folder.create', folderId: folder.id, details });
   });
 }
 
@@ -233,7 +236,12 @@ export async function deleteFolder(
   const { userId, nameOrId, retentionDays } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
   const removal = { folderId: folder.id, userId, retentionDays };
-  const jobId = await services.db.transaction((tx) => removeFolder(services, tx, removal));
+  const jobId = await services.db.transaction(async (tx) => {
+    const purge = await removeFolder(services, tx, removal);
+    const details = { name: folder.name, isKept: purge === null };
+    await insertAudit(tx, { actorId: userId, action: 'folder.delete', folderId: folder.id, details });
+    return purge;
+  });
   if (jobId !== null) services.jobs.dispatch([jobId]);
   return jobId;
 }

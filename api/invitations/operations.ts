@@ -1,4 +1,5 @@
 import { uuidv7 } from 'uuidv7';
+import { insertAudit } from '../../db/queries/audit.ts';
 import { lockLiveFolder } from '../../db/queries/folders.ts';
 import {
   answerInvitation,
@@ -67,6 +68,10 @@ export async function invite(
       tx,
       offers.map((offer) => ({ ...offer, folderId: folder.id })),
     );
+    if (invited.length > 0) {
+      const entry = { actorId: userId, folderId: folder.id, details: { permission, invitees: invited } };
+      await insertAudit(tx, { ...entry, action: 'invitation.send' });
+    }
     return asGiven(
       invitees,
       found.filter(({ id }) => invited.includes(id)),
@@ -121,6 +126,8 @@ export async function acceptInvitation(
     const { folderId } = offered;
     const member = { folderId, permission, userId: request.userId, name, isOwner: false };
     if (!(await insertMember(tx, member))) throw folderNameTaken(name);
+    const entry = { actorId: request.userId, folderId, subject: reference.invitationId };
+    await insertAudit(tx, { ...entry, action: 'invitation.accept', details: { permission } });
     return name;
   });
 }
@@ -141,8 +148,12 @@ export async function rejectInvitation(
   services: InvitationServices,
   request: InvitationRequest,
 ): Promise<void> {
-  if ((await answerInvitation(services.db, toReference(request), 'rejected')) === null)
-    throw invitationNotFound();
+  const reference = toReference(request);
+  await services.db.transaction(async (tx) => {
+    if ((await answerInvitation(tx, reference, 'rejected')) === null) throw invitationNotFound();
+    const entry = { actorId: request.userId, subject: reference.invitationId };
+    await insertAudit(tx, { ...entry, action: 'invitation.reject' });
+  });
 }
 
 function toReference({ userId, invitationId }: InvitationRequest) {
@@ -164,7 +175,12 @@ function toSentReference({ userId, invitationId }: InvitationRequest) {
 
 /** Takes a pending invitation back. Only for the owner of its folder. @throws not_found */
 export async function cancelSent(services: InvitationServices, request: InvitationRequest): Promise<void> {
-  if (!(await cancelInvitation(services.db, toSentReference(request)))) throw invitationNotFound();
+  const reference = toSentReference(request);
+  await services.db.transaction(async (tx) => {
+    if (!(await cancelInvitation(tx, reference))) throw invitationNotFound();
+    const entry = { actorId: request.userId, subject: reference.invitationId };
+    await insertAudit(tx, { ...entry, action: 'invitation.cancel' });
+  });
 }
 
 /** Changes what a pending invitation offers. Only for the owner of its folder. @throws not_found */
@@ -172,6 +188,11 @@ export async function changeSent(
   services: InvitationServices,
   request: InvitationRequest & { readonly permission: Permission },
 ): Promise<void> {
-  const isChanged = await updateInvitation(services.db, toSentReference(request), request.permission);
-  if (!isChanged) throw invitationNotFound();
+  const { permission } = request;
+  const reference = toSentReference(request);
+  await services.db.transaction(async (tx) => {
+    if (!(await updateInvitation(tx, reference, permission))) throw invitationNotFound();
+    const entry = { actorId: request.userId, subject: reference.invitationId };
+    await insertAudit(tx, { ...entry, action: 'invitation.change', details: { permission } });
+  });
 }

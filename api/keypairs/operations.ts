@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { insertAudit } from '../../db/queries/audit.ts';
 import {
   deleteKeypair,
   findKeypair,
@@ -56,18 +57,20 @@ function keypairNotFound(): DomainError {
  */
 export async function issueKeypair(
   services: Pick<Services, 'db' | 'secrets'>,
-  reference: string,
+  { actorId, user: reference }: { readonly actorId: string; readonly user: string },
 ): Promise<IssuedKeypair> {
   const user = await findUserByReference(services.db, reference);
   if (user === null) throw userNotFound();
   const keypair = { accessKey: makeAccessKey(), secretKey: makeSecretKey() };
-  const isNew = await insertKeypair(services.db, {
-    accessKey: keypair.accessKey,
-    userId: user.id,
-    secretSealed: services.secrets.seal(keypair.secretKey),
+  const secretSealed = services.secrets.seal(keypair.secretKey);
+  await services.db.transaction(async (tx) => {
+    const { accessKey } = keypair;
+    const isNew = await insertKeypair(tx, { accessKey, userId: user.id, secretSealed });
+    // 36^20 keys: a clash means a broken source of randomness.
+    if (!isNew) throw domainError('internal', 'An access key was made twice.');
+    const details = { user: user.id };
+    await insertAudit(tx, { actorId, action: 'keypair.create', subject: accessKey, details });
   });
-  // 36^20 keys: a clash means a broken source of randomness.
-  if (!isNew) throw domainError('internal', 'An access key was made twice.');
   return keypair;
 }
 
@@ -106,14 +109,17 @@ export async function readKeypairs(
 /** Switches a keypair on, or off with the sessions that were made with it. @throws not_found, last_admin */
 export async function changeKeypair(
   services: Pick<Services, 'db'>,
-  { accessKey, isActive }: { readonly accessKey: string; readonly isActive: boolean },
+  request: { readonly actorId: string; readonly accessKey: string; readonly isActive: boolean },
 ): Promise<KeypairRecord> {
+  const { actorId, accessKey, isActive } = request;
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   return await keepingAdministrator(services, async (tx) => {
     await updateKeypair(tx, accessKey, { isActive });
     if (!isActive) await deleteKeypairSessions(tx, accessKey);
     const keypair = await findKeypair(tx, { accessKey });
     if (keypair === null) throw keypairNotFound();
+    const details = { user: keypair.userId, isActive };
+    await insertAudit(tx, { actorId, action: 'keypair.change', subject: accessKey, details });
     return keypair;
   });
 }
@@ -124,24 +130,33 @@ export async function changeKeypair(
  */
 export async function rotateKeypair(
   services: Pick<Services, 'db' | 'secrets'>,
-  keypair: { readonly accessKey: string; readonly userId?: string },
+  keypair: { readonly actorId: string; readonly accessKey: string; readonly userId?: string },
 ): Promise<IssuedKeypair> {
-  const { accessKey } = keypair;
+  const { actorId, accessKey } = keypair;
   const secretKey = makeSecretKey();
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   await services.db.transaction(async (tx) => {
-    if ((await findKeypair(tx, keypair)) === null) throw keypairNotFound();
+    const found = await findKeypair(tx, keypair);
+    if (found === null) throw keypairNotFound();
     await updateKeypair(tx, accessKey, { secretSealed: services.secrets.seal(secretKey) });
     await deleteKeypairSessions(tx, accessKey);
+    const details = { user: found.userId };
+    await insertAudit(tx, { actorId, action: 'keypair.rotate', subject: accessKey, details });
   });
   return { accessKey, secretKey };
 }
 
 /** Removes a keypair for good, with the sessions made with it. @throws not_found, last_admin */
-export async function removeKeypair(services: Pick<Services, 'db'>, accessKey: string): Promise<void> {
+export async function removeKeypair(
+  services: Pick<Services, 'db'>,
+  { actorId, accessKey }: { readonly actorId: string; readonly accessKey: string },
+): Promise<void> {
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   await keepingAdministrator(services, async (tx) => {
-    if ((await findKeypair(tx, { accessKey })) === null) throw keypairNotFound();
+    const found = await findKeypair(tx, { accessKey });
+    if (found === null) throw keypairNotFound();
     await deleteKeypair(tx, accessKey);
+    const details = { user: found.userId };
+    await insertAudit(tx, { actorId, action: 'keypair.remove', subject: accessKey, details });
   });
 }

@@ -57,10 +57,10 @@ const ofEveryone: readonly Route[] = [
       summary: 'Make a keypair for a user; its secret is shown once',
       refusals: ['not_found'],
     },
-    handle: async ({ services, input }) => ({
-      status: 201,
-      body: toIssuedBody(await issueKeypair(services, input.user)),
-    }),
+    handle: async ({ services, principal, input }) => {
+      const request = { actorId: principal.userId, user: input.user };
+      return { status: 201, body: toIssuedBody(await issueKeypair(services, request)) };
+    },
   }),
   defineRoute({
     ...ofAdmins,
@@ -92,8 +92,9 @@ const ofEveryone: readonly Route[] = [
       summary: 'Switch a keypair on or off',
       refusals: ['not_found', 'last_admin'],
     },
-    handle: async ({ services, params, input }) => {
-      const change = { accessKey: params.key ?? '', isActive: input.state === 'active' };
+    handle: async ({ services, principal, params, input }) => {
+      const keypair = { actorId: principal.userId, accessKey: params.key ?? '' };
+      const change = { ...keypair, isActive: input.state === 'active' };
       return { status: 200, body: toBody(await changeKeypair(services, change)) };
     },
   }),
@@ -109,10 +110,10 @@ const ofEveryone: readonly Route[] = [
       summary: 'Give a keypair another secret, which is shown once',
       refusals: ['not_found'],
     },
-    handle: async ({ services, params }) => ({
-      status: 200,
-      body: toIssuedBody(await rotateKeypair(services, { accessKey: params.key ?? '' })),
-    }),
+    handle: async ({ services, principal, params }) => {
+      const keypair = { actorId: principal.userId, accessKey: params.key ?? '' };
+      return { status: 200, body: toIssuedBody(await rotateKeypair(services, keypair)) };
+    },
   }),
   defineRoute({
     ...ofAdmins,
@@ -126,8 +127,8 @@ const ofEveryone: readonly Route[] = [
       summary: 'Remove a keypair for good',
       refusals: ['not_found', 'last_admin'],
     },
-    handle: async ({ services, params }) => {
-      await removeKeypair(services, params.key ?? '');
+    handle: async ({ services, principal, params }) => {
+      await removeKeypair(services, { actorId: principal.userId, accessKey: params.key ?? '' });
       return { status: 204 };
     },
   }),
@@ -160,7 +161,8 @@ const ofCaller: readonly Route[] = [
       refusals: ['not_found'],
     },
     handle: async ({ services, principal, params }) => {
-      const keypair = { accessKey: params.key ?? '', userId: principal.userId };
+      const { userId } = principal;
+      const keypair = { actorId: userId, accessKey: params.key ?? '', userId };
       return { status: 200, body: toIssuedBody(await rotateKeypair(services, keypair)) };
     },
   }),

@@ -1,4 +1,5 @@
 import type { Executor } from '../../db/client.ts';
+import { insertAudit } from '../../db/queries/audit.ts';
 import {
   deletePolicy,
   findPolicy,
@@ -34,28 +35,36 @@ export async function readPolicies(services: Pick<Services, 'db'>): Promise<Poli
 /** Makes a policy. @throws policy_taken */
 export async function createPolicy(
   services: Pick<Services, 'db'>,
-  policy: PolicyLimits & { readonly name: string },
+  request: PolicyLimits & { readonly actorId: string; readonly name: string },
 ): Promise<Policy> {
+  const { actorId, ...policy } = request;
+  const { name, ...details } = policy;
   return await services.db.transaction(async (tx) => {
     if (!(await insertPolicy(tx, policy))) throw domainError('policy_taken', 'A policy has this name.');
-    return await readPolicy(tx, policy.name);
+    await insertAudit(tx, { actorId, action: 'policy.create', subject: name, details });
+    return await readPolicy(tx, name);
   });
 }
 
 /** Changes limits of a policy, for what its users make from then on. @throws not_found */
 export async function changePolicy(
   services: Pick<Services, 'db'>,
-  { name, limits }: { readonly name: string; readonly limits: PolicyLimits },
+  request: { readonly actorId: string; readonly name: string; readonly limits: PolicyLimits },
 ): Promise<Policy> {
+  const { actorId, name, limits } = request;
   return await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
     await updatePolicy(tx, name, limits);
+    await insertAudit(tx, { actorId, action: 'policy.change', subject: name, details: { ...limits } });
     return await readPolicy(tx, name);
   });
 }
 
 /** Removes a policy that nobody has. @throws not_found, policy_in_use */
-export async function removePolicy(services: Pick<Services, 'db'>, name: string): Promise<void> {
+export async function removePolicy(
+  services: Pick<Services, 'db'>,
+  { actorId, name }: { readonly actorId: string; readonly name: string },
+): Promise<void> {
   await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
     if (!(await lockPolicy(tx, name))) throw policyNotFound();
@@ -67,5 +76,6 @@ export async function removePolicy(services: Pick<Services, 'db'>, name: string)
       });
     }
     await deletePolicy(tx, name);
+    await insertAudit(tx, { actorId, action: 'policy.remove', subject: name });
   });
 }

@@ -51,8 +51,9 @@ export const policyRoutes: readonly Route[] = [
       summary: 'Make a policy',
       refusals: ['policy_taken'],
     },
-    handle: async ({ services, input }) => {
-      const policy = await createPolicy(services, { name: input.name, ...toLimits(input) });
+    handle: async ({ services, principal, input }) => {
+      const request = { actorId: principal.userId, name: input.name, ...toLimits(input) };
+      const policy = await createPolicy(services, request);
       return { status: 201, body: toBody(policy) };
     },
   }),
@@ -68,8 +69,9 @@ export const policyRoutes: readonly Route[] = [
       summary: 'Change limits of a policy',
       refusals: ['not_found'],
     },
-    handle: async ({ services, params, input }) => {
-      const policy = await changePolicy(services, { name: params.policy ?? '', limits: toLimits(input) });
+    handle: async ({ services, principal, params, input }) => {
+      const named = { actorId: principal.userId, name: params.policy ?? '' };
+      const policy = await changePolicy(services, { ...named, limits: toLimits(input) });
       return { status: 200, body: toBody(policy) };
     },
   }),
@@ -85,8 +87,8 @@ export const policyRoutes: readonly Route[] = [
       summary: 'Remove a policy that nobody has',
       refusals: ['not_found', 'policy_in_use'],
     },
-    handle: async ({ services, params }) => {
-      await removePolicy(services, params.policy ?? '');
+    handle: async ({ services, principal, params }) => {
+      await removePolicy(services, { actorId: principal.userId, name: params.policy ?? '' });
       return { status: 204 };
     },
   }),

@@ -1,3 +1,4 @@
+import { insertAudit } from '../../db/queries/audit.ts';
 import type { QueueJobState } from '../../db/queries/queue-jobs.ts';
 import type { QueueSetting } from '../../db/queries/queue-settings.ts';
 import type { WorkerRecord } from '../../db/queries/workers.ts';
@@ -45,6 +46,7 @@ export async function readQueues(services: Pick<Services, 'db' | 'jobs'>): Promi
 export async function changeQueue(
   services: Pick<Services, 'db' | 'jobs'>,
   request: {
+    readonly actorId: string;
     readonly name: string;
     readonly change: { readonly isPaused?: boolean; readonly concurrencyMax?: number | null };
   },
@@ -52,7 +54,10 @@ export async function changeQueue(
   const { admin } = services.jobs;
   const queue = admin.queues.find(({ name }) => name === request.name);
   if (queue === undefined) throw domainError('not_found', 'There is no such queue.');
-  await admin.change(queue, request.change);
+  const { actorId, change: details } = request;
+  await admin.change(queue, details, (tx) =>
+    insertAudit(tx, { actorId, action: 'queue.change', subject: queue.name, details }),
+  );
   const [view] = await viewOf(services, [queue]);
   if (view === undefined) throw domainError('internal', 'A queue has no view.');
   return view;

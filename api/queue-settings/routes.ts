@@ -48,13 +48,17 @@ export const patchQueueSettings = defineRoute({
     summary: 'Pause, resume or limit a queue',
     refusals: ['not_found'],
   },
-  handle: async ({ services, params, input }) => {
+  handle: async ({ services, principal, params, input }) => {
     const { is_paused: isPaused, concurrency } = input;
     const change = {
       ...(isPaused === undefined ? {} : { isPaused }),
       ...(concurrency === undefined ? {} : { concurrencyMax: concurrency }),
     };
-    const queue = await changeQueue(services, { name: params.queue ?? '', change });
+    const queue = await changeQueue(services, {
+      actorId: principal.userId,
+      name: params.queue ?? '',
+      change,
+    });
     return { status: 200, body: toQueueBody(queue) };
   },
 });

@@ -4,6 +4,7 @@ import {
   listAdminFolders,
   updateFolderQuota,
 } from '../../db/queries/admin-folders.ts';
+import { insertAudit } from '../../db/queries/audit.ts';
 import { findUserByReference } from '../../db/queries/users.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId, toHexId } from '../../domain/ids.ts';
@@ -59,18 +60,20 @@ export async function readAdminFolder(services: Pick<Services, 'db'>, id: string
 export async function changeQuota(
   services: Pick<Services, 'db'>,
   request: {
+    readonly actorId: string;
     readonly id: string;
     readonly quotaBytes: number | undefined;
     readonly quotaFiles: number | undefined;
   },
 ): Promise<AdminFolder> {
-  const { id, ...quota } = request;
+  const { actorId, id, ...quota } = request;
   const folderId = parseId(id);
   if (folderId === undefined) throw noSuchFolder();
   return await services.db.transaction(async (tx) => {
     await updateFolderQuota(tx, { folderId, ...quota });
     const folder = await findAdminFolder(tx, folderId);
     if (folder === null) throw noSuchFolder();
+    await insertAudit(tx, { actorId, action: 'quota.change', folderId, details: quota });
     return folder;
   });
 }

@@ -77,8 +77,9 @@ export const quotaRoutes: readonly Route[] = [
       summary: 'Give a folder other limits',
       refusals: ['not_found'],
     },
-    handle: async ({ services, params, input }) => {
-      const change = { id: params.id ?? '', quotaBytes: input.quota_bytes, quotaFiles: input.quota_files };
+    handle: async ({ services, principal, params, input }) => {
+      const { quota_bytes: quotaBytes, quota_files: quotaFiles } = input;
+      const change = { actorId: principal.userId, id: params.id ?? '', quotaBytes, quotaFiles };
       return { status: 200, body: toBody(await changeQuota(services, change)) };
     },
   }),

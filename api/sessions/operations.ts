@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { insertAudit } from '../../db/queries/audit.ts';
 import { deleteExpiredSessions, deleteSession, insertSession } from '../../db/queries/sessions.ts';
 import { makeKeypairCheck } from '../auth/prove-keypair.ts';
 import { isSameSecret } from '../auth/same-secret.ts';
@@ -22,7 +23,11 @@ export async function signIn(
   await deleteExpiredSessions(services.db);
   const token = randomBytes(32).toString('base64url');
   const session = { tokenHash: hashSessionToken(token), accessKey: credential.accessKey };
-  await insertSession(services.db, { ...session, hours: sessionHours });
+  await services.db.transaction(async (tx) => {
+    await insertSession(tx, { ...session, hours: sessionHours });
+    const { userId: actorId, accessKey: subject } = credential;
+    await insertAudit(tx, { actorId, action: 'session.begin', subject });
+  });
   return token;
 }
 

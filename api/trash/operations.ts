@@ -1,3 +1,4 @@
+import { insertAudit } from '../../db/queries/audit.ts';
 import {
   listTrashedFolders,
   markTrashDeleted,
@@ -57,6 +58,7 @@ export async function restoreFolder(
     if (!(await insertMember(tx, member))) throw folderNameTaken(name);
     // Jobs of the folder may have ended without accounting while it was nobody's.
     await services.jobs.enqueue(tx, measureRequest(folderId, revived.volume, null));
+    await insertAudit(tx, { actorId: userId, action: 'folder.restore', folderId, details: { name } });
     return { id: folderId, name };
   });
 }
@@ -69,6 +71,7 @@ export async function purgeFromTrash(services: TrashServices, request: TrashRequ
     const deleted = await markTrashDeleted(tx, reference);
     if (deleted === null) throw notInTrash();
     const { volume } = deleted;
+    await insertAudit(tx, { actorId, action: 'folder.purge', folderId });
     return services.jobs.enqueue(tx, { kind: 'folder.purge', payload: {}, volume, folderId, actorId });
   });
   services.jobs.dispatch([jobId]);

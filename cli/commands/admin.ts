@@ -29,6 +29,24 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
   defineUserCommands(admin, terminal);
   defineLimitCommands(admin, terminal);
   defineWork(admin, terminal);
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'audit',
+      summary: 'show who changed what, newest first',
+      options: [
+        ['--actor <user>', 'only what this user did'],
+        ['--action <action>', 'only this: user.change, folder.delete, ...'],
+        ['--folder <folder-id>', 'only what was done to this folder'],
+        ['--since <time>', 'from then on: 2030-01-31T12:00Z, or 7d ago'],
+        ['--until <time>', 'before then'],
+        ['--limit <number>', 'at most so many', '1000'],
+      ],
+      examples: ['vfolder admin audit --since 90d --limit 1000000 -o jsonl > audit.jsonl'],
+    },
+    async () => (await import('../actions/audit.ts')).showAudit,
+  );
   const usage = defineGroup(admin, 'usage', 'usage');
   defineCommand(
     usage,

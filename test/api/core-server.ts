@@ -136,7 +136,7 @@ function send(port: number, call: Call): Promise<Answer> {
       response.on('error', reject);
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString();
-        const isJson = /json/.test(response.headers['content-type'] ?? '');
+        const isJson = /[/+]json/.test(response.headers['content-type'] ?? '');
         const json = isJson && text !== '' ? JSON.parse(text) : {};
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
       });

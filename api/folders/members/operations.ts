@@ -1,3 +1,4 @@
+import { insertAudit } from '../../../db/queries/audit.ts';
 import {
   deleteMember,
   type FolderMember,
@@ -49,8 +50,12 @@ async function findMember(
 
 /** Ends a membership at once: the next request of that user finds no folder. Only for the owner. @throws not_found */
 export async function removeMember(services: MemberServices, request: MemberRequest): Promise<void> {
-  const isRemoved = await deleteMember(services.db, await findMember(services, request));
-  if (!isRemoved) throw memberNotFound();
+  const member = await findMember(services, request);
+  const entry = { actorId: request.userId, folderId: member.folderId, subject: member.userId };
+  await services.db.transaction(async (tx) => {
+    if (!(await deleteMember(tx, member))) throw memberNotFound();
+    await insertAudit(tx, { ...entry, action: 'member.remove' });
+  });
 }
 
 /** Changes what a member may do, from their next request on. Only for the owner. @throws not_found */
@@ -59,8 +64,12 @@ export async function changeMember(
   request: MemberRequest & { readonly permission: Permission },
 ): Promise<void> {
   const member = await findMember(services, request);
-  const isChanged = await updateMemberPermission(services.db, { ...member, permission: request.permission });
-  if (!isChanged) throw memberNotFound();
+  const { permission } = request;
+  const entry = { actorId: request.userId, folderId: member.folderId, subject: member.userId };
+  await services.db.transaction(async (tx) => {
+    if (!(await updateMemberPermission(tx, { ...member, permission }))) throw memberNotFound();
+    await insertAudit(tx, { ...entry, action: 'member.change', details: { permission } });
+  });
 }
 
 /** Gives up the caller's membership. The owner cannot leave. @throws not_found, request_malformed (the owner) */
@@ -71,5 +80,8 @@ export async function leaveFolder(
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
   if (folder.isOwner)
     throw domainError('request_malformed', 'The owner cannot leave a folder, only delete it.');
-  await deleteMember(services.db, { folderId: folder.id, userId });
+  await services.db.transaction(async (tx) => {
+    if (!(await deleteMember(tx, { folderId: folder.id, userId }))) return;
+    await insertAudit(tx, { actorId: userId, action: 'member.leave', folderId: folder.id });
+  });
 }

@@ -1,4 +1,5 @@
 import type { Executor } from '../../../db/client.ts';
+import { insertAudit } from '../../../db/queries/audit.ts';
 import { lockFolderAllowance, updateFolderOwner } from '../../../db/queries/folders.ts';
 import { cancelInvitationsTo } from '../../../db/queries/invitations.ts';
 import { insertMember, updateMemberOwnership } from '../../../db/queries/members.ts';
@@ -62,5 +63,7 @@ export async function transferFolder(
     if (allowance === null || allowance.foldersOwned >= allowance.foldersMax) {
       throw domainError('folder_limit_reached', 'The new owner owns as many folders as they may.');
     }
+    const entry = { actorId: userId, folderId: folder.id, subject: user.id };
+    await insertAudit(tx, { ...entry, action: 'folder.transfer', details: { isForced } });
   });
 }

@@ -325,6 +325,23 @@ describe('sharing, jobs and administration', () => {
     expect(await admin(['admin', 'quota', 'set', id, '--bytes', '1X'])).toMatchObject({ code: 2 });
     expect(await admin(['admin', 'policies', 'rm', 'small', '--yes'])).toMatchObject({ code: 6 });
     expect(await admin(['admin', 'policies', 'set', 'small', '--folders', '5'])).toMatchObject({ code: 0 });
+    const audit = await admin([
+      'admin',
+      'audit',
+      '--folder',
+      id,
+      '--since',
+      '1h',
+      '-o',
+      'jsonl',
+      '--limit',
+      '1',
+    ]);
+    expect(JSON.parse(audit.stdout)).toMatchObject({
+      action: 'quota.change',
+      details: { quotaBytes: 1024 ** 3 },
+    });
+    expect(await admin(['admin', 'audit', '--since', 'whenever'])).toMatchObject({ code: 2 });
     expect((await admin(['admin', 'policies', '-o', 'name'])).stdout).toBe('default\nsmall\n');
   });
 

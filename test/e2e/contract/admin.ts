@@ -180,6 +180,18 @@ function describeAdministration(stage: Stage): void {
     expectStatus(await admin().call('DELETE', named), 204);
   });
 
+  it('remembers who made and deleted folders, and changed queues', async () => {
+    const user = await createUser(stage.service);
+    const folder = await createFolder(user.client);
+    expectStatus(await user.client.call('DELETE', folder.path()), 204);
+    await admin().call('PATCH', '/admin/queue-settings/archive.local', { json: { concurrency: null } });
+    const log = async (query: Record<string, string>) =>
+      textsAt((await admin().call('GET', '/admin/audit', { query })).json, 'action', 'items');
+    expect(await log({ actor: user.email })).toEqual(['folder.delete', 'folder.create']);
+    expect(await log({ folder: folder.id, action: 'folder.create' })).toEqual(['folder.create']);
+    expect(await log({ action: 'queue.change' })).not.toEqual([]);
+  });
+
   it('gives each keypair of a user its own secret', async () => {
     const user = await createUser(stage.service);
     const second = await createKeypair(stage.service, user.id);

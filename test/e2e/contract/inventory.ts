@@ -14,6 +14,7 @@ const documentedRoutes = [
   'PATCH /admin/keypairs/:key',
   'DELETE /admin/keypairs/:key',
   'POST /admin/keypairs/:key/rotate',
+  'GET /admin/audit',
   'GET /admin/policies',
   'POST /admin/policies',
   'PATCH /admin/policies/:policy',

@@ -1,0 +1,68 @@
+import { type AuditEntry, type AuditFilter, listAudit } from '../../db/queries/audit.ts';
+import { findUserByReference } from '../../db/queries/users.ts';
+import type { AuditAction } from '../../domain/audit.ts';
+import { domainError } from '../../domain/errors.ts';
+import { parseId } from '../../domain/ids.ts';
+import { userNotFound } from '../admin/operations.ts';
+import type { Services } from '../services.ts';
+
+const entriesPerRead = 500;
+
+/** Which entries somebody asks for, as they wrote it. */
+export interface AuditRequest {
+  readonly actor: string | undefined;
+  readonly action: AuditAction | undefined;
+  readonly folder: string | undefined;
+  readonly since: Date | undefined;
+  readonly until: Date | undefined;
+}
+
+function readId(text: string | undefined, what: 'folder' | 'cursor'): string | undefined {
+  const id = text === undefined ? undefined : parseId(text);
+  if (text === undefined || id !== undefined) return id;
+  const detail =
+    what === 'folder' ? 'This is not the id of a folder.' : 'The cursor is not one of this list.';
+  throw domainError('request_malformed', detail, { errors: [{ pointer: `/${what}`, detail }] });
+}
+
+/**
+ * Makes out whom and what a request means.
+ * @throws not_found when there is no such actor; request_malformed when the folder is no id
+ */
+export async function readFilter(
+  services: Pick<Services, 'db'>,
+  request: AuditRequest,
+): Promise<AuditFilter> {
+  const { actor, action, since, until } = request;
+  const user = actor === undefined ? undefined : await findUserByReference(services.db, actor);
+  if (user === null) throw userNotFound();
+  return { actorId: user?.id, action, folderId: readId(request.folder, 'folder'), since, until };
+}
+
+/** A page of the audit log, newest first. @throws not_found, request_malformed */
+export async function readAudit(
+  services: Pick<Services, 'db'>,
+  request: AuditRequest & { readonly cursor: string | undefined; readonly limit: number },
+): Promise<{ readonly entries: readonly AuditEntry[]; readonly nextCursor: string | null }> {
+  const filter = await readFilter(services, request);
+  const { limit } = request;
+  const beforeId = readId(request.cursor, 'cursor');
+  const entries = await listAudit(services.db, { ...filter, beforeId, limit });
+  return { entries, nextCursor: entries.length === limit ? (entries.at(-1)?.id ?? null) : null };
+}
+
+/** All entries that a filter means, newest first, in bounded memory. */
+export async function* eachEntry(
+  services: Pick<Services, 'db'>,
+  filter: AuditFilter,
+  signal: AbortSignal,
+): AsyncGenerator<readonly AuditEntry[]> {
+  let beforeId: string | undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const entries = await listAudit(services.db, { ...filter, beforeId, limit: entriesPerRead });
+    if (entries.length > 0) yield entries;
+    if (entries.length < entriesPerRead) return;
+    beforeId = entries.at(-1)?.id;
+  }
+}

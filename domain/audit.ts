@@ -1,0 +1,38 @@
+/** What is written into the audit log, each `noun.verb`. */
+export const auditActions = [
+  'user.create',
+  'user.change',
+  'keypair.create',
+  'keypair.change',
+  'keypair.rotate',
+  'keypair.remove',
+  'policy.create',
+  'policy.change',
+  'policy.remove',
+  'quota.change',
+  'queue.change',
+  'session.begin',
+  'folder.create',
+  'folder.clone',
+  'folder.delete',
+  'folder.restore',
+  'folder.purge',
+  'folder.transfer',
+  'invitation.send',
+  'invitation.accept',
+  'invitation.reject',
+  'invitation.change',
+  'invitation.cancel',
+  'member.change',
+  'member.remove',
+  'member.leave',
+] as const;
+
+/** One of {@link auditActions}. */
+export type AuditAction = (typeof auditActions)[number];
+
+/** What an entry says beyond who, what and where; never a secret. */
+export type AuditDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+/** How long entries are kept unless the installation says otherwise. */
+export const auditDaysDefault = 90;
