@@ -15,7 +15,7 @@ import {
 } from './http/body.ts';
 import { requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
-import { givenRequestId, methodOf } from './http/head.ts';
+import { givenRequestId, givenTraceId, methodOf } from './http/head.ts';
 import { acceptedReply, replyAfterJob } from './http/job-reply.ts';
 import type { Logger } from './http/logger.ts';
 import type { Peer } from './http/peer.ts';
@@ -85,6 +85,12 @@ function receivedBytes({ incoming }: Exchange, begun: Beginning): number {
   return hasBody(incoming.headers) ? begun.socket.bytesRead - begun.bytesIn : 0;
 }
 
+/** What log lines of a request are found by. */
+function idsOf({ requestId, incoming }: Exchange): Readonly<Record<string, string>> {
+  const traceId = givenTraceId(incoming.headers);
+  return { request_id: requestId, ...(traceId === undefined ? {} : { trace_id: traceId }) };
+}
+
 function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): void {
   const { outgoing, note, method } = exchange;
   const { route } = note;
@@ -101,7 +107,7 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
     transfer: route?.isTransfer === true ? { protocol: protocolOf(route), bytesIn, bytesOut } : undefined,
   });
   const fields = {
-    request_id: exchange.requestId,
+    ...idsOf(exchange),
     // Callers may override it with any bytes that a header can have.
     method: /^[A-Z]{1,20}$/.test(method) ? method : 'other',
     route: route === undefined ? null : `${route.method} ${route.path}`,
@@ -171,7 +177,7 @@ function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): voi
   exchange.note.errorCode = problem.code;
   const isOurs = problem.status >= 500 && problem.status !== 507 && !exchange.signal.aborted;
   if (isOurs) {
-    const fields = { request_id: exchange.requestId, code: problem.code, err: error };
+    const fields = { ...idsOf(exchange), code: problem.code, err: error };
     dispatcher.logger.error(fields, 'request.failed');
   }
   send(exchange, { status: problem.status, headers: problem.headers, text: problem.body });

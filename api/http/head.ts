@@ -54,6 +54,14 @@ export function givenRequestId(headers: IncomingMessage['headers']): string | un
   return typeof given === 'string' && requestIdForm.test(given) ? given : undefined;
 }
 
+const traceParentForm = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-|$)/;
+
+/** The trace that the caller's `traceparent` puts a request into (W3C Trace Context §3.2), 32 hex digits. */
+export function givenTraceId(headers: IncomingMessage['headers']): string | undefined {
+  const given = headers.traceparent;
+  return typeof given === 'string' ? traceParentForm.exec(given)?.[1] : undefined;
+}
+
 /** The method that is meant: `X-Method-Override`, or tus' `X-HTTP-Method-Override`; they count on POST only. */
 export function methodOf(incoming: IncomingMessage): string {
   const method = incoming.method ?? '';

@@ -15,6 +15,7 @@ h3 b { display: inline-block; min-width: 4.5rem }
 h4 { margin: .75rem 0 0; font-size: .9rem }
 table { border-collapse: collapse; width: 100% }
 th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top; border-top: 1px solid color-mix(in srgb, GrayText 35%, transparent) }
+th, td:not(:last-child) { white-space: nowrap }
 dl { margin: .25rem 0 .25rem .25rem; padding-left: .75rem; border-left: 2px solid color-mix(in srgb, GrayText 35%, transparent) }
 dd { margin: 0 0 .25rem 1rem }
 :target { outline: 3px solid #60a5fa }

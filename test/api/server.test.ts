@@ -307,6 +307,25 @@ describe('every answer', () => {
     expect(JSON.stringify(server.lines)).not.toContain(keypair.secretKey);
   });
 
+  it.each([
+    ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', '0af7651916cd43dd8448eb211c80319c'],
+    ['01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-later', '0af7651916cd43dd8448eb211c80319c'],
+    ['00-00000000000000000000000000000000-b7ad6b7169203331-01', undefined],
+    ['00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01', undefined],
+    ['ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', undefined],
+    ['00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01', undefined],
+    ['x', undefined],
+  ])('is logged under the trace of its caller, if %s names one', async (traceparent, traceId) => {
+    const answer = await get('/', { traceparent });
+    const requestId = answer.headers['x-request-id'];
+    const line = await eventually(() => {
+      const found = server.lines.find(({ fields }) => fields.request_id === requestId);
+      if (found === undefined) throw new Error('The line is written after the answer.');
+      return found;
+    });
+    expect(line.fields.trace_id).toBe(traceId);
+  });
+
   it('of a fault of ours is a bare 500, and the log has the cause', async () => {
     const { status, json } = await get('/fault', { 'x-request-id': 'a-fault-of-ours' });
     expect(status).toBe(500);
