@@ -142,6 +142,50 @@ describe('vfolder admin backup and restore', () => {
     }
   }, 240_000);
 
+  it('keep an upload that was acknowledged and waits for a worker', async () => {
+    const waiting = await createFolder(owner.client);
+    const setting = '/admin/queue-settings/upload.local?is_paused=';
+    expect((await service.administrator.call('PATCH', `${setting}true`)).status).toBe(200);
+    const parts = [{ fileName: 'late.bin', bytes: big }];
+    const accepted = await owner.client.call('POST', waiting.path('upload'), {
+      parts,
+      headers: { Prefer: 'respond-async' },
+    });
+    expect(accepted.status).toBe(202);
+    const target = join(dir.path, 'waiting');
+    const saved = await runAdmin(service.env, 'backup', target);
+    await service.administrator.call('PATCH', `${setting}false`);
+    expect(saved.stderr).toBe('');
+
+    const database = await cloneDatabase();
+    try {
+      const env = elsewhere(service, join(dir.path, 'waiting-restored'), { DATABASE_URL: database.url });
+      expect(await runAdmin(env, 'restore', target)).toMatchObject({ code: 0, stderr: '' });
+      const started = await startRestored(env);
+      try {
+        const resumed = await started.client(service.admin).call('PATCH', `${setting}false`);
+        expect(resumed.status).toBe(200);
+        const client = started.client(owner.keypair);
+        const answer = await eventually(
+          async () => {
+            const found = await client.call('GET', waiting.path('download'), {
+              query: { files: 'late.bin' },
+              headers: { 'Accept-Encoding': 'identity' },
+            });
+            expect(found.status).toBe(200);
+            return found;
+          },
+          { timeoutMs: 60_000 },
+        );
+        expect(sha256(answer.bytes)).toBe(sha256(big));
+      } finally {
+        await started.process.stop(30_000);
+      }
+    } finally {
+      await database.drop();
+    }
+  }, 180_000);
+
   it('name what cannot be kept and end with 8', async () => {
     const data = join(folderDir(service.volumeRoot, (await createFolder(owner.client)).id), 'data');
     await symlink('/etc/passwd', join(data, 'link'));
