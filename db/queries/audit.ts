@@ -5,7 +5,10 @@ import type { Executor } from '../client.ts';
 import { auditEntries } from '../schema/audit-entries.ts';
 import { users } from '../schema/users.ts';
 
-/** An entry about to be written. `subject` is what it was done to besides a folder; details that are `undefined` are left out. */
+/**
+ * An entry about to be written. `subject` is what it was done to besides a folder; details that are `undefined` are left out,
+ * the names of the others are kept as the wire spells them.
+ */
 export interface NewAuditEntry {
   readonly actorId: string;
   readonly action: AuditAction;
@@ -35,11 +38,16 @@ export interface AuditFilter {
   readonly until: Date | undefined;
 }
 
+function wireName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** Writes an entry; in the transaction of the change, so that neither is there without the other. */
 export async function insertAudit(tx: Executor, entry: NewAuditEntry): Promise<void> {
   const { actorId, action, folderId, subject, details } = entry;
+  const named = Object.entries(details ?? {}).map(([name, value]) => [wireName(name), value]);
   // JSON has no undefined, so what is left out is not there.
-  const given: AuditDetails = JSON.parse(JSON.stringify(details ?? {}));
+  const given: AuditDetails = JSON.parse(JSON.stringify(Object.fromEntries(named)));
   await tx.insert(auditEntries).values({
     id: uuidv7(),
     actorId,

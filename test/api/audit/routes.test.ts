@@ -57,13 +57,13 @@ describe('GET /admin/audit', () => {
     const shown = await ask('GET', `/admin/audit?actor=${boss.email}`);
     const common = { actor: boss.userId, actor_email: boss.email, folder: null };
     expect(shown.json.items).toMatchObject([
-      { action: 'quota.change', folder: folder.id.replaceAll('-', ''), details: { quotaFiles: 7 } },
+      { action: 'quota.change', folder: folder.id.replaceAll('-', ''), details: { quota_files: 7 } },
       { ...common, action: 'policy.remove', subject: 'audited' },
-      { ...common, action: 'policy.change', subject: 'audited', details: { foldersMax: 4 } },
-      { ...common, action: 'policy.create', subject: 'audited', details: { foldersMax: 3 } },
+      { ...common, action: 'policy.change', subject: 'audited', details: { folders_max: 4 } },
+      { ...common, action: 'policy.create', subject: 'audited', details: { folders_max: 3 } },
       { ...common, action: 'user.change', subject: user.id, details: { role: 'admin' } },
       { ...common, action: 'keypair.remove', subject: keypair.access_key, details: { user: user.id } },
-      { ...common, action: 'keypair.change', details: { isActive: false } },
+      { ...common, action: 'keypair.change', details: { is_active: false } },
       { ...common, action: 'keypair.rotate', subject: keypair.access_key },
       { ...common, action: 'keypair.create', subject: keypair.access_key },
       { ...common, action: 'user.create', subject: user.id, details: { email: 'audited@example.org' } },
