@@ -132,7 +132,8 @@ describe('vfolder admin backup and restore', () => {
               trash: tree.trash,
             });
           },
-          { timeoutMs: 90_000 },
+          // An upload that was being received is given up when its lease is over and the sweep, once a minute, comes by.
+          { timeoutMs: 170_000 },
         );
       } finally {
         await started.process.stop(30_000);
