@@ -112,8 +112,12 @@ describeEachBackend('routes with jobs', (backend) => {
     });
     const waiting = call('POST', '/measure');
     await started.opened;
-    const { json } = await call('GET', '/jobs?state=running');
-    const [job] = z.array(z.object({ id: z.string() })).parse(json.items);
+    // What an earlier test left may have begun first.
+    const job = await eventually(async () => {
+      const { json } = await call('GET', '/jobs?state=running');
+      const [first] = z.array(z.object({ id: z.string() })).min(1).parse(json.items);
+      return first;
+    });
     const cancelled = await call('DELETE', `/jobs/${job?.id}`);
     expect([200, 202]).toContain(cancelled.status);
     expect(await waiting).toMatchObject({ status: 409, json: { code: 'job_cancelled' } });
