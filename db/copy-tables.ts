@@ -121,6 +121,9 @@ export async function dumpTables(url: string, openSink: (table: string) => Writa
       for (const table of tables) {
         const rows = await tx.unsafe(`COPY ${copyTarget(table)} TO STDOUT`).readable();
         await pipeline(rows, openSink(table.name));
+        // The driver stops its socket while rows wait to be written and goes on at the next read. Behind the last row
+        // comes none, and with it what ends the statement would never arrive.
+        rows._read(0);
       }
       return {
         takenAt: now?.now ?? '',
