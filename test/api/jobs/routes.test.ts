@@ -115,7 +115,10 @@ describeEachBackend('routes with jobs', (backend) => {
     // What an earlier test left may have begun first.
     const job = await eventually(async () => {
       const { json } = await call('GET', '/jobs?state=running');
-      const [first] = z.array(z.object({ id: z.string() })).min(1).parse(json.items);
+      const [first] = z
+        .array(z.object({ id: z.string() }))
+        .min(1)
+        .parse(json.items);
       return first;
     });
     const cancelled = await call('DELETE', `/jobs/${job?.id}`);
