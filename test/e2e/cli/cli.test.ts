@@ -339,7 +339,7 @@ describe('sharing, jobs and administration', () => {
     ]);
     expect(JSON.parse(audit.stdout)).toMatchObject({
       action: 'quota.change',
-      details: { quotaBytes: 1024 ** 3 },
+      details: { quota_bytes: 1024 ** 3 },
     });
     expect(await admin(['admin', 'audit', '--since', 'whenever'])).toMatchObject({ code: 2 });
     expect((await admin(['admin', 'policies', '-o', 'name'])).stdout).toBe('default\nsmall\n');
