@@ -16,6 +16,7 @@ import { domainError, isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import { type JobContext, type JobHandler, type JobOutcome, LeaseLostError } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
+import { isFreedByReplacing } from '../storage/freed-by-replacing.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import { completeStages } from './complete-stage.ts';
@@ -42,7 +43,7 @@ function replacedBy(target: EntryStat | null, path: string): Omit<ReplacedNote, 
   if (target.kind !== 'file') {
     throw domainError('entry_conflict', `"${path}" exists and is not a regular file.`);
   }
-  if (target.links > 1) return { bytes: 0, files: 0 };
+  if (!isFreedByReplacing(target)) return { bytes: 0, files: 0 };
   return { bytes: target.sizeBytes, files: 1, inode: target.inode };
 }
 

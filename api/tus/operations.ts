@@ -18,7 +18,7 @@ import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../
 import type { Services } from '../services.ts';
 import { commitLater } from '../uploads/commit-later.ts';
 import { countReplaced } from '../uploads/count-replaced.ts';
-import { quotaExceeded, waitForRoom } from '../uploads/reservation.ts';
+import { quotaExceeded, takeRoom, withoutReplaced } from '../uploads/reservation.ts';
 import { loadUpload, requireKept, uploadNotFound } from './writer-claim.ts';
 
 /** What a client asks for when it begins an upload. */
@@ -31,37 +31,29 @@ export interface UploadOrder {
   readonly metadata: string;
 }
 
-/** What a file needs that may take the place of another one; asked only when there is no room for one more. */
-async function lessReplaced(
-  services: Services,
-  folder: Pick<FolderAccess, 'id' | 'volume'>,
-  { path, amount }: { readonly path: string; readonly amount: Reservation },
-): Promise<Reservation> {
-  if (amount.files === 0) return amount;
-  const place = { volume: folderVolume(services, folder), folderId: folder.id };
-  const replacing = await countReplaced(place, [path]);
-  return { ...amount, files: amount.files - replacing, replacing };
+type UploadFolder = Pick<FolderAccess, 'id' | 'volume'>;
+
+/** Counts 1 when the file at `path` would be replaced. */
+function replacingAt(services: Services, folder: UploadFolder, path: string): () => Promise<number> {
+  return () => countReplaced({ volume: folderVolume(services, folder), folderId: folder.id }, [path]);
 }
 
 async function reserve(
   services: Services,
-  folder: Pick<FolderAccess, 'id' | 'volume'>,
+  folder: UploadFolder,
   actorId: string,
   upload: NewResumableUpload & { readonly amount: Reservation },
 ): Promise<void> {
   const { amount, ...values } = upload;
-  const reservation = { id: upload.id, folderId: folder.id, actorId };
+  const { id, path } = upload;
   const ask = (wanted: Reservation): Promise<boolean> =>
     services.db.transaction(async (tx) => {
-      const order = { ...reservation, amount: wanted, leaseSeconds: resumableLifeSeconds };
-      const isGranted = await reserveUpload(tx, order);
+      const order = { id, folderId: folder.id, actorId, leaseSeconds: resumableLifeSeconds };
+      const isGranted = await reserveUpload(tx, { ...order, amount: wanted });
       if (isGranted) await insertResumableUpload(tx, values);
       return isGranted;
     });
-  if (await ask(amount)) return;
-  const needed = await lessReplaced(services, folder, { path: upload.path, amount });
-  if (await waitForRoom(services, { id: upload.id, folder, amount: needed }, () => ask(needed))) return;
-  throw await quotaExceeded(services.db, { ...reservation, amount: needed });
+  await takeRoom(services, { id, folder, amount, countReplacing: replacingAt(services, folder, path) }, ask);
 }
 
 function writePath(path: string | undefined): string {
@@ -155,7 +147,7 @@ async function reserveJoined(services: Services, tx: Executor, joining: Joining)
   const amount = { bytes: 0, files: 1 };
   const order = { id, folderId: folder.id, actorId: userId, leaseSeconds: resumableLifeSeconds };
   if (await reserveUpload(tx, { ...order, amount })) return;
-  const needed = await lessReplaced(services, folder, { path, amount });
+  const needed = await withoutReplaced(amount, replacingAt(services, folder, path));
   if (await reserveUpload(tx, { ...order, amount: needed })) return;
   throw await quotaExceeded(tx, { id, folderId: folder.id, amount: needed });
 }

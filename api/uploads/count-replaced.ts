@@ -1,4 +1,5 @@
 import { parseEntryPath } from '../../domain/entry-path.ts';
+import { isFreedByReplacing } from '../../storage/freed-by-replacing.ts';
 import type { Volume } from '../../storage/volume.ts';
 
 /**
@@ -12,7 +13,7 @@ export async function countReplaced(
   let replaced = 0;
   for (const path of paths) {
     const target = await volume.stat(folderId, parseEntryPath(path, 'write'));
-    if (target?.kind === 'file' && target.links === 1) replaced += 1;
+    if (isFreedByReplacing(target)) replaced += 1;
   }
   return replaced;
 }

@@ -52,7 +52,7 @@ export interface UploadReservation {
    * of them take the place of others. Not for concurrent use.
    * @throws quota_exceeded, not_found (the folder is gone), upload_aborted (the session lost its lease)
    */
-  take(amount: Reservation, aheadBytes: number, countReplacing?: () => Promise<number>): Promise<void>;
+  take(amount: Reservation, aheadBytes: number, countReplacing?: CountReplacing): Promise<void>;
   /** Stops renewing the lease. */
   close(): void;
 }
@@ -120,16 +120,30 @@ async function endLapsedUploads({ db, jobs }: RoomServices, volume: string): Pro
   if (job !== undefined) jobs.dispatch([job]);
 }
 
-/**
- * Asks for room until it is granted, for as long as deletes and other uploads may soon make some, 5 s at most.
- * @returns whether it was granted
- */
-export async function waitForRoom(
+/** Says how many of the files that are asked for take the place of others. */
+type CountReplacing = () => Promise<number>;
+
+/** What an amount comes to without the files that take the place of others. */
+export async function withoutReplaced(
+  amount: Reservation,
+  countReplacing?: CountReplacing,
+): Promise<Reservation> {
+  const replacing = amount.files === 0 ? 0 : ((await countReplacing?.()) ?? 0);
+  return { ...amount, files: amount.files - replacing, replacing };
+}
+
+interface RoomWanted {
+  readonly id: string;
+  readonly folder: RoomFolder;
+  readonly amount: Reservation;
+}
+
+/** Asks until there is room, for as long as deletes and other uploads may soon make some. @returns whether it was granted */
+async function waitForRoom(
   services: RoomServices,
-  upload: { readonly id: string; readonly folder: RoomFolder; readonly amount: Reservation },
+  { id, folder, amount }: RoomWanted,
   ask: () => Promise<boolean>,
 ): Promise<boolean> {
-  const { id, folder, amount } = upload;
   const deadline = performance.now() + roomWaitMs;
   for (;;) {
     if (await ask()) return true;
@@ -139,6 +153,23 @@ export async function waitForRoom(
     if (performance.now() > deadline) return false;
     await delay(roomPollMs);
   }
+}
+
+/**
+ * Asks for room; when it does not hold so many files, for room for those only that are new, until it is granted, for as long
+ * as deletes and other uploads may soon make some, 5 s at most.
+ * @throws quota_exceeded, not_found (the folder is gone), and what `ask` throws
+ */
+export async function takeRoom(
+  services: RoomServices,
+  wanted: RoomWanted & { readonly countReplacing?: CountReplacing | undefined },
+  ask: (amount: Reservation) => Promise<boolean>,
+): Promise<void> {
+  const { id, folder } = wanted;
+  if (await ask(wanted.amount)) return;
+  const amount = await withoutReplaced(wanted.amount, wanted.countReplacing);
+  if (await waitForRoom(services, { id, folder, amount }, () => ask(amount))) return;
+  throw await quotaExceeded(services.db, { id, folderId: folder.id, amount });
 }
 
 /** Opens the reservation of one upload into `folder` by `actorId`; costs nothing until the first `take`. */
@@ -167,16 +198,6 @@ export function openReservation(
     // A missed renewal shows at the next growth or at staging; nothing is lost by it.
     renewUploadLease(db, uploadId).catch(() => undefined);
   };
-  const askPatiently = (amount: Reservation): Promise<boolean> =>
-    waitForRoom(services, { id: uploadId, folder, amount }, () => ask(amount));
-  /** Asks for room, then for room for those files only that are new. @throws as `take` */
-  const takeMissing = async (missing: Reservation, countReplacing?: () => Promise<number>): Promise<void> => {
-    if (await ask(missing)) return;
-    const replacing = missing.files === 0 ? 0 : ((await countReplacing?.()) ?? 0);
-    const needed = { ...missing, files: missing.files - replacing, replacing };
-    if (!(await askPatiently(needed)))
-      throw await quotaExceeded(db, { id: uploadId, folderId, amount: needed });
-  };
   const affordableAhead = async (aheadBytes: number): Promise<number> => {
     const usage = aheadBytes > 0 ? await findFolderUsage(db, folderId) : null;
     const share = usage === null ? 0 : Math.floor(freeBytesOf(usage) / aheadShare);
@@ -195,7 +216,7 @@ export function openReservation(
         const ahead = await affordableAhead(aheadBytes);
         const generous = { ...missing, bytes: missing.bytes + ahead };
         if (ahead > 0 && (await ask(generous))) granted = generous;
-        else await takeMissing(missing, countReplacing);
+        else await takeRoom(services, { id: uploadId, folder, amount: missing, countReplacing }, ask);
       }
       spare.bytes += granted.bytes - amount.bytes;
       spare.files += granted.files - amount.files;
