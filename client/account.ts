@@ -59,9 +59,6 @@ export function openAccount(http: Http): AccountApi {
     keypairs: () => readPages(http, '/me/keypairs', keypairModel),
     rotateKeypair: (accessKey) =>
       http.read('POST', pathOf('me', 'keypairs', accessKey, 'rotate'), issuedKeypairModel),
-    revokeToken: async (id) => {
-      const response = await http.send('DELETE', pathOf('tokens', id));
-      await response.body?.cancel();
-    },
+    revokeToken: (id) => http.change('DELETE', pathOf('tokens', id)),
   };
 }

@@ -43,10 +43,6 @@ export interface AdminApi {
 
 /** Opens the administration of the service. */
 export function openAdmin(http: Http): AdminApi {
-  const change = async (method: string, path: string, json?: unknown) => {
-    const response = await http.send(method, path, json === undefined ? {} : { json });
-    await response.body?.cancel();
-  };
   return {
     readiness: () => http.read('GET', '/readyz', readinessModel, { accepts: [503] }),
     users: openUsers(http),
@@ -54,10 +50,10 @@ export function openAdmin(http: Http): AdminApi {
     audit: (filter, entriesMax) => readPages(http, '/admin/audit', auditModel, { ...filter }, entriesMax),
     queues: async () => (await http.read('GET', '/admin/queue-settings', queuesModel)).items,
     pauseQueue: (name, isPaused) =>
-      change('PATCH', `/admin/queue-settings${pathOf(name)}`, { is_paused: isPaused }),
-    retryFailed: (name) => change('PUT', `/admin/queues/api/queues${pathOf(name)}/retry/failed`),
+      http.change('PATCH', `/admin/queue-settings${pathOf(name)}`, { is_paused: isPaused }),
+    retryFailed: (name) => http.change('PUT', `/admin/queues/api/queues${pathOf(name)}/retry/failed`),
     workers: async () => (await http.read('GET', '/admin/workers', workersModel)).items,
     drainWorker: (id, isDraining) =>
-      change(isDraining ? 'POST' : 'DELETE', `/admin/workers${pathOf(id)}/drain`),
+      http.change(isDraining ? 'POST' : 'DELETE', `/admin/workers${pathOf(id)}/drain`),
   };
 }

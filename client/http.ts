@@ -34,6 +34,8 @@ export interface Http {
    * @throws ProblemError, ConnectionError
    */
   send(method: string, path: string, options?: CallOptions): Promise<Response>;
+  /** As `send`, for a change whose answer has nothing to read. */
+  change(method: string, path: string, json?: unknown): Promise<void>;
   /** As `send`, with the JSON of the reply checked. @throws ReplyError too */
   read<T>(method: string, path: string, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
 }
@@ -69,6 +71,10 @@ export function openHttp(options: HttpOptions): Http {
   return {
     url: base,
     send,
+    change: async (method, path, json) => {
+      const response = await send(method, path, json === undefined ? {} : { json });
+      await response.body?.cancel();
+    },
     read: async (method, path, schema, call) => {
       const again = method === 'GET' ? () => send(method, path, call) : undefined;
       return readWhole(await send(method, path, call), schema, again);

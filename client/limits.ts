@@ -35,10 +35,7 @@ export function openLimits(http: Http): LimitsApi {
     createPolicy: (name, limits) =>
       http.read('POST', '/admin/policies', policyModel, { json: { name, ...limits } }),
     changePolicy: (name, limits) => http.read('PATCH', policy(name), policyModel, { json: limits }),
-    removePolicy: async (name) => {
-      const response = await http.send('DELETE', policy(name));
-      await response.body?.cancel();
-    },
+    removePolicy: (name) => http.change('DELETE', policy(name)),
     folders: (user) => readPages(http, '/admin/folders', adminFolderModel, { user }),
     folder: (id) => http.read('GET', folder(id), adminFolderModel),
     changeQuota: (id, quota) => http.read('PATCH', folder(id), adminFolderModel, { json: quota }),

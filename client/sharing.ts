@@ -24,10 +24,6 @@ const invitations = z.looseObject({ items: z.array(invitationModel) });
 
 /** Opens the sharing of the caller's folders. */
 export function openSharing(http: Http): SharingApi {
-  const change = async (method: string, path: string, json?: unknown) => {
-    const response = await http.send(method, path, json === undefined ? {} : { json });
-    await response.body?.cancel();
-  };
   return {
     invite: async (folder, { users, permission }) => {
       const json = { user_ids: users, perm: permission };
@@ -38,12 +34,13 @@ export function openSharing(http: Http): SharingApi {
       const reply = z.looseObject({ items: z.array(memberModel) });
       return (await http.read('GET', `${pathOf('folders', folder)}/members`, reply)).items;
     },
-    removeMember: (folder, user) => change('DELETE', `${pathOf('folders', folder)}/members${pathOf(user)}`),
+    removeMember: (folder, user) =>
+      http.change('DELETE', `${pathOf('folders', folder)}/members${pathOf(user)}`),
     sent: async () => (await http.read('GET', '/folders/invitations/list-sent', invitations)).items,
-    takeBack: (id) => change('DELETE', `/folders/invitations/sent${pathOf(id)}`),
-    leave: (folder) => change('POST', `${pathOf('folders', folder)}/leave`),
+    takeBack: (id) => http.change('DELETE', `/folders/invitations/sent${pathOf(id)}`),
+    leave: (folder) => http.change('POST', `${pathOf('folders', folder)}/leave`),
     received: async () => (await http.read('GET', '/folders/invitations/list', invitations)).items,
-    accept: (id, name) => change('POST', '/folders/invitations/accept', { inv_id: id, name }),
-    reject: (id) => change('DELETE', '/folders/invitations/delete', { inv_id: id }),
+    accept: (id, name) => http.change('POST', '/folders/invitations/accept', { inv_id: id, name }),
+    reject: (id) => http.change('DELETE', '/folders/invitations/delete', { inv_id: id }),
   };
 }

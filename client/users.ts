@@ -54,9 +54,6 @@ export function openUsers(http: Http): UsersApi {
     switchKeypair: (accessKey, state) =>
       http.read('PATCH', keypair(accessKey), keypairModel, { json: { state } }),
     rotateKeypair: (accessKey) => http.read('POST', `${keypair(accessKey)}/rotate`, issuedKeypairModel),
-    removeKeypair: async (accessKey) => {
-      const response = await http.send('DELETE', keypair(accessKey));
-      await response.body?.cancel();
-    },
+    removeKeypair: (accessKey) => http.change('DELETE', keypair(accessKey)),
   };
 }

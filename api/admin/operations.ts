@@ -16,12 +16,26 @@ import {
   updateUser,
 } from '../../db/queries/users.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
-import { parseId } from '../../domain/ids.ts';
+import { readIdCursor } from '../http/id-cursor.ts';
 import type { Services } from '../services.ts';
 
-/** The refusal for a user who does not exist. */
-export function userNotFound(): DomainError {
+function userNotFound(): DomainError {
   return domainError('not_found', 'There is no such user.');
+}
+
+/** The user whom a caller means by id or e-mail address. @throws not_found */
+export async function requireUser(db: Executor, reference: string): Promise<User> {
+  const user = await findUserByReference(db, reference);
+  if (user === null) throw userNotFound();
+  return user;
+}
+
+/** The id of the user whom a filter means, if it means one. @throws not_found */
+export async function requireUserId(
+  db: Executor,
+  reference: string | undefined,
+): Promise<string | undefined> {
+  return reference === undefined ? undefined : (await requireUser(db, reference)).id;
 }
 
 /**
@@ -46,11 +60,7 @@ export async function readUsers(
   request: UserFilter & { readonly cursor: string | undefined; readonly limit: number },
 ): Promise<{ readonly users: readonly User[]; readonly nextCursor: string | null }> {
   const { cursor, ...page } = request;
-  const afterId = cursor === undefined ? undefined : parseId(cursor);
-  if (cursor !== undefined && afterId === undefined) {
-    throw domainError('request_malformed', 'The cursor is not one of this list.');
-  }
-  const users = await listUsers(services.db, { ...page, afterId });
+  const users = await listUsers(services.db, { ...page, afterId: readIdCursor(cursor) });
   return { users, nextCursor: users.length === page.limit ? (users.at(-1)?.id ?? null) : null };
 }
 
@@ -59,8 +69,7 @@ export async function readUser(
   services: Pick<Services, 'db'>,
   reference: string,
 ): Promise<User & UserHoldings> {
-  const user = await findUserByReference(services.db, reference);
-  if (user === null) throw userNotFound();
+  const user = await requireUser(services.db, reference);
   return { ...user, ...(await findUserHoldings(services.db, user.id)) };
 }
 
@@ -108,8 +117,8 @@ export async function changeUser(
   const { actorId, reference, ...change } = request;
   return await keepingAdministrator(services, async (tx) => {
     await requirePolicy(tx, change.policy);
-    const found = await findUserByReference(tx, reference);
-    const user = found === null ? null : await updateUser(tx, found.id, change);
+    const { id } = await requireUser(tx, reference);
+    const user = await updateUser(tx, id, change);
     if (user === null) throw userNotFound();
     if (!user.isActive) await deleteUserSessions(tx, user.id);
     await insertAudit(tx, { actorId, action: 'user.change', subject: user.id, details: change });

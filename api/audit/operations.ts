@@ -1,9 +1,8 @@
 import { type AuditEntry, type AuditFilter, listAudit } from '../../db/queries/audit.ts';
-import { findUserByReference } from '../../db/queries/users.ts';
 import type { AuditAction } from '../../domain/audit.ts';
 import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
-import { userNotFound } from '../admin/operations.ts';
+import { requireUserId } from '../admin/operations.ts';
 import type { Services } from '../services.ts';
 
 const entriesPerRead = 500;
@@ -34,9 +33,8 @@ export async function readFilter(
   request: AuditRequest,
 ): Promise<AuditFilter> {
   const { actor, action, since, until } = request;
-  const user = actor === undefined ? undefined : await findUserByReference(services.db, actor);
-  if (user === null) throw userNotFound();
-  return { actorId: user?.id, action, folderId: readId(request.folder, 'folder'), since, until };
+  const actorId = await requireUserId(services.db, actor);
+  return { actorId, action, folderId: readId(request.folder, 'folder'), since, until };
 }
 
 /** A page of the audit log, newest first. @throws not_found, request_malformed */

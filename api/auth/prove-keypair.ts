@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Credential, findCredential } from '../../db/queries/keypairs.ts';
+import { isAccessKeyForm } from '../../domain/access-key.ts';
 import { domainError } from '../../domain/errors.ts';
 import type { Services } from '../services.ts';
 
@@ -10,10 +11,8 @@ export interface Proof {
   isMadeWith(secret: string): boolean;
 }
 
-// Postgres refuses some texts outright (NUL); what cannot be an access key is not looked up.
 async function lookUp(services: Pick<Services, 'db'>, accessKey: string): Promise<Credential | null> {
-  if (!/^[\x21-\x7e]{1,128}$/.test(accessKey)) return null;
-  return findCredential(services.db, accessKey);
+  return isAccessKeyForm(accessKey) ? findCredential(services.db, accessKey) : null;
 }
 
 /**

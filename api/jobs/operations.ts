@@ -3,6 +3,7 @@ import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import type { JobState } from '../../domain/job.ts';
 import type { JobView } from '../../jobs/job-client.ts';
+import { readIdCursor } from '../http/id-cursor.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 
@@ -21,13 +22,6 @@ export interface JobRequest {
   readonly jobId: string;
 }
 
-function readCursor(cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const id = parseId(cursor);
-  if (id === undefined) throw domainError('request_malformed', 'The cursor is not one of this list.');
-  return id;
-}
-
 /**
  * A page of jobs, newest first, and the cursor of the next page or `null`.
  * @throws admin_required when someone else asks for all jobs; request_malformed for a cursor of no list
@@ -40,7 +34,7 @@ export async function readJobs(
     throw domainError('admin_required', 'Only an administrator may list the jobs of everyone.');
   }
   const actorId = all ? null : principal.userId;
-  const jobs = await listJobs(services.db, { actorId, state, cursor: readCursor(cursor), limit });
+  const jobs = await listJobs(services.db, { actorId, state, cursor: readIdCursor(cursor), limit });
   return { jobs, nextCursor: jobs.length === limit ? (jobs.at(-1)?.id ?? null) : null };
 }
 

@@ -9,9 +9,9 @@ import {
   updateKeypair,
 } from '../../db/queries/keypairs.ts';
 import { deleteKeypairSessions } from '../../db/queries/sessions.ts';
-import { findUserByReference } from '../../db/queries/users.ts';
+import { isAccessKeyForm } from '../../domain/access-key.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
-import { keepingAdministrator, userNotFound } from '../admin/operations.ts';
+import { keepingAdministrator, requireUser, requireUserId } from '../admin/operations.ts';
 import type { Services } from '../services.ts';
 
 const accessKeyAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
@@ -42,11 +42,6 @@ function makeSecretKey(): string {
   return randomBytes(secretKeyBytes).toString('base64url');
 }
 
-/** Access keys are printable ASCII; Postgres refuses some other texts outright. */
-function isAccessKeyForm(text: string): boolean {
-  return /^[\x21-\x7e]{1,128}$/.test(text);
-}
-
 function keypairNotFound(): DomainError {
   return domainError('not_found', 'There is no such keypair.');
 }
@@ -59,8 +54,7 @@ export async function issueKeypair(
   services: Pick<Services, 'db' | 'secrets'>,
   { actorId, user: reference }: { readonly actorId: string; readonly user: string },
 ): Promise<IssuedKeypair> {
-  const user = await findUserByReference(services.db, reference);
-  if (user === null) throw userNotFound();
+  const user = await requireUser(services.db, reference);
   const keypair = { accessKey: makeAccessKey(), secretKey: makeSecretKey() };
   const secretSealed = services.secrets.seal(keypair.secretKey);
   await services.db.transaction(async (tx) => {
@@ -72,16 +66,6 @@ export async function issueKeypair(
     await insertAudit(tx, { actorId, action: 'keypair.create', subject: accessKey, details });
   });
   return keypair;
-}
-
-async function ownerOf(
-  services: Pick<Services, 'db'>,
-  reference: string | undefined,
-): Promise<string | undefined> {
-  if (reference === undefined) return undefined;
-  const user = await findUserByReference(services.db, reference);
-  if (user === null) throw userNotFound();
-  return user.id;
 }
 
 /**
@@ -101,7 +85,7 @@ export async function readKeypairs(
   if (afterKey !== undefined && !isAccessKeyForm(afterKey)) {
     throw domainError('request_malformed', 'The cursor is not one of this list.');
   }
-  const userId = await ownerOf(services, user);
+  const userId = await requireUserId(services.db, user);
   const keypairs = await listKeypairs(services.db, { userId, isActive, afterKey, limit });
   return { keypairs, nextCursor: keypairs.length === limit ? (keypairs.at(-1)?.accessKey ?? null) : null };
 }

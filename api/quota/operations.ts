@@ -5,10 +5,10 @@ import {
   updateFolderQuota,
 } from '../../db/queries/admin-folders.ts';
 import { insertAudit } from '../../db/queries/audit.ts';
-import { findUserByReference } from '../../db/queries/users.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId, toHexId } from '../../domain/ids.ts';
-import { userNotFound } from '../admin/operations.ts';
+import { requireUserId } from '../admin/operations.ts';
+import { readIdCursor } from '../http/id-cursor.ts';
 import type { Services } from '../services.ts';
 
 /** A page of folders. */
@@ -34,13 +34,9 @@ export async function readAdminFolders(
   },
 ): Promise<AdminFolderPage> {
   const { user, cursor, limit } = request;
-  const afterId = cursor === undefined ? undefined : parseId(cursor);
-  if (cursor !== undefined && afterId === undefined) {
-    throw domainError('request_malformed', 'The cursor is not one of this list.');
-  }
-  const owner = user === undefined ? undefined : await findUserByReference(services.db, user);
-  if (owner === null) throw userNotFound();
-  const folders = await listAdminFolders(services.db, { ownerId: owner?.id, afterId, limit });
+  const afterId = readIdCursor(cursor);
+  const ownerId = await requireUserId(services.db, user);
+  const folders = await listAdminFolders(services.db, { ownerId, afterId, limit });
   const last = folders.length === limit ? folders.at(-1) : undefined;
   return { folders, nextCursor: last === undefined ? null : toHexId(last.id) };
 }

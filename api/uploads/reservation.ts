@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
 import { findComingRoom } from '../../db/queries/coming-room.ts';
+import { scheduleKey } from '../../db/queries/job-schedules.ts';
 import { growUpload, type Reservation, renewUploadLease, reserveUpload } from '../../db/queries/uploads.ts';
 import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
@@ -114,7 +115,7 @@ async function endLapsedUploads({ db, jobs }: RoomServices, volume: string): Pro
       volume,
       folderId: null,
       actorId: null,
-      dedupeKey: `uploads.expire:${volume}`,
+      dedupeKey: scheduleKey('uploads.expire', volume),
     },
   ]);
   if (job !== undefined) jobs.dispatch([job]);

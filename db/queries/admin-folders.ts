@@ -3,9 +3,10 @@ import type { Executor } from '../client.ts';
 import { type FolderState, folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
 import { users } from '../schema/users.ts';
+import { counterColumns, type FolderCounters } from './usage.ts';
 
 /** A folder as administrators see it, with its limits and counters; bytes and regular files. */
-export interface AdminFolder {
+export interface AdminFolder extends FolderCounters {
   readonly id: string;
   /** The owner's name for it. */
   readonly name: string;
@@ -13,14 +14,6 @@ export interface AdminFolder {
   readonly ownerEmail: string;
   readonly volume: string;
   readonly state: FolderState;
-  readonly quotaBytes: number;
-  readonly quotaFiles: number;
-  readonly usedBytes: number;
-  readonly usedFiles: number;
-  readonly trashBytes: number;
-  readonly trashFiles: number;
-  readonly reservedBytes: number;
-  readonly reservedFiles: number;
   readonly createdAt: Date;
 }
 
@@ -31,14 +24,7 @@ const columns = {
   ownerEmail: users.email,
   volume: folders.volume,
   state: folders.state,
-  quotaBytes: folders.quotaBytes,
-  quotaFiles: folders.quotaFiles,
-  usedBytes: folders.usedBytes,
-  usedFiles: folders.usedFiles,
-  trashBytes: folders.trashBytes,
-  trashFiles: folders.trashFiles,
-  reservedBytes: folders.reservedBytes,
-  reservedFiles: folders.reservedFiles,
+  ...counterColumns,
   createdAt: folders.createdAt,
 };
 

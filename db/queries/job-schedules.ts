@@ -10,6 +10,11 @@ export interface JobSchedule {
   readonly attemptsMax: number;
 }
 
+/** Names the work that the service gives itself on a volume: one job of it is unfinished at a time. */
+export function scheduleKey(kind: JobKind, volume: string): string {
+  return `${kind}:${volume}`;
+}
+
 /**
  * Inserts the job of the current span for every schedule that has none yet and whose last job is finished. Spans are
  * counted from 1970 on the database clock and the id follows from kind, volume and span, so that any number of
@@ -31,14 +36,15 @@ export async function insertScheduledJobs(
           volume: schedule.volume,
           every_ms: schedule.everyMs,
           attempts_max: schedule.attemptsMax,
+          key: scheduleKey(schedule.kind, schedule.volume),
         })),
-      )}::text::jsonb) AS s(kind text, volume text, every_ms bigint, attempts_max int)
+      )}::text::jsonb) AS s(kind text, volume text, every_ms bigint, attempts_max int, key text)
     ), named AS (
-      SELECT span.*, md5(kind || ':' || volume || ':' || start_ms) AS hash FROM span
+      SELECT span.*, md5(key || ':' || start_ms) AS hash FROM span
     )
     INSERT INTO jobs (id, kind, volume, payload, attempts_max, dedupe_key, next_dispatch_at)
     SELECT (lpad(to_hex(start_ms), 12, '0') || '7' || substr(hash, 1, 3) || '8' || substr(hash, 4, 15))::uuid,
-      kind, volume, '{}', attempts_max, kind || ':' || volume,
+      kind, volume, '{}', attempts_max, key,
       now() + ${dispatchInMs}::double precision * interval '1 millisecond'
     FROM named
     ON CONFLICT DO NOTHING

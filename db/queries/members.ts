@@ -6,9 +6,10 @@ import { violatedConstraint } from '../failure.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
 import { users } from '../schema/users.ts';
+import { counterColumns, type FolderCounters } from './usage.ts';
 
 /** A live folder as one member sees it: their name and permission, the folder's limits (bytes, files) and counters. */
-export interface MemberFolder {
+export interface MemberFolder extends FolderCounters {
   readonly id: string;
   readonly volume: string;
   readonly ownerId: string;
@@ -17,14 +18,6 @@ export interface MemberFolder {
   readonly cloneable: boolean;
   /** What an invitation offers that names no permission. */
   readonly defaultPermission: Permission;
-  readonly quotaBytes: number;
-  readonly quotaFiles: number;
-  readonly usedBytes: number;
-  readonly usedFiles: number;
-  readonly trashBytes: number;
-  readonly trashFiles: number;
-  readonly reservedBytes: number;
-  readonly reservedFiles: number;
   readonly usageAsOf: Date;
   readonly createdAt: Date;
   /** The name under which this member sees the folder. */
@@ -69,14 +62,7 @@ const folderColumns = {
   usageMode: folders.usageMode,
   cloneable: folders.cloneable,
   defaultPermission: folders.permission,
-  quotaBytes: folders.quotaBytes,
-  quotaFiles: folders.quotaFiles,
-  usedBytes: folders.usedBytes,
-  usedFiles: folders.usedFiles,
-  trashBytes: folders.trashBytes,
-  trashFiles: folders.trashFiles,
-  reservedBytes: folders.reservedBytes,
-  reservedFiles: folders.reservedFiles,
+  ...counterColumns,
   usageAsOf: folders.usageAsOf,
   createdAt: folders.createdAt,
 };

@@ -3,10 +3,8 @@ import type { Usage } from '../../domain/quota.ts';
 import type { Executor } from '../client.ts';
 import { type FolderState, folders } from '../schema/folders.ts';
 
-/** The counters of a folder; see the table `folders`. */
-export interface FolderUsage {
-  readonly volume: string;
-  readonly state: FolderState;
+/** Limits and counters of a folder, bytes and regular files; see the table `folders`. */
+export interface FolderCounters {
   readonly quotaBytes: number;
   readonly quotaFiles: number;
   readonly usedBytes: number;
@@ -15,6 +13,24 @@ export interface FolderUsage {
   readonly trashFiles: number;
   readonly reservedBytes: number;
   readonly reservedFiles: number;
+}
+
+/** The columns of {@link FolderCounters}. */
+export const counterColumns = {
+  quotaBytes: folders.quotaBytes,
+  quotaFiles: folders.quotaFiles,
+  usedBytes: folders.usedBytes,
+  usedFiles: folders.usedFiles,
+  trashBytes: folders.trashBytes,
+  trashFiles: folders.trashFiles,
+  reservedBytes: folders.reservedBytes,
+  reservedFiles: folders.reservedFiles,
+};
+
+/** The counters of a folder, as of a measurement. */
+export interface FolderUsage extends FolderCounters {
+  readonly volume: string;
+  readonly state: FolderState;
   readonly usageAsOf: Date;
 }
 
@@ -24,14 +40,7 @@ export async function findFolderUsage(db: Executor, folderId: string): Promise<F
     .select({
       volume: folders.volume,
       state: folders.state,
-      quotaBytes: folders.quotaBytes,
-      quotaFiles: folders.quotaFiles,
-      usedBytes: folders.usedBytes,
-      usedFiles: folders.usedFiles,
-      trashBytes: folders.trashBytes,
-      trashFiles: folders.trashFiles,
-      reservedBytes: folders.reservedBytes,
-      reservedFiles: folders.reservedFiles,
+      ...counterColumns,
       usageAsOf: folders.usageAsOf,
     })
     .from(folders)
