@@ -1,36 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { insertTestFolder } from '../../support/factories.ts';
-import {
-  basic,
-  type CoreServer,
-  makeKeypair,
-  makeSecretBox,
-  startCoreServer,
-  type TestKeypair,
-} from '../core-server.ts';
+import { type AdminServer, startAdminServer } from '../admin-server.ts';
+import { basic, makeKeypair, type TestKeypair } from '../core-server.ts';
 
-const secrets = makeSecretBox();
-let database: TestDatabase;
-let server: CoreServer;
-let admin: TestKeypair;
+let stage: AdminServer;
+let database: AdminServer['database'];
+let secrets: AdminServer['secrets'];
+let server: AdminServer['server'];
+let admin: AdminServer['admin'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  server = await startCoreServer(database, { secrets });
-  admin = await makeKeypair(database, secrets, { role: 'admin' });
+  stage = await startAdminServer();
+  ({ database, secrets, server, admin } = stage);
 });
-afterAll(async () => {
-  await server?.close();
-  await database?.close();
-});
+afterAll(() => stage.close());
 
 function post(path: string, body: unknown, keypair: TestKeypair = admin) {
-  return server.send({ method: 'POST', path, headers: basic(keypair), body: JSON.stringify(body) });
+  return stage.ask('POST', path, body, keypair);
 }
 
 function patch(path: string, body: unknown, keypair: TestKeypair = admin) {
-  return server.send({ method: 'PATCH', path, headers: basic(keypair), body: JSON.stringify(body) });
+  return stage.ask('PATCH', path, body, keypair);
 }
 
 function get(path: string) {

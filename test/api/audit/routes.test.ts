@@ -1,34 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forgetPast } from '../../../worker/forget-past.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { insertTestFolder, insertTestMember } from '../../support/factories.ts';
-import {
-  basic,
-  type CoreServer,
-  makeKeypair,
-  makeSecretBox,
-  startCoreServer,
-  type TestKeypair,
-} from '../core-server.ts';
+import { type AdminServer, startAdminServer } from '../admin-server.ts';
+import { basic, makeKeypair } from '../core-server.ts';
 
-const secrets = makeSecretBox();
-let database: TestDatabase;
-let server: CoreServer;
-let admin: TestKeypair;
+let stage: AdminServer;
+let database: AdminServer['database'];
+let secrets: AdminServer['secrets'];
+let server: AdminServer['server'];
+let admin: AdminServer['admin'];
+let ask: AdminServer['ask'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  server = await startCoreServer(database, { secrets });
-  admin = await makeKeypair(database, secrets, { role: 'admin' });
+  stage = await startAdminServer();
+  ({ database, secrets, server, admin, ask } = stage);
 });
-afterAll(async () => {
-  await server?.close();
-  await database?.close();
-});
-
-function ask(method: string, path: string, body: unknown = {}, keypair: TestKeypair = admin) {
-  return server.send({ method, path, headers: basic(keypair), body: JSON.stringify(body) });
-}
+afterAll(() => stage.close());
 
 async function entriesOf(query: string): Promise<{ readonly action: string; readonly id: string }[]> {
   const { status, json } = await ask('GET', `/admin/audit?${query}`);

@@ -1,31 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import {
-  basic,
-  type CoreServer,
-  makeKeypair,
-  makeSecretBox,
-  startCoreServer,
-  type TestKeypair,
-} from '../core-server.ts';
+import { type AdminServer, startAdminServer } from '../admin-server.ts';
+import { basic, makeKeypair, type TestKeypair } from '../core-server.ts';
 
-const secrets = makeSecretBox();
-let database: TestDatabase;
-let server: CoreServer;
-let admin: TestKeypair;
+let stage: AdminServer;
+let database: AdminServer['database'];
+let secrets: AdminServer['secrets'];
+let server: AdminServer['server'];
+let admin: AdminServer['admin'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  server = await startCoreServer(database, { secrets });
-  admin = await makeKeypair(database, secrets, { role: 'admin' });
+  stage = await startAdminServer();
+  ({ database, secrets, server, admin } = stage);
 });
-afterAll(async () => {
-  await server?.close();
-  await database?.close();
-});
+afterAll(() => stage.close());
 
 function ask(method: string, path: string, keypair: TestKeypair, body?: unknown) {
-  return server.send({ method, path, headers: basic(keypair), body: JSON.stringify(body ?? {}) });
+  return stage.ask(method, path, body, keypair);
 }
 
 function post(path: string, body: unknown) {

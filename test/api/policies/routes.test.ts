@@ -1,32 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import {
-  basic,
-  type CoreServer,
-  makeKeypair,
-  makeSecretBox,
-  startCoreServer,
-  type TestKeypair,
-} from '../core-server.ts';
+import { type AdminServer, startAdminServer } from '../admin-server.ts';
+import { makeKeypair } from '../core-server.ts';
 
-const secrets = makeSecretBox();
-let database: TestDatabase;
-let server: CoreServer;
-let admin: TestKeypair;
+let stage: AdminServer;
+let database: AdminServer['database'];
+let secrets: AdminServer['secrets'];
+let admin: AdminServer['admin'];
+let ask: AdminServer['ask'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  server = await startCoreServer(database, { secrets });
-  admin = await makeKeypair(database, secrets, { role: 'admin' });
+  stage = await startAdminServer();
+  ({ database, secrets, admin, ask } = stage);
 });
-afterAll(async () => {
-  await server?.close();
-  await database?.close();
-});
-
-function ask(method: string, path: string, body: unknown = {}, keypair: TestKeypair = admin) {
-  return server.send({ method, path, headers: basic(keypair), body: JSON.stringify(body) });
-}
+afterAll(() => stage.close());
 
 describe('policies', () => {
   it('are made, listed, changed and removed', async () => {

@@ -2,48 +2,28 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openSql } from '../../support/clone-database.ts';
 import { eventually } from '../../support/eventually.ts';
-import type { TestProcess } from '../../support/process.ts';
-import { type Client, createClient, pathOf } from '../support/http-client.ts';
+import { type Client, pathOf } from '../support/http-client.ts';
 import { awaitJob, jobIdIn } from '../support/jobs.ts';
 import { textAt } from '../support/json.ts';
-import {
-  type ApiProcess,
-  type Ground,
-  layGround,
-  prepareGround,
-  startApi,
-  startWorker,
-} from '../support/service.ts';
 import { readTar } from '../support/tar.ts';
 import { folderDir } from '../support/tree-usage.ts';
 import { createFolder, type TestFolder } from '../support/users.ts';
+import { type KillingGround, openKillingGround, pidOf } from './killing-ground.ts';
 
 const filesTotal = 300;
 const fileBytes = 512 * 1024;
 /** An archive may be complete before the kill. */
 const roundsMax = 10;
 
-let ground: Ground;
-let api: ApiProcess;
+let ground: KillingGround;
 let client: Client;
-let workers: TestProcess[];
-let sql: ReturnType<typeof openSql>;
+let sql: KillingGround['sql'];
 beforeAll(async () => {
-  ground = await layGround({ backend: 'postgres' });
-  await prepareGround(ground);
-  sql = openSql(ground.databaseUrl);
-  api = await startApi(ground);
-  client = createClient(api.url, ground.admin);
-  workers = await Promise.all([startWorker(ground), startWorker(ground)]);
+  ground = await openKillingGround();
+  ({ client, sql } = ground);
 }, 60_000);
-afterAll(async () => {
-  client.close();
-  await sql.end({ timeout: 5 });
-  await Promise.all([api.process, ...workers].map((running) => running.stop(20_000)));
-  await ground.remove();
-});
+afterAll(() => ground.close());
 
 /** Puts files where a container would. */
 async function makeFolder(): Promise<{ readonly folder: TestFolder; readonly sums: Map<string, string> }> {
@@ -62,7 +42,7 @@ async function makeFolder(): Promise<{ readonly folder: TestFolder; readonly sum
 async function ownerOf(jobId: string): Promise<number | undefined> {
   const rows = await sql`SELECT lease_owner FROM jobs WHERE id = ${jobId} AND state = 'running'`;
   const owner = rows[0]?.lease_owner;
-  return owner === undefined || owner === null ? undefined : Number(String(owner).split(':')[1]);
+  return owner === undefined || owner === null ? undefined : pidOf(owner);
 }
 
 /** Kills the worker that builds an archive as soon as it builds. @returns its pid, unless the job was over by then */
@@ -75,11 +55,8 @@ async function killBuilder(jobId: string): Promise<number | undefined> {
     },
     { everyMs: 2 },
   );
-  const victim = workers.find((worker) => worker.pid === pid);
-  if (victim === undefined) return undefined;
-  workers = workers.filter((worker) => worker !== victim);
-  await victim.kill();
-  workers.push(await startWorker(ground));
+  if (pid === undefined || !(await ground.killWorker(pid))) return undefined;
+  await ground.addWorker();
   return (await ownerOf(jobId)) === pid ? pid : undefined;
 }
 

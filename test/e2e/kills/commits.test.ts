@@ -1,55 +1,31 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openSql } from '../../support/clone-database.ts';
 import { eventually } from '../../support/eventually.ts';
-import type { TestProcess } from '../../support/process.ts';
-import { type Client, createClient } from '../support/http-client.ts';
-import {
-  type ApiProcess,
-  type Ground,
-  layGround,
-  prepareGround,
-  startApi,
-  startWorker,
-} from '../support/service.ts';
+import type { Client } from '../support/http-client.ts';
 import { folderDir, readUsage } from '../support/tree-usage.ts';
 import { createFolder } from '../support/users.ts';
+import { type KillingGround, openKillingGround, pidOf } from './killing-ground.ts';
 
 const filesTotal = 600;
 /** A commit may be over before the kill. */
 const roundsMax = 10;
 
-let ground: Ground;
-let api: ApiProcess;
+let ground: KillingGround;
 let client: Client;
-let workers: TestProcess[];
-let sql: ReturnType<typeof openSql>;
+let sql: KillingGround['sql'];
 beforeAll(async () => {
-  ground = await layGround({ backend: 'postgres' });
-  await prepareGround(ground);
-  sql = openSql(ground.databaseUrl);
-  api = await startApi(ground);
-  client = createClient(api.url, ground.admin);
-  workers = await Promise.all([startWorker(ground), startWorker(ground)]);
+  ground = await openKillingGround();
+  ({ client, sql } = ground);
 }, 60_000);
-afterAll(async () => {
-  client.close();
-  await sql.end({ timeout: 5 });
-  await Promise.all([api.process, ...workers].map((running) => running.stop(20_000)));
-  await ground.remove();
-});
+afterAll(() => ground.close());
 
 /** Kills the worker that runs a commit. @returns whether it was still running then */
 async function killCommitter(): Promise<boolean> {
   const rows = await sql`SELECT id, lease_owner FROM jobs WHERE kind = 'upload.commit' AND state = 'running'`;
-  const pid = Number(String(rows[0]?.lease_owner).split(':')[1]);
-  const victim = workers.find((worker) => worker.pid === pid);
-  if (victim === undefined) return false;
-  workers = workers.filter((worker) => worker !== victim);
-  await victim.kill();
+  if (!(await ground.killWorker(pidOf(rows[0]?.lease_owner)))) return false;
   const left = await sql`SELECT 1 FROM jobs WHERE id = ${String(rows[0]?.id)} AND state = 'running'`;
-  workers.push(await startWorker(ground));
+  await ground.addWorker();
   return left.length > 0;
 }
 
