@@ -7,7 +7,7 @@ import type { JobHandlers } from './handler.ts';
 import type { JobMetrics } from './job-metrics.ts';
 import type { JobLogger } from './logger.ts';
 import type { OpenJobClient } from './open-job-client.ts';
-import { openQueueStore, type QueueStore, type QueueWorker } from './queue-store.ts';
+import { type HandedJob, openQueueStore, type QueueStore, type QueueWorker } from './queue-store.ts';
 import { runJob } from './run-job.ts';
 import { pause } from './timers.ts';
 
@@ -85,7 +85,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     running,
   };
   const again = (jobId: string) => client.dispatcher.dispatch([jobId]);
-  const deliver = (jobId: string) => runJob(parts, jobId);
+  const deliver = (handed: HandedJob) => runJob(parts, handed);
   const concurrencyOf = (queue: QueueName) => options.concurrency?.[queue] ?? usualConcurrency[queue];
   const workers = await Promise.all(
     queues.flatMap((queue) =>

@@ -46,11 +46,18 @@ export interface QueueRule {
   readonly concurrencyMax: number | null;
 }
 
+/** What a queue delivers. */
+export interface HandedJob {
+  readonly id: string;
+  /** The row's fence when it was handed over; a claim since then makes this delivery a repeated one. */
+  readonly fence: number;
+}
+
 /** How to take ids from a queue. */
 export interface WorkOptions {
   readonly concurrency: number;
   /** Must not throw but for outages; the id is then due again by its row. */
-  readonly deliver: (jobId: string) => Promise<Delivery>;
+  readonly deliver: (handed: HandedJob) => Promise<Delivery>;
   /**
    * Called `afterMs` after a delivery that asked for another, and not before the store has let go of the id: until
    * then it would take the id for known and add nothing.
@@ -108,6 +115,12 @@ export function queueNameOf(job: { readonly kind: JobKind; readonly volume: stri
  */
 export function queuedIdOf(row: { readonly id: string; readonly fence: number }): string {
   return row.fence === 0 ? row.id : `${row.id}-${row.fence}`;
+}
+
+/** The fence within an id that `queuedIdOf` made for `rowId`. */
+export function fenceOfQueued(queuedId: string | undefined, rowId: string): number {
+  const fence = Number(queuedId?.slice(rowId.length + 1));
+  return Number.isSafeInteger(fence) ? fence : 0;
 }
 
 interface StoreParts<C> {
@@ -174,8 +187,9 @@ function makeStore<B extends IQueueBackend, C>(
       const worker = new Worker<{ opId: string }>(
         name,
         async (job, token) => {
-          const delivery = await options.deliver(job.data.opId);
-          if (delivery.next === 'again') repeatAt.set(job.data.opId, performance.now() + delivery.afterMs);
+          const { opId } = job.data;
+          const delivery = await options.deliver({ id: opId, fence: fenceOfQueued(job.id, opId) });
+          if (delivery.next === 'again') repeatAt.set(opId, performance.now() + delivery.afterMs);
           if (delivery.next !== 'hand_back' || token === undefined) return;
           await job.moveToWait(token);
           throw new WaitingError();

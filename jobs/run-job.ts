@@ -24,7 +24,7 @@ import {
 import type { CountedWork, JobMetrics, RunResult } from './job-metrics.ts';
 import { keepLease } from './lease.ts';
 import type { JobLogger } from './logger.ts';
-import type { Delivery } from './queue-store.ts';
+import type { Delivery, HandedJob } from './queue-store.ts';
 import { pause } from './timers.ts';
 import { type JobTimings, leaseOf } from './timings.ts';
 import { writeEnd } from './write-end.ts';
@@ -58,9 +58,14 @@ const handBack: Delivery = { next: 'hand_back' };
  * Runs the job behind one delivery, if it still is to be run: claims the row, runs the handler under a lease, and
  * writes the end or the return to the queue. Deliveries may repeat, come late or from two queues; one claim wins.
  */
-export async function runJob(parts: RunnerParts, jobId: string): Promise<Delivery> {
+export async function runJob(parts: RunnerParts, handed: HandedJob): Promise<Delivery> {
   if (!parts.takesJobs()) return handBack;
-  const row = await claimJob(parts.db, { jobId, owner: parts.owner, leases: leasesOf(parts.timings) });
+  const row = await claimJob(parts.db, {
+    jobId: handed.id,
+    handedFence: handed.fence,
+    owner: parts.owner,
+    leases: leasesOf(parts.timings),
+  });
   if (row === null) return over;
   const startedAt = performance.now();
   const run = { parts, row, handler: parts.handlers[row.kind], startedAt };

@@ -45,13 +45,16 @@ const held = (claim: Claim) =>
 
 /**
  * Takes a queued job, or a running one whose lease ended: that run is lost and counts as an attempt. The lease is on
- * the database clock; the reconciler looks at the row again when it ends.
- * @returns `null` when the job is unknown, finished or somebody else's
+ * the database clock; the reconciler looks at the row again when it ends. A queued one that waits for its next attempt
+ * is left alone by a delivery that was handed over before its last claim.
+ * @returns `null` when the job is unknown, finished, somebody else's or not due
  */
 export async function claimJob(
   db: Executor,
   claim: {
     readonly jobId: string;
+    /** What the row's fence was when it was handed over. */
+    readonly handedFence: number;
     readonly owner: string;
     /** By kind, in milliseconds. */
     readonly leases: Readonly<Record<string, number>>;
@@ -64,7 +67,9 @@ export async function claimJob(
       lease_until = now() + (${leases}::jsonb->>kind)::double precision * interval '1 millisecond',
       next_dispatch_at = now() + (${leases}::jsonb->>kind)::double precision * interval '1 millisecond',
       lease_owner = ${claim.owner}, dispatch_count = 0, started_at = coalesce(started_at, now())
-    WHERE id = ${claim.jobId} AND (state = 'queued' OR (state = 'running' AND lease_until < now()))
+    WHERE id = ${claim.jobId} AND (
+      (state = 'queued' AND (fence = ${claim.handedFence} OR next_dispatch_at <= now()))
+      OR (state = 'running' AND lease_until < now()))
     RETURNING id, kind, volume, folder_id AS "folderId", actor_id AS "actorId", payload, checkpoint, attempt,
       attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested",
       CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END AS "waitedMs",

@@ -82,6 +82,31 @@ describeEachBackend('running jobs', (backend) => {
     expect(third - second).toBeGreaterThan(800);
   });
 
+  it('leaves a job that waits for its next attempt alone, however often its first hand-over is delivered', async () => {
+    const client = await stage.openClient();
+    const startedAt: number[] = [];
+    await stage.openConsumer(client, {
+      'usage.measure': {
+        run: async ({ job }) => {
+          startedAt.push(Date.now());
+          if (job.attempt === 0) throw new Error('not yet');
+          return { result: null };
+        },
+      },
+    });
+    const id = await stage.submit(client);
+    await eventually(async () => {
+      if ((await stage.find(id)).attempt !== 1) throw new Error('The first run has not failed yet.');
+    });
+    const again = { id, kind: 'usage.measure', volume: 'local', priority: 100, fence: 0 } as const;
+    await client.dispatcher.dispatchRows([again]);
+    const job = await stage.ended(id);
+    expect(job).toMatchObject({ state: 'succeeded', attempt: 1 });
+    const [first = 0, second = 0] = startedAt;
+    expect(startedAt).toHaveLength(2);
+    expect(second - first).toBeGreaterThan(400);
+  });
+
   it('ends a job as failed after its last attempt, gives back what it held once, and tells no internals', async () => {
     const client = await stage.openClient();
     const before = await countUsers();

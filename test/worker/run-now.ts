@@ -16,6 +16,7 @@ export async function deliver(
   given: { readonly jobId: string; readonly handlers: JobHandlers },
 ): Promise<void> {
   const { db } = backend.database;
+  const rows = await db.select({ fence: jobs.fence }).from(jobs).where(eq(jobs.id, given.jobId));
   await runJob(
     {
       db,
@@ -28,7 +29,7 @@ export async function deliver(
       takesJobs: () => true,
       running: new Set(),
     },
-    given.jobId,
+    { id: given.jobId, fence: rows[0]?.fence ?? 0 },
   );
 }
 
