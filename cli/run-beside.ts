@@ -5,11 +5,11 @@ import { CliError, exitCodes } from './exit-codes.ts';
 
 /**
  * Runs a program of the installation, which opens database and volumes as the service does; a client must not be able
- * to. `program` is its directory. @returns its exit code @throws CliError where only the client is installed
+ * to. `program` is its directory and file: `doctor/main`. @returns its exit code @throws CliError where only the client is installed
  */
 export async function runBeside(program: string, args: readonly string[]): Promise<number> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const path = fileURLToPath(new URL(`../${program}/main.${extension}`, import.meta.url));
+  const path = fileURLToPath(new URL(`../${program}.${extension}`, import.meta.url));
   if (!existsSync(path)) {
     throw new CliError(
       exitCodes.other,

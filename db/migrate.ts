@@ -4,6 +4,7 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { z } from 'zod';
 import type { Executor } from './client.ts';
 import { socketPathOf } from './socket-path.ts';
 
@@ -18,6 +19,19 @@ export class SchemaOutdatedError extends Error {
   }
 }
 
+/** The tables are newer than the code; the message is one sentence for the operator. */
+export class SchemaNewerError extends Error {
+  /** What the process ends with: "conflict or precondition", as everywhere in the program. */
+  readonly exitCode = 6;
+
+  constructor() {
+    super(
+      'The tables of the database are of a newer version, and there is no way back: use that version, or restore a backup.',
+    );
+    this.name = 'SchemaNewerError';
+  }
+}
+
 /** Any number will do as long as nobody else uses it: "vfld" in ASCII. */
 const lockId = 0x7666_6c64;
 const lockWaitMs = 120_000;
@@ -28,15 +42,7 @@ const lockWaitMs = 120_000;
  * @throws when the database cannot be reached, or is held for more than two minutes
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const path = socketPathOf(url);
-  // One connection, because the lock belongs to a session.
-  const client = postgres(url, {
-    ...(path === undefined ? {} : { path }),
-    max: 1,
-    connect_timeout: 10,
-    connection: { application_name: 'vfolder-migrate', lock_timeout: lockWaitMs },
-    onnotice: () => undefined,
-  });
+  const client = connect(url);
   try {
     const db = drizzle(client);
     await db.execute(sql`SELECT pg_advisory_lock(${lockId})`);
@@ -47,6 +53,48 @@ export async function migrateDatabase(url: string): Promise<void> {
   }
 }
 
+/** One connection, because the lock belongs to a session. */
+function connect(url: string): postgres.Sql {
+  const path = socketPathOf(url);
+  return postgres(url, {
+    ...(path === undefined ? {} : { path }),
+    max: 1,
+    connect_timeout: 10,
+    connection: { application_name: 'vfolder-migrate', lock_timeout: lockWaitMs },
+    onnotice: () => undefined,
+  });
+}
+
+const journalSchema = z.object({ entries: z.array(z.object({ tag: z.string(), when: z.number() })) });
+
+/**
+ * Names of the migrations that this code knows and the database has not had, oldest first. Changes nothing.
+ * @throws SchemaNewerError when a newer version than this one made the tables; when the database cannot be reached
+ */
+export async function listPendingMigrations(url: string): Promise<string[]> {
+  const client = connect(url);
+  try {
+    const applied = await newestApplied(drizzle(client));
+    if (applied > newestMigration()) throw new SchemaNewerError();
+    const { entries } = journalSchema.parse(createRequire(import.meta.url)(journalPath()));
+    return entries.filter(({ when }) => when > applied).map(({ tag }) => tag);
+  } finally {
+    await client.end({ timeout: 5 });
+  }
+}
+
+/** When the newest migration that was applied was made; 0 for an empty database. */
+async function newestApplied(db: Executor): Promise<number> {
+  const [found] = await db.execute(
+    sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS "isMade"`,
+  );
+  if (found?.isMade !== true) return 0;
+  const [row] = await db.execute(
+    sql`SELECT coalesce(max(created_at), 0)::float8 AS newest FROM drizzle.__drizzle_migrations`,
+  );
+  return Number(row?.newest);
+}
+
 /** When the newest migration that this code knows was made; names the version of the tables. */
 export function newestMigration(): number {
   const files = readMigrationFiles({ migrationsFolder: migrationsFolder() });
@@ -55,19 +103,14 @@ export function newestMigration(): number {
 
 /** Makes sure that every migration this code knows was applied. @throws SchemaOutdatedError when not */
 export async function assertMigrated(db: Executor): Promise<void> {
-  const newest = newestMigration();
-  const [found] = await db.execute(
-    sql`SELECT to_regclass('drizzle.__drizzle_migrations') IS NOT NULL AS "isMade"`,
-  );
-  if (found?.isMade !== true) throw new SchemaOutdatedError();
-  const [row] = await db.execute(
-    sql`SELECT coalesce(max(created_at), 0) >= ${newest} AS "isCurrent" FROM drizzle.__drizzle_migrations`,
-  );
-  if (row?.isCurrent !== true) throw new SchemaOutdatedError();
+  if ((await newestApplied(db)) < newestMigration()) throw new SchemaOutdatedError();
 }
 
 /** They are read as SQL files from the checkout, by the compiled code too. */
 function migrationsFolder(): string {
-  const journal = createRequire(import.meta.url).resolve('#root/db/migrations/meta/_journal.json');
-  return journal.slice(0, -'/meta/_journal.json'.length);
+  return journalPath().slice(0, -'/meta/_journal.json'.length);
+}
+
+function journalPath(): string {
+  return createRequire(import.meta.url).resolve('#root/db/migrations/meta/_journal.json');
 }

@@ -1,10 +1,10 @@
 import { openDatabase } from '../db/client.ts';
-import { migrateDatabase } from '../db/migrate.ts';
+import { listPendingMigrations, migrateDatabase } from '../db/migrate.ts';
 import { hasActiveAdmin, upsertAdmin } from '../db/queries/bootstrap.ts';
 import { updateDefaultPolicy } from '../db/queries/policies.ts';
 import { claimSetting } from '../db/queries/settings.ts';
 import { openSecretBox } from '../db/secret-box.ts';
-import { prepareQueues } from '../jobs/prepare.ts';
+import { listPendingQueueChanges, prepareQueues } from '../jobs/prepare.ts';
 import type { Config } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
 import { loadEncryptionKey, requireSameKey } from '../runtime/encryption-key.ts';
@@ -23,6 +23,22 @@ export type PrepareConfig = Pick<
   Config,
   'dataDir' | 'encryptionKey' | 'adminEmail' | 'adminKeypair' | 'redisUrl' | 'limits'
 >;
+
+/**
+ * Names what {@link prepareDatabase} would change in the tables, ours first, then those of the queues. Changes nothing.
+ * @throws ConfigError when the database cannot be reached; SchemaNewerError when a newer version made the tables
+ */
+export async function listPendingChanges(
+  databaseUrl: string,
+  { redisUrl }: Pick<Config, 'redisUrl'>,
+): Promise<string[]> {
+  try {
+    const tables = await listPendingMigrations(databaseUrl);
+    return [...tables, ...(await listPendingQueueChanges({ databaseUrl, redisUrl }))];
+  } catch (error) {
+    throw explained(error);
+  }
+}
 
 /**
  * Makes a database ready for API and workers: tables, queue tables, the fingerprint of the encryption key, the limits of the

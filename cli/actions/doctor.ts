@@ -6,7 +6,7 @@ import { runBeside } from '../run-beside.ts';
 export const doctor: Action = async (invocation) => {
   const form = invocation.form();
   const args = [...(invocation.flag('deep') ? ['--deep'] : []), ...(form === 'table' ? [] : ['--json'])];
-  const code = await runBeside('doctor', args);
+  const code = await runBeside('doctor/main', args);
   if (code !== 0)
     throw new CliError(code, 'Something is wrong with the installation: each red line says how to mend it.');
 };

@@ -4,7 +4,7 @@ import { runBeside } from '../run-beside.ts';
 
 async function runOnInstallation(invocation: Invocation, command: string): Promise<void> {
   const json = invocation.form() === 'table' ? [] : ['--json'];
-  const code = await runBeside('upkeep', [command, invocation.arg(0), ...json]);
+  const code = await runBeside('upkeep/main', [command, invocation.arg(0), ...json]);
   if (code === exitCodes.ok) return;
   const what = code === exitCodes.partly ? 'is not whole' : 'was not carried out';
   throw new CliError(code, `The ${command} ${what}: see above.`);
@@ -15,3 +15,17 @@ export const backup: Action = (invocation) => runOnInstallation(invocation, 'bac
 
 /** Brings an installation back from a backup. */
 export const restoreBackup: Action = (invocation) => runOnInstallation(invocation, 'restore');
+
+/** Brings the tables up to date, or says what would be changed. */
+export const migrate: Action = async (invocation) => {
+  const isCheck = invocation.flag('check');
+  const json = invocation.form() === 'table' ? [] : ['--json'];
+  const code = await runBeside('supervisor/migrate', [...(isCheck ? ['--check'] : []), ...json]);
+  if (code === exitCodes.ok) return;
+  throw new CliError(
+    code,
+    isCheck
+      ? 'The tables are not those of this version: see above.'
+      : 'The tables were not brought up to date: see above.',
+  );
+};

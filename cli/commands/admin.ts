@@ -6,7 +6,7 @@ import { defineUserCommands } from './users.ts';
 
 const actions = () => import('../actions/admin.ts');
 
-/** Administration; `doctor`, `backup` and `restore` work on this machine, everything else asks the service. */
+/** Administration; `doctor`, `backup`, `restore` and `migrate` work on this machine, everything else asks the service. */
 export function defineAdminCommands(program: Command, terminal: Terminal): void {
   const admin = defineGroup(program, 'admin', 'administration of the service');
   defineCommand(
@@ -82,6 +82,16 @@ function defineUpkeep(admin: Command, terminal: Terminal): void {
       summary: 'bring a backup back into an empty database and empty volumes',
     },
     async () => (await upkeep()).restoreBackup,
+  );
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'migrate',
+      summary: 'bring the tables of the database up to date, with the environment of the service',
+      options: [['--check', 'change nothing; name what would be changed, exit code 6 when something would']],
+    },
+    async () => (await upkeep()).migrate,
   );
 }
 
