@@ -115,7 +115,7 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
     ms: Math.round(ms * 10) / 10,
     bytes_in: bytesIn,
     bytes_out: bytesOut,
-    ...(note.userId === undefined ? {} : { user_id: note.userId, access_key: note.accessKey }),
+    ...(note.userId === undefined ? {} : { actor_id: note.userId, access_key: note.accessKey }),
     ...(note.errorCode === undefined ? {} : { code: note.errorCode }),
     ...(isAborted ? { aborted: true } : {}),
   };

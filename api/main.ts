@@ -119,7 +119,7 @@ async function main(): Promise<void> {
   const port = await listen(parts.server, config);
   const metricsPort = await listenForReaders(parts.metrics, config);
   createLifecycle({ logger, steps: shutdownSteps(parts, config) });
-  logger.info({ port, host: config.host, metricsPort, version }, 'api.ready');
+  logger.info({ port, host: config.host, metrics_port: metricsPort, version }, 'api.ready');
   tellReady({ port, metricsPort });
 }
 

@@ -79,6 +79,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     metrics: options.metrics,
     notifications: client.notifications,
     timings: client.timings,
+    workerId: id,
     owner: `${hostname()}:${process.pid}:${id.slice(-6)}`,
     stopping: stopping.signal,
     takesJobs,
@@ -110,7 +111,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     late.abort();
     if (isClosed) return await store.close();
     // A queue object that still works holds its connection; the end of the process takes both.
-    logger.warn({ deadlineMs }, 'worker.close-late');
+    logger.warn({ deadline_ms: deadlineMs }, 'worker.close-late');
   };
   return {
     id,
@@ -121,7 +122,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     drain: async (wanted) => {
       if (wanted === isDraining || stopping.signal.aborted) return;
       isDraining = wanted;
-      logger.info({ isDraining, jobs: running.size }, 'worker.drain');
+      logger.info({ worker_id: id, is_draining: isDraining, jobs: running.size }, 'worker.drain');
       await Promise.all(workers.map((worker) => worker.pause(wanted)));
     },
     close: (deadlineMs) => {
@@ -140,7 +141,7 @@ async function startWorker(
     try {
       return await store.work(queueName, options);
     } catch (err) {
-      options.logger.warn({ err, queueName }, 'queue.unreachable');
+      options.logger.warn({ err, queue: queueName }, 'queue.unreachable');
       await pause(openRetryMs);
     }
   }

@@ -24,7 +24,7 @@ import {
 import type { CountedWork, JobMetrics, RunResult } from './job-metrics.ts';
 import { keepLease } from './lease.ts';
 import type { JobLogger } from './logger.ts';
-import type { Delivery, HandedJob } from './queue-store.ts';
+import { type Delivery, type HandedJob, queueNameOf } from './queue-store.ts';
 import { pause } from './timers.ts';
 import { type JobTimings, leaseOf } from './timings.ts';
 import { writeEnd } from './write-end.ts';
@@ -40,6 +40,8 @@ export interface RunnerParts {
   readonly metrics?: JobMetrics | undefined;
   /** Names this process in the rows it holds. */
   readonly owner: string;
+  /** Names this process in log lines. */
+  readonly workerId: string;
   /** Aborts when this worker stops. */
   readonly stopping: AbortSignal;
   /** Whether this worker takes jobs at the moment; what is delivered to it nonetheless goes back. */
@@ -102,6 +104,21 @@ function count({ parts, row, startedAt }: Run, result: RunResult): void {
   parts.metrics?.ran(workOf(row), { result, seconds: (performance.now() - startedAt) / 1_000 });
 }
 
+/** What log lines of a run say, all of them alike; `attempt` is the number of the run. */
+function fieldsOf({ parts, row, startedAt }: Run): Readonly<Record<string, unknown>> {
+  return {
+    job_id: row.id,
+    kind: row.kind,
+    queue: queueNameOf(row),
+    volume: row.volume,
+    folder_id: row.folderId,
+    actor_id: row.actorId,
+    attempt: row.attempt + 1,
+    worker_id: parts.workerId,
+    ms: Math.round(performance.now() - startedAt),
+  };
+}
+
 function readJob(row: ClaimedJob): RunningJob | null {
   const payload = jobContracts[row.kind].payload.safeParse(row.payload);
   if (!payload.success) return null;
@@ -117,7 +134,7 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   const timer = setTimeout(() => controller.abort(new JobTimeoutError(timeoutMs)), timeoutMs);
   const stop = () => controller.abort(new WorkerStoppingError());
   parts.stopping.addEventListener('abort', stop);
-  const onError = (err: unknown) => parts.logger.warn({ err, jobId: row.id }, 'job.lease-failed');
+  const onError = (err: unknown) => parts.logger.warn({ ...fieldsOf(run), err }, 'job.lease-failed');
   const timings = { ...parts.timings, ...leaseOf(row.kind, parts.timings) };
   const lease = keepLease({ ...parts, timings, claim: row, controller, onError });
   const context: JobContext = {
@@ -182,7 +199,7 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
   const { parts, row } = run;
   if (reason instanceof LeaseLostError) {
     count(run, 'lost');
-    parts.logger.warn({ jobId: row.id, kind: row.kind }, 'job.lease-lost');
+    parts.logger.warn(fieldsOf(run), 'job.lease-lost');
     return over;
   }
   if (reason instanceof JobCancelledError) return await end(run, job, { state: 'cancelled' });
@@ -195,7 +212,7 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
     return await retryLater(run, { delayMs: reason.delayMs });
   }
   const failure = readFailure(reason);
-  const fields = { err: error, jobId: row.id, kind: row.kind, attempt: row.attempt + 1, code: failure.code };
+  const fields = { ...fieldsOf(run), code: failure.code, err: error };
   parts.logger[isForOperator(failure.code) ? 'warn' : 'info'](fields, 'job.run-failed');
   if (!failure.isTransient || row.attempt + 1 >= row.attemptsMax) {
     return await end(run, job, { state: 'failed', ...failure });
@@ -248,7 +265,7 @@ async function end(
     isWritten = await write(settle);
   } catch (err) {
     if (how.state === 'succeeded') throw err;
-    parts.logger.error({ err, jobId: id, kind: row.kind, attempt: row.attempt }, 'job.abandon-failed');
+    parts.logger.error({ ...fieldsOf(run), err }, 'job.abandon-failed');
     if (row.attempt < row.attemptsMax + abandonTriesMax) {
       const failure = readFailure(err);
       return await retryLater(run, { delayMs: backoffOf(jobContracts[row.kind], row.attempt), failure });
@@ -267,20 +284,12 @@ function abandonOf(run: Run, job: RunningJob | null): ((tx: Executor) => Promise
 async function tell(run: Run, how: JobEnd): Promise<void> {
   const { parts, row } = run;
   count(run, how.state);
-  const { id: jobId, kind, volume, folderId, attempt } = row;
-  const fields = {
-    jobId,
-    kind,
-    volume,
-    folderId,
-    attempt,
-    ms: Math.round(performance.now() - run.startedAt),
-  };
+  const fields = fieldsOf(run);
   if (how.state === 'failed') {
     const level = isForOperator(how.code) ? 'error' : 'info';
     parts.logger[level]({ ...fields, code: how.code }, 'job.failed');
   } else parts.logger.info(fields, `job.${how.state}`);
-  await notifyJob(parts.db, jobId, how.state).catch((err: unknown) => {
-    parts.logger.warn({ err, jobId }, 'job.notify-failed');
+  await notifyJob(parts.db, row.id, how.state).catch((err: unknown) => {
+    parts.logger.warn({ ...fields, err }, 'job.notify-failed');
   });
 }

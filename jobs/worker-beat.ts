@@ -51,7 +51,7 @@ export async function startWorkerBeat(options: WorkerBeatOptions): Promise<Worke
       await beatWorker(db, { ...facts, ...consumer.state(), isDraining });
     }
     const gone = await deleteSilentWorkers(db, workerGoneMs);
-    if (gone.length > 0) options.logger.warn({ workers: gone }, 'worker.gone');
+    if (gone.length > 0) options.logger.warn({ worker_ids: gone }, 'worker.gone');
   };
   const repeat = async () => {
     while (!stop.signal.aborted) {

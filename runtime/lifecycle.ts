@@ -54,7 +54,7 @@ export function createLifecycle(options: {
       controller.abort(new Error(`shutdown: ${reason}`));
       let isClean = true;
       for (const step of steps) isClean = (await runStep(step, logger)) && isClean;
-      logger.info({ isClean }, 'shutdown.finished');
+      logger.info({ is_clean: isClean }, 'shutdown.finished');
       if (isClean) control.exit(exitCode);
       else control.kill();
     })();
@@ -84,7 +84,7 @@ async function runStep(step: ShutdownStep, logger: Pick<EventLogger, 'warn'>): P
   });
   try {
     const outcome = await Promise.race([step.run(), deadline]);
-    if (outcome === 'late') logger.warn({ step: step.name, deadlineMs: step.deadlineMs }, 'shutdown.late');
+    if (outcome === 'late') logger.warn({ step: step.name, deadline_ms: step.deadlineMs }, 'shutdown.late');
     return outcome !== 'late';
   } catch (err) {
     logger.warn({ step: step.name, err }, 'shutdown.failed');

@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 
-/** What a process logs through: `logger.info({ jobId }, 'job.finished')`. */
+/** What a process logs through: `logger.info({ job_id: jobId }, 'job.finished')`; names of fields are snake_case. */
 export type ProcessLogger = Logger;
 
 /** The part of a logger that the rooms of the service ask for; a {@link ProcessLogger} is one. */

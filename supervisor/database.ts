@@ -31,12 +31,12 @@ export async function superviseDatabase(
   const watch = async (running: EmbeddedPostgres): Promise<void> => {
     await running.exited;
     while (!isStopping) {
-      logger.warn({ pid: running.pid }, 'postgres.ended');
+      logger.warn({ postgres_pid: running.pid }, 'postgres.ended');
       try {
         server = await start();
         break;
       } catch (err) {
-        logger.error({ err }, 'postgres.start_failed');
+        logger.error({ err }, 'postgres.start-failed');
         await setTimeout(restartWaitMs);
       }
     }

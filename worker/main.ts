@@ -76,7 +76,8 @@ async function main(): Promise<void> {
   const metricsPort = await listenForReaders(parts.metrics, config);
   createLifecycle({ logger, steps: shutdownSteps(parts, config.shutdownMs) });
   const queues = config.queues ?? queueNames;
-  logger.info({ queues, volumes: [...parts.volumes.keys()], metricsPort, version }, 'worker.ready');
+  const { id: workerId, volumes } = parts.consumer;
+  logger.info({ worker_id: workerId, queues, volumes, metrics_port: metricsPort, version }, 'worker.ready');
   tellReady({ metricsPort });
 }
 

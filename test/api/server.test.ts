@@ -301,7 +301,7 @@ describe('every answer', () => {
     });
     expect(lines[0]).toMatchObject({
       event: 'request.end',
-      fields: { method: 'POST', route: 'POST /private', status: 200, user_id: keypair.userId },
+      fields: { method: 'POST', route: 'POST /private', status: 200, actor_id: keypair.userId },
     });
     expect(JSON.stringify(server.lines)).not.toMatch(/hidden-/);
     expect(JSON.stringify(server.lines)).not.toContain(keypair.secretKey);

@@ -12,12 +12,12 @@ function record(write: (logger: ReturnType<typeof createLogger>) => void): Recor
 
 describe('createLogger', () => {
   it('writes one JSON line with time, level, role and the event', () => {
-    const line = record((logger) => logger.info({ jobId: 'j' }, 'job.finished'));
+    const line = record((logger) => logger.info({ job_id: 'j' }, 'job.finished'));
     expect(line).toMatchObject({
       level: 'info',
       role: 'test',
       pid: process.pid,
-      jobId: 'j',
+      job_id: 'j',
       msg: 'job.finished',
     });
     expect(new Date(String(line.time)).getTime()).toBeGreaterThan(0);

@@ -25,6 +25,7 @@ export async function deliver(
       logger: stage.jobs.log,
       handlers: given.handlers,
       owner: 'test',
+      workerId: 'test',
       stopping: new AbortController().signal,
       takesJobs: () => true,
       running: new Set(),

@@ -2,9 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import type { TestProcess } from '../../support/process.ts';
+import { readText } from '../../tidy/repository.ts';
 import { createClient } from '../support/http-client.ts';
 import { openSocket } from '../support/raw-socket.ts';
-import { type Ground, layGround, prepareGround, startApi, startWorker } from '../support/service.ts';
+import {
+  type Ground,
+  layGround,
+  prepareGround,
+  startApi,
+  startService,
+  startWorker,
+} from '../support/service.ts';
 import { createFolder, upload } from '../support/users.ts';
 
 const canary = (word: string) => `canary-${word}-${randomBytes(6).toString('hex')}`;
@@ -13,6 +21,13 @@ const linesOf = (process: TestProcess) => process.output().split('\n').slice(0, 
 function fieldsOf(line: string): Readonly<Record<string, unknown>> {
   const fields: unknown = JSON.parse(line);
   return Object(fields);
+}
+
+/** Names of fields, those inside of fields included. */
+function namesIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(namesIn);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [name, ...namesIn(inner)]);
 }
 
 describe('the logs of real processes at their most talkative', () => {
@@ -113,9 +128,59 @@ describe('the logs of real processes at their most talkative', () => {
       .filter(({ msg }) => msg === 'job.succeeded');
     for (const fields of jobs)
       expect(fields).toMatchObject({
-        jobId: expect.any(String),
+        job_id: expect.any(String),
         kind: expect.any(String),
         ms: expect.any(Number),
       });
+  });
+});
+
+describe('the lines of supervisor, API and worker, from their start to their end', () => {
+  let lines: Readonly<Record<string, unknown>>[];
+  beforeAll(async () => {
+    const service = await startService({ backend: 'postgres', workers: 1, env: { LOG_LEVEL: 'trace' } });
+    const folder = await createFolder(service.administrator, 'lines');
+    await upload(service.administrator, folder, { 'a/b': 'x' });
+    // A file cannot take the place of a directory.
+    const parts = [{ fileName: 'a', bytes: 'y' }];
+    await service.administrator.call('POST', folder.path('upload'), { parts });
+    for (const pid of service.pids().workers) process.kill(pid, 'SIGKILL');
+    await eventually(() => expect(service.supervisor.output().match(/"worker\.ready"/g)).toHaveLength(2));
+    await service.stop();
+    const json = linesOf(service.supervisor).filter((line) => line.startsWith('{'));
+    lines = json.map(fieldsOf);
+  }, 120_000);
+
+  it('come from all three, and tell of requests, jobs, failures and the end', () => {
+    expect(new Set(lines.map(({ role }) => role))).toEqual(new Set(['supervisor', 'api', 'worker']));
+    const told = [
+      'api.ready',
+      'worker.ready',
+      'request.end',
+      'job.succeeded',
+      'job.run-failed',
+      'job.failed',
+    ];
+    expect(lines.map(({ msg }) => msg)).toEqual(expect.arrayContaining([...told, 'shutdown.finished']));
+  });
+
+  it('name every field in snake_case, as the manual has it', () => {
+    const names = new Set(lines.flatMap(namesIn));
+    const [, manual = ''] = readText('docs/OPERATIONS.md').split('\n## Logs\n');
+    expect(names.size).toBeGreaterThan(20);
+    expect([...names].filter((name) => !/^[a-z]+(?:_[a-z]+)*$/.test(name))).toEqual([]);
+    expect([...names].filter((name) => !manual.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('name a thing alike wherever it comes up, whatever became of the job', () => {
+    const ids = ['job_id', 'kind', 'queue', 'volume', 'folder_id', 'actor_id', 'attempt', 'worker_id', 'ms'];
+    const jobs = lines.filter(({ msg }) => /^job\.(?:succeeded|failed|run-failed)$/.test(String(msg)));
+    expect(jobs.filter((line) => ids.some((name) => !(name in line)))).toEqual([]);
+    const [failed] = jobs.filter(({ msg }) => msg === 'job.failed');
+    expect(failed).toMatchObject({ kind: 'upload.commit', queue: 'upload.local', attempt: 1 });
+    const actors = lines
+      .filter(({ msg, route }) => msg === 'request.end' && String(route).includes('/upload'))
+      .map((line) => line.actor_id);
+    expect(actors).toEqual([failed?.actor_id, failed?.actor_id]);
   });
 });
