@@ -21,6 +21,8 @@ export interface AuditFilter {
   readonly actor: string | undefined;
   readonly action: string | undefined;
   readonly folder: string | undefined;
+  /** What it was done to besides a folder: the id of a user or job, the name of a queue, ... */
+  readonly subject: string | undefined;
   readonly since: string | undefined;
   readonly until: string | undefined;
 }

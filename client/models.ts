@@ -190,6 +190,7 @@ export const auditModel = z.looseObject({
   action: z.string(),
   folder: z.string().nullable(),
   subject: z.string().nullable(),
+  request_id: z.string().nullable(),
   details: z.record(z.string(), z.unknown()),
 });
 /** An entry of the audit log. */

@@ -11,6 +11,11 @@ export const auditActions = [
   'policy.remove',
   'quota.change',
   'queue.change',
+  'job.cancel',
+  'job.retry',
+  'worker.drain',
+  'worker.resume',
+  'volume.change',
   'session.begin',
   'folder.create',
   'folder.clone',
@@ -31,8 +36,10 @@ export const auditActions = [
 /** One of {@link auditActions}. */
 export type AuditAction = (typeof auditActions)[number];
 
-/** What an entry says beyond who, what and where; never a secret. */
-export type AuditDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+type AuditValue = string | number | boolean | null | readonly string[];
+
+/** What an entry says beyond who, what and where; never a secret. `before` has what was changed as it was. */
+export type AuditDetails = Readonly<Record<string, AuditValue | Readonly<Record<string, AuditValue>>>>;
 
 /** How long entries are kept unless the installation says otherwise. */
 export const auditDaysDefault = 90;

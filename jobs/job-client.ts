@@ -1,7 +1,7 @@
 import type { Executor } from '../db/client.ts';
 import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
 import type { JobPayload } from './contracts.ts';
-import type { QueueAdmin } from './queue-admin.ts';
+import type { Note, QueueAdmin } from './queue-admin.ts';
 
 /** A job to be inserted in the transaction of the change that needs it. */
 export interface NewJob<K extends JobKind = JobKind> {
@@ -51,7 +51,7 @@ export interface JobClient {
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<JobView | null>;
   /** Cancels: a queued job at once, a running one as soon as its handler notices. @throws job_not_cancellable */
-  cancel(jobId: string): Promise<JobView>;
+  cancel(jobId: string, note?: Note<JobView>): Promise<JobView>;
   /** Resolves when the store of the queues answers. @throws when it is away; may hang as long as the store does */
   ping(): Promise<void>;
   /** The queues as operators see them. */

@@ -4,11 +4,11 @@ import { findJob, type JobRecord, releaseJob, requestCancel } from '../db/querie
 import { domainError } from '../domain/errors.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
 import { type Dispatcher, makeDispatcher } from './dispatcher.ts';
-import type { JobClient } from './job-client.ts';
+import type { JobClient, JobView } from './job-client.ts';
 import type { JobLogger } from './logger.ts';
 import { cancelWord } from './notification-words.ts';
 import { insertOutboxJob, insertOutboxJobs } from './outbox.ts';
-import { openQueueAdmin } from './queue-admin.ts';
+import { type Note, openQueueAdmin } from './queue-admin.ts';
 import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
 import { throttledWarning } from './throttled-warning.ts';
@@ -84,7 +84,7 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     wait: waiter.wait,
     ping: store.ping,
     admin: openQueueAdmin({ db, store, dispatcher, timings, volumes: options.volumes }),
-    cancel: (jobId) => cancelJob({ db, waiter, dispatcher, timings }, jobId),
+    cancel: (jobId, note) => cancelJob({ db, waiter, dispatcher, timings }, jobId, note),
     close: () => {
       closing ??= close();
       return closing;
@@ -102,6 +102,7 @@ async function cancelJob(
     readonly waiter: JobWaiter;
   },
   jobId: string,
+  note?: Note<JobView>,
 ): Promise<JobRecord> {
   const { db } = parts;
   const found = await findJob(db, { jobId, actorId: null });
@@ -110,7 +111,11 @@ async function cancelJob(
   if (isUnstoppable === true) {
     throw domainError('job_not_cancellable', 'A job of this kind is seen through once it is accepted.');
   }
-  const job = await requestCancel(db, { jobId, dispatchInMs: parts.timings.graceMs });
+  const job = await db.transaction(async (tx) => {
+    const unwanted = await requestCancel(tx, { jobId, dispatchInMs: parts.timings.graceMs });
+    if (unwanted !== null) await note?.(tx, unwanted);
+    return unwanted;
+  });
   if (job === null) {
     throw domainError('job_not_cancellable', 'The job has ended and can no longer be cancelled.');
   }

@@ -12,8 +12,10 @@ import {
 import {
   findQueueSetting,
   listQueueSettings,
+  lockQueueSetting,
   type QueueSetting,
-  upsertQueueSetting,
+  type QueueSettingChange,
+  updateQueueSetting,
 } from '../db/queries/queue-settings.ts';
 import { domainError } from '../domain/errors.ts';
 import { jobKinds } from '../domain/job.ts';
@@ -55,14 +57,13 @@ export interface QueueAdmin {
    * Pauses or resumes a queue, or limits how many of its jobs run at a time. It holds from the moment the store of queues
    * is told, which is repeated by every process until it is.
    */
-  change(
-    queue: QueueInfo,
-    change: { readonly isPaused?: boolean; readonly concurrencyMax?: number | null },
-    note?: (tx: Executor) => Promise<void>,
-  ): Promise<QueueSetting>;
+  change(queue: QueueInfo, change: QueueSettingChange, note?: Note<QueueSetting>): Promise<QueueSetting>;
   /** Gives a failed or cancelled job another go. @throws not_found, job_not_retriable */
-  retry(jobId: string): Promise<void>;
+  retry(jobId: string, note?: Note<QueueJob>): Promise<void>;
 }
+
+/** Writes down what is done, in its transaction; told how it was before. */
+export type Note<T> = (tx: Executor, before: T) => Promise<void>;
 
 /** The parts that administration shares with the client of this process. */
 export interface QueueAdminParts {
@@ -107,20 +108,20 @@ export function openQueueAdmin(parts: QueueAdminParts): QueueAdmin {
     setting: (queue) => findQueueSetting(db, queue.name),
     change: async (queue, change, note) => {
       const setting = await db.transaction(async (tx) => {
-        const changed = await upsertQueueSetting(tx, queue.name, change);
-        await note?.(tx);
-        return changed;
+        const before = await lockQueueSetting(tx, queue.name);
+        await note?.(tx, before);
+        return await updateQueueSetting(tx, queue.name, change);
       });
       const told = store.regulate(queue.name, setting);
       // What cannot be told at once is told by `applyQueueSettings`.
       await withinDeadline(told, timings.addTimeoutMs, 'Changing the queue').catch(() => undefined);
       return setting;
     },
-    retry: (jobId) => retryJob(parts, jobId),
+    retry: (jobId, note) => retryJob(parts, jobId, note),
   };
 }
 
-async function retryJob(parts: QueueAdminParts, jobId: string): Promise<void> {
+async function retryJob(parts: QueueAdminParts, jobId: string, note?: Note<QueueJob>): Promise<void> {
   const { db, dispatcher, timings } = parts;
   const [job] = await findQueueJobs(db, [jobId]);
   if (job === undefined) throw domainError('not_found', 'There is no such job.');
@@ -129,7 +130,12 @@ async function retryJob(parts: QueueAdminParts, jobId: string): Promise<void> {
     throw domainError('job_not_retriable', 'A job of this kind has given back what another go would need.');
   }
   const query = { jobId, dispatchInMs: timings.graceMs };
-  const row = await requeueEndedJob(db, query).catch((cause: unknown) => {
+  const requeue = async (tx: Executor) => {
+    const requeued = await requeueEndedJob(tx, query);
+    if (requeued !== null) await note?.(tx, job);
+    return requeued;
+  };
+  const row = await db.transaction(requeue).catch((cause: unknown) => {
     if (violatedConstraint(cause) !== 'jobs_dedupe_key') throw cause;
     throw domainError('job_not_retriable', 'An unfinished job does the same work already.', { cause });
   });

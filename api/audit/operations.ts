@@ -12,6 +12,7 @@ export interface AuditRequest {
   readonly actor: string | undefined;
   readonly action: AuditAction | undefined;
   readonly folder: string | undefined;
+  readonly subject: string | undefined;
   readonly since: Date | undefined;
   readonly until: Date | undefined;
 }
@@ -32,9 +33,9 @@ export async function readFilter(
   services: Pick<Services, 'db'>,
   request: AuditRequest,
 ): Promise<AuditFilter> {
-  const { actor, action, since, until } = request;
+  const { actor, action, subject, since, until } = request;
   const actorId = await requireUserId(services.db, actor);
-  return { actorId, action, folderId: readId(request.folder, 'folder'), since, until };
+  return { actorId, action, folderId: readId(request.folder, 'folder'), subject, since, until };
 }
 
 /** A page of the audit log, newest first. @throws not_found, request_malformed */

@@ -11,7 +11,7 @@ import { type auditBody, auditInput, auditPageBody } from './schemas.ts';
 const ndjson = 'application/x-ndjson';
 
 function toBody(entry: AuditEntry): z.infer<typeof auditBody> {
-  const { id, at, actorId, actorEmail, action, folderId, subject, details } = entry;
+  const { id, at, actorId, actorEmail, action, folderId, subject, requestId, details } = entry;
   return {
     id,
     at: at.toISOString(),
@@ -20,6 +20,7 @@ function toBody(entry: AuditEntry): z.infer<typeof auditBody> {
     action,
     folder: folderId === null ? null : toHexId(folderId),
     subject,
+    request_id: requestId,
     details,
   };
 }
@@ -54,8 +55,8 @@ export const auditRoutes: readonly Route[] = [
     },
     handle: async (request) => {
       const { services, input, headers } = request;
-      const { cursor, limit, actor, action, folder, since, until } = input;
-      const wanted = { actor, action, folder, since, until };
+      const { cursor, limit, actor, action, folder, subject, since, until } = input;
+      const wanted = { actor, action, folder, subject, since, until };
       if (acceptsExactly(headers.accept, ndjson)) return sendAll(request, await readFilter(services, wanted));
       const { entries, nextCursor } = await readAudit(services, { ...wanted, cursor, limit });
       return { status: 200, body: { items: entries.map(toBody), next_cursor: nextCursor } };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { auditActions } from '../../domain/audit.ts';
-import { pageLimit, userReference } from '../admin/schemas.ts';
+import { pageLimit, plainText, userReference } from '../admin/schemas.ts';
 import { hexId, instant, uuid } from '../http/wire.ts';
 
 /** Years that Postgres and ISO 8601 write alike. */
@@ -15,11 +15,14 @@ const moment = z.iso
   }, 'A time from 1970 to 9998.')
   .transform((text) => new Date(text));
 
+const subjectCharactersMax = 256;
+
 /** `GET /admin/audit`: newest first; `cursor` is the id of the last entry of the page before. */
 export const auditInput = z.object({
   actor: userReference.optional(),
   action: z.enum(auditActions).optional(),
   folder: z.string().optional(),
+  subject: plainText(subjectCharactersMax).optional(),
   since: moment.optional(),
   until: moment.optional(),
   cursor: z.string().optional(),
@@ -36,6 +39,7 @@ export const auditBody = z
     action: z.enum(auditActions),
     folder: hexId.nullable(),
     subject: z.string().nullable(),
+    request_id: z.string().nullable(),
     details: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'AuditEntry' });

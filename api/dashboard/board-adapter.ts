@@ -6,15 +6,24 @@ import type {
   JobStatus,
 } from '@bull-board/api/typings/app';
 import type { QueueJob, QueueJobState } from '../../db/queries/queue-jobs.ts';
+import type { QueueSettingChange } from '../../db/queries/queue-settings.ts';
 import type { WorkerRecord } from '../../db/queries/workers.ts';
 import type { QueueAdmin, QueueInfo } from '../../jobs/queue-admin.ts';
 import { stateOf } from '../workers/operations.ts';
 
+/** What the buttons of the dashboard do. */
+export interface BoardButtons {
+  change(queue: QueueInfo, change: QueueSettingChange): Promise<void>;
+  /** Gives a job another go. */
+  retry(jobId: string): Promise<unknown>;
+  cancel(jobId: string): Promise<unknown>;
+}
+
 /** What the dashboard may do with a queue. */
 export interface BoardAccess {
   readonly admin: QueueAdmin;
-  /** Cancels a job. */
-  readonly cancel: (jobId: string) => Promise<unknown>;
+  /** Those of who looks at it; `undefined`: nobody presses any. */
+  readonly buttons: BoardButtons | undefined;
   /** The worker processes of all queues. */
   readonly workers: () => Promise<WorkerRecord[]>;
   /** Show only. */
@@ -36,6 +45,10 @@ function refuse(): never {
   throw new Error('The service does this by itself, or not at all.');
 }
 
+function buttonsOf({ buttons }: BoardAccess): BoardButtons {
+  return buttons ?? refuse();
+}
+
 function isQueueJobState(status: JobStatus): status is QueueJobState {
   return jobStatuses.some((known) => known === status);
 }
@@ -51,9 +64,11 @@ function toBoardJob(job: QueueJob, access: BoardAccess): BoardJob {
   return {
     opts: {},
     getState: async () => job.queueState,
-    retry: () => access.admin.retry(job.id),
+    retry: async () => {
+      await buttonsOf(access).retry(job.id);
+    },
     remove: async () => {
-      await access.cancel(job.id);
+      await buttonsOf(access).cancel(job.id);
     },
     promote: async () => refuse(),
     toJSON: () => ({
@@ -139,11 +154,11 @@ export class JobRowsAdapter extends BaseAdapter {
   }
 
   async pause(): Promise<void> {
-    await this.#access.admin.change(this.#queue, { isPaused: true });
+    await buttonsOf(this.#access).change(this.#queue, { isPaused: true });
   }
 
   async resume(): Promise<void> {
-    await this.#access.admin.change(this.#queue, { isPaused: false });
+    await buttonsOf(this.#access).change(this.#queue, { isPaused: false });
   }
 
   async getGlobalConcurrency(): Promise<number | null> {
@@ -151,7 +166,9 @@ export class JobRowsAdapter extends BaseAdapter {
   }
 
   async setGlobalConcurrency(concurrency: number): Promise<void> {
-    await this.#access.admin.change(this.#queue, { concurrencyMax: concurrency < 1 ? null : concurrency });
+    await buttonsOf(this.#access).change(this.#queue, {
+      concurrencyMax: concurrency < 1 ? null : concurrency,
+    });
   }
 
   override async getWorkers(): Promise<BoardWorker[]> {

@@ -1,11 +1,15 @@
 import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
 import { readBytes } from '../http/body.ts';
+import { cancelJob, retryJob } from '../jobs/operations.ts';
 import type { Answers } from '../openapi/answers.ts';
+import { operatorOf } from '../operator.ts';
+import { changeSetting } from '../queue-settings/operations.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
 import { readWorkers } from '../workers/operations.ts';
 import type { Board } from './board.ts';
+import type { BoardButtons } from './board-adapter.ts';
 import { boardPath, boardPolicy } from './board-page.ts';
 
 const bodyBytesMax = 64 * 1024;
@@ -13,19 +17,32 @@ const bodyMsMax = 10_000;
 
 const boards = new WeakMap<Services, Promise<Board>>();
 
-function boardOf(services: Services): Promise<Board> {
-  const board = boards.get(services) ?? openBoard(services);
+/** Who only looks shares one; who presses a button gets one of their own, which knows whose doing it is. */
+function boardOf(request: ApiRequest<object>): Promise<Board> {
+  const { services, incoming } = request;
+  if (incoming.method !== 'GET') return openBoard(services, buttonsFor(request));
+  const board = boards.get(services) ?? openBoard(services, undefined);
   boards.set(services, board);
   return board;
 }
 
+function buttonsFor(request: ApiRequest<object>): BoardButtons {
+  const { services, principal, requestId } = request;
+  const operator = operatorOf(request);
+  return {
+    change: (queue, change) => changeSetting(services, queue, { operator, change }),
+    retry: (jobId) => retryJob(services, { principal, requestId, jobId }),
+    cancel: (jobId) => cancelJob(services, { principal, requestId, jobId }),
+  };
+}
+
 // Loaded when somebody looks: it is large, and most processes are never asked for it.
-async function openBoard(services: Services): Promise<Board> {
+async function openBoard(services: Services, buttons: BoardButtons | undefined): Promise<Board> {
   const { jobs, isDashboardReadOnly } = services;
   const { makeBoard } = await import('./board.ts');
   return makeBoard({
     admin: jobs.admin,
-    cancel: jobs.cancel,
+    buttons,
     workers: () => readWorkers(services),
     isReadOnly: isDashboardReadOnly,
   });
@@ -45,8 +62,8 @@ async function toWebRequest({ incoming }: ApiRequest<object>): Promise<Request> 
 }
 
 async function handleBoard(request: ApiRequest<object>): Promise<'sent'> {
-  const { outgoing, services } = request;
-  const board = await boardOf(services);
+  const { outgoing } = request;
+  const board = await boardOf(request);
   const response = await board(await toWebRequest(request));
   if (response.status === 404) throw domainError('not_found', 'The dashboard has no such page.');
   const bytes = Buffer.from(await response.arrayBuffer());

@@ -1,9 +1,12 @@
+import { insertAudit } from '../../db/queries/audit.ts';
 import { findJob, listJobs } from '../../db/queries/jobs.ts';
 import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import type { JobState } from '../../domain/job.ts';
 import type { JobView } from '../../jobs/job-client.ts';
+import type { Note } from '../../jobs/queue-admin.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
+import type { Operator } from '../operator.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 
@@ -50,16 +53,38 @@ export async function readJob(
   return job;
 }
 
+/** What an administrator does to a job is on record; what users do to jobs of their own is their business. */
+function noteOf(
+  operator: Operator | undefined,
+  action: 'job.cancel' | 'job.retry',
+): Note<JobView> | undefined {
+  if (operator === undefined) return undefined;
+  return async (tx, { id, kind, state, folderId, actorId }) => {
+    const about = { subject: id, ...(folderId === null ? {} : { folderId }) };
+    const details = { kind, user: actorId, before: { state } };
+    await insertAudit(tx, { ...operator, ...about, action, details });
+  };
+}
+
+/** A job that is to be cancelled or tried again, and by which request. */
+export interface JobChange extends JobRequest {
+  readonly requestId: string;
+}
+
+function operatorIn({ principal, requestId }: JobChange): Operator | undefined {
+  return principal.role === 'admin' ? { actorId: principal.userId, requestId } : undefined;
+}
+
 /**
  * Gives a job that failed or was cancelled another go.
  * @throws not_found; job_not_retriable when it has not, or its kind has given up what another go would need
  */
 export async function retryJob(
   services: Pick<Services, 'db' | 'jobs'>,
-  request: JobRequest,
+  request: JobChange,
 ): Promise<JobView> {
   const job = await readJob(services, request);
-  await services.jobs.admin.retry(job.id);
+  await services.jobs.admin.retry(job.id, noteOf(operatorIn(request), 'job.retry'));
   return readJob(services, request);
 }
 
@@ -69,8 +94,8 @@ export async function retryJob(
  */
 export async function cancelJob(
   services: Pick<Services, 'db' | 'jobs'>,
-  request: JobRequest,
+  request: JobChange,
 ): Promise<JobView> {
   const job = await readJob(services, request);
-  return services.jobs.cancel(job.id);
+  return services.jobs.cancel(job.id, noteOf(operatorIn(request), 'job.cancel'));
 }

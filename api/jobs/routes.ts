@@ -53,8 +53,8 @@ export const deleteJob = defineRoute({
     summary: 'Cancel a job',
     refusals: ['not_found', 'job_not_cancellable'],
   },
-  handle: async ({ services, principal, params }) => {
-    const job = await cancelJob(services, { principal, jobId: params.id ?? '' });
+  handle: async ({ services, principal, requestId, params }) => {
+    const job = await cancelJob(services, { principal, requestId, jobId: params.id ?? '' });
     const body = toJobBody(job);
     return isTerminal(job.state) ? { status: 200, body } : { status: 202, body };
   },
@@ -76,8 +76,8 @@ export const postRetry = defineRoute({
     refusals: ['not_found', 'job_not_retriable'],
     sets: { 202: ['Location'] },
   },
-  handle: async ({ services, principal, params }) => {
-    const job = await retryJob(services, { principal, jobId: params.id ?? '' });
+  handle: async ({ services, principal, requestId, params }) => {
+    const job = await retryJob(services, { principal, requestId, jobId: params.id ?? '' });
     return { status: 202, body: toJobBody(job), headers: { Location: `/jobs/${job.id}` } };
   },
 });

@@ -1,9 +1,10 @@
 import { insertAudit } from '../../db/queries/audit.ts';
 import type { QueueJobState } from '../../db/queries/queue-jobs.ts';
-import type { QueueSetting } from '../../db/queries/queue-settings.ts';
+import type { QueueSetting, QueueSettingChange } from '../../db/queries/queue-settings.ts';
 import type { WorkerRecord } from '../../db/queries/workers.ts';
 import { domainError } from '../../domain/errors.ts';
 import type { QueueInfo } from '../../jobs/queue-admin.ts';
+import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 import { readWorkers, stateOf } from '../workers/operations.ts';
 
@@ -42,22 +43,36 @@ export async function readQueues(services: Pick<Services, 'db' | 'jobs'>): Promi
   return await viewOf(services, services.jobs.admin.queues);
 }
 
-/** Pauses or resumes a queue, or limits how many of its jobs run at a time over all workers. @throws not_found */
+/** Something to be set for a queue, and who wants that. */
+export interface QueueChange {
+  readonly operator: Operator;
+  readonly change: QueueSettingChange;
+}
+
+/** Pauses, resumes or limits a queue, and notes who did, with what was set before. */
+export async function changeSetting(
+  services: Pick<Services, 'jobs'>,
+  queue: QueueInfo,
+  { operator, change }: QueueChange,
+): Promise<void> {
+  await services.jobs.admin.change(queue, change, (tx, { isPaused, concurrencyMax }) => {
+    const before = {
+      ...(change.isPaused === undefined ? {} : { isPaused }),
+      ...(change.concurrencyMax === undefined ? {} : { concurrencyMax }),
+    };
+    const details = { ...change, before };
+    return insertAudit(tx, { ...operator, action: 'queue.change', subject: queue.name, details });
+  });
+}
+
+/** As {@link changeSetting}, for the queue of that name. @throws not_found */
 export async function changeQueue(
   services: Pick<Services, 'db' | 'jobs'>,
-  request: {
-    readonly actorId: string;
-    readonly name: string;
-    readonly change: { readonly isPaused?: boolean; readonly concurrencyMax?: number | null };
-  },
+  request: QueueChange & { readonly name: string },
 ): Promise<QueueView> {
-  const { admin } = services.jobs;
-  const queue = admin.queues.find(({ name }) => name === request.name);
+  const queue = services.jobs.admin.queues.find(({ name }) => name === request.name);
   if (queue === undefined) throw domainError('not_found', 'There is no such queue.');
-  const { actorId, change: details } = request;
-  await admin.change(queue, details, (tx) =>
-    insertAudit(tx, { actorId, action: 'queue.change', subject: queue.name, details }),
-  );
+  await changeSetting(services, queue, request);
   const [view] = await viewOf(services, [queue]);
   if (view === undefined) throw domainError('internal', 'A queue has no view.');
   return view;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { changeQueue, type QueueView, readQueues } from './operations.ts';
 import { queueBody, queueListBody, queueSettingsInput } from './schemas.ts';
@@ -48,14 +49,15 @@ export const patchQueueSettings = defineRoute({
     summary: 'Pause, resume or limit a queue',
     refusals: ['not_found'],
   },
-  handle: async ({ services, principal, params, input }) => {
+  handle: async (request) => {
+    const { services, params, input } = request;
     const { is_paused: isPaused, concurrency } = input;
     const change = {
       ...(isPaused === undefined ? {} : { isPaused }),
       ...(concurrency === undefined ? {} : { concurrencyMax: concurrency }),
     };
     const queue = await changeQueue(services, {
-      actorId: principal.userId,
+      operator: operatorOf(request),
       name: params.queue ?? '',
       change,
     });

@@ -1,9 +1,11 @@
 import { notifyJob } from '../../db/notifications.ts';
-import { listWorkers, updateWorkerDrain, type WorkerRecord } from '../../db/queries/workers.ts';
-import { domainError } from '../../domain/errors.ts';
+import { insertAudit } from '../../db/queries/audit.ts';
+import { listWorkers, lockWorker, updateWorkerDrain, type WorkerRecord } from '../../db/queries/workers.ts';
+import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { beatWord } from '../../jobs/notification-words.ts';
 import { workerGoneMs, workerLateMs } from '../../jobs/timings.ts';
+import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -24,17 +26,28 @@ export async function readWorkers(services: Pick<Services, 'db'>): Promise<Worke
   return await listWorkers(services.db, workerGoneMs);
 }
 
+function workerNotFound(): DomainError {
+  return domainError('not_found', 'There is no such worker.');
+}
+
 /** Asks a worker to take no more jobs, or to take some again, and wakes it up to hear that. @throws not_found */
 export async function drainWorker(
   services: Pick<Services, 'db'>,
-  request: { readonly workerId: string; readonly isDraining: boolean },
+  request: { readonly operator: Operator; readonly workerId: string; readonly isDraining: boolean },
 ): Promise<WorkerRecord> {
   const id = parseId(request.workerId);
-  const { isDraining } = request;
-  const worker = id === undefined ? null : await updateWorkerDrain(services.db, { id, isDraining });
-  if (worker === null || worker.silentMs > workerGoneMs) {
-    throw domainError('not_found', 'There is no such worker.');
-  }
+  if (id === undefined) throw workerNotFound();
+  const { operator, isDraining } = request;
+  const worker = await services.db.transaction(async (tx) => {
+    const before = await lockWorker(tx, id);
+    if (before === null || before.silentMs > workerGoneMs) throw workerNotFound();
+    const { host, pid } = before;
+    const details = { host, pid, isDraining, before: { isDraining: before.isDraining } };
+    const action = isDraining ? 'worker.drain' : 'worker.resume';
+    await insertAudit(tx, { ...operator, action, subject: id, details });
+    return await updateWorkerDrain(tx, { id, isDraining });
+  });
+  if (worker === null) throw workerNotFound();
   // It looks every few seconds anyway.
   await notifyJob(services.db, worker.id, beatWord).catch(() => undefined);
   return worker;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { WorkerRecord } from '../../db/queries/workers.ts';
+import { operatorOf } from '../operator.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { drainWorker, readWorkers, stateOf } from './operations.ts';
 import { workerBody, workerListBody } from './schemas.ts';
@@ -24,7 +25,8 @@ function toWorkerBody(worker: WorkerRecord) {
 
 async function answerDrain(request: ApiRequest<object>, isDraining: boolean) {
   const { services, params } = request;
-  const worker = await drainWorker(services, { workerId: params.id ?? '', isDraining });
+  const operator = operatorOf(request);
+  const worker = await drainWorker(services, { operator, workerId: params.id ?? '', isDraining });
   return { status: 202, body: toWorkerBody(worker) } as const;
 }
 

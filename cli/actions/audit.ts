@@ -21,6 +21,7 @@ export const showAudit: Action = async (invocation) => {
     actor: invocation.text('actor'),
     action: invocation.text('action'),
     folder: invocation.text('folder'),
+    subject: invocation.text('subject'),
     since: momentOf(invocation.text('since'), 'since'),
     until: momentOf(invocation.text('until'), 'until'),
   };

@@ -39,6 +39,10 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
         ['--actor <user>', 'only what this user did'],
         ['--action <action>', 'only this: user.change, folder.delete, ...'],
         ['--folder <folder-id>', 'only what was done to this folder'],
+        [
+          '--subject <subject>',
+          'only what was done to this user, job, queue, worker or volume, by id or name',
+        ],
         ['--since <time>', 'from then on: 2030-01-31T12:00Z, or 7d ago'],
         ['--until <time>', 'before then'],
         ['--limit <number>', 'at most so many', '1000'],

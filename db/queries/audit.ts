@@ -14,6 +14,7 @@ export interface NewAuditEntry {
   readonly action: AuditAction;
   readonly folderId?: string;
   readonly subject?: string;
+  readonly requestId?: string;
   readonly details?: Readonly<Record<string, AuditDetails[string] | undefined>>;
 }
 
@@ -26,6 +27,7 @@ export interface AuditEntry {
   readonly action: AuditAction;
   readonly folderId: string | null;
   readonly subject: string | null;
+  readonly requestId: string | null;
   readonly details: AuditDetails;
 }
 
@@ -34,6 +36,7 @@ export interface AuditFilter {
   readonly actorId: string | undefined;
   readonly action: AuditAction | undefined;
   readonly folderId: string | undefined;
+  readonly subject: string | undefined;
   readonly since: Date | undefined;
   readonly until: Date | undefined;
 }
@@ -42,18 +45,23 @@ function wireName(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+function withWireNames(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [wireName(name), inner]));
+}
+
 /** Writes an entry; in the transaction of the change, so that neither is there without the other. */
 export async function insertAudit(tx: Executor, entry: NewAuditEntry): Promise<void> {
-  const { actorId, action, folderId, subject, details } = entry;
-  const named = Object.entries(details ?? {}).map(([name, value]) => [wireName(name), value]);
+  const { actorId, action, folderId, subject, requestId, details } = entry;
   // JSON has no undefined, so what is left out is not there.
-  const given: AuditDetails = JSON.parse(JSON.stringify(Object.fromEntries(named)));
+  const given: AuditDetails = JSON.parse(JSON.stringify(details ?? {}, withWireNames));
   await tx.insert(auditEntries).values({
     id: uuidv7(),
     actorId,
     action,
     folderId: folderId ?? null,
     subject: subject ?? null,
+    requestId: requestId ?? null,
     details: given,
   });
 }
@@ -63,7 +71,7 @@ export async function listAudit(
   db: Executor,
   page: AuditFilter & { readonly beforeId: string | undefined; readonly limit: number },
 ): Promise<AuditEntry[]> {
-  const { actorId, action, folderId, since, until, beforeId } = page;
+  const { actorId, action, folderId, subject, since, until, beforeId } = page;
   return await db
     .select({
       id: auditEntries.id,
@@ -73,6 +81,7 @@ export async function listAudit(
       action: auditEntries.action,
       folderId: auditEntries.folderId,
       subject: auditEntries.subject,
+      requestId: auditEntries.requestId,
       details: auditEntries.details,
     })
     .from(auditEntries)
@@ -82,6 +91,7 @@ export async function listAudit(
         actorId === undefined ? undefined : eq(auditEntries.actorId, actorId),
         action === undefined ? undefined : eq(auditEntries.action, action),
         folderId === undefined ? undefined : eq(auditEntries.folderId, folderId),
+        subject === undefined ? undefined : eq(auditEntries.subject, subject),
         since === undefined ? undefined : gte(auditEntries.at, since),
         until === undefined ? undefined : lt(auditEntries.at, until),
         beforeId === undefined ? undefined : lt(auditEntries.id, beforeId),

@@ -9,6 +9,12 @@ export interface QueueSetting {
   readonly concurrencyMax: number | null;
 }
 
+/** What is to be set otherwise; what is left out stays. */
+export interface QueueSettingChange {
+  readonly isPaused?: boolean;
+  readonly concurrencyMax?: number | null;
+}
+
 const columns = {
   queue: queueSettings.queue,
   isPaused: queueSettings.isPaused,
@@ -26,16 +32,30 @@ export async function findQueueSetting(db: Executor, queue: string): Promise<Que
   return row ?? { queue, isPaused: false, concurrencyMax: null };
 }
 
-/** Changes what is given and leaves the rest. @returns what is set then */
-export async function upsertQueueSetting(
-  db: Executor,
+/**
+ * What is set for one queue, locked until the transaction ends, so that changes of a queue happen one after the other and
+ * each knows what it changed. Makes the row if need be.
+ */
+export async function lockQueueSetting(tx: Executor, queue: string): Promise<QueueSetting> {
+  await tx.insert(queueSettings).values({ queue }).onConflictDoNothing();
+  const [row] = await tx
+    .select(columns)
+    .from(queueSettings)
+    .where(eq(queueSettings.queue, queue))
+    .for('update');
+  return row ?? { queue, isPaused: false, concurrencyMax: null };
+}
+
+/** Changes what is given of a locked row and leaves the rest. @returns what is set then */
+export async function updateQueueSetting(
+  tx: Executor,
   queue: string,
-  change: { readonly isPaused?: boolean; readonly concurrencyMax?: number | null },
+  change: QueueSettingChange,
 ): Promise<QueueSetting> {
-  const rows = await db
-    .insert(queueSettings)
-    .values({ queue, ...change })
-    .onConflictDoUpdate({ target: queueSettings.queue, set: { ...change, changedAt: sql`now()` } })
+  const rows = await tx
+    .update(queueSettings)
+    .set({ ...change, changedAt: sql`now()` })
+    .where(eq(queueSettings.queue, queue))
     .returning(columns);
   return rows[0] ?? { queue, isPaused: false, concurrencyMax: null };
 }

@@ -81,6 +81,12 @@ export async function listWorkers(db: Executor, silentMs: number): Promise<Worke
     .orderBy(workers.startedAt, workers.id);
 }
 
+/** A worker whose row is locked until the transaction ends. @returns `null` without one */
+export async function lockWorker(tx: Executor, id: string): Promise<WorkerRecord | null> {
+  const rows = await tx.select(columns).from(workers).where(eq(workers.id, id)).for('update');
+  return rows[0] ?? null;
+}
+
 /** Asks a worker to take no more work, or to take some again; it hears of it with its next beat. @returns `null` without one */
 export async function updateWorkerDrain(
   db: Executor,

@@ -13,8 +13,10 @@ export const auditEntries = pgTable(
     actorId: uuid('actor_id').notNull(),
     action: text('action').$type<AuditAction>().notNull(),
     folderId: uuid('folder_id'),
-    /** What else it was done to: a user's id, an access key, a policy, a queue, an invitation. */
+    /** What else it was done to: the id of a user, a job, a worker or an invitation, an access key, a policy, a queue, a volume. */
     subject: text('subject'),
+    /** The request that did it, as in its reply and in the logs; not known of every entry. */
+    requestId: text('request_id'),
     details: jsonb('details').$type<AuditDetails>().notNull(),
   },
   (table) => [
@@ -22,5 +24,6 @@ export const auditEntries = pgTable(
     index('audit_entries_actor_idx').on(table.actorId, table.id),
     index('audit_entries_folder_idx').on(table.folderId, table.id),
     index('audit_entries_action_idx').on(table.action, table.id),
+    index('audit_entries_subject_idx').on(table.subject, table.id),
   ],
 );
