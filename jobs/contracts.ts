@@ -66,11 +66,17 @@ export const jobContracts = {
     payload: z.strictObject({ from: z.string(), to: z.string(), into: z.boolean() }),
     timeoutMs: 10 * minute,
   },
-  /** Copies an entry inside its folder: staged under the job's id, then shown by one rename. */
+  /** Copies an entry into its folder, from `sourceId` or itself: staged under the job's id, then shown by one rename. */
   'entries.copy': {
     ...usual,
     queue: 'copy',
-    payload: z.strictObject({ from: z.string(), to: z.string(), into: z.boolean() }),
+    payload: z.strictObject({
+      from: z.string(),
+      to: z.string(),
+      into: z.boolean(),
+      /** The folder that `from` is in, when that is another one. */
+      sourceId: z.uuid().optional(),
+    }),
     timeoutMs: 24 * 60 * minute,
   },
   /** Fills a new folder, which nobody sees until then, with what another one holds. */

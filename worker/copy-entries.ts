@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { releaseCopy, reserveCopy, settleCopy } from '../db/queries/copies.ts';
 import { findJob } from '../db/queries/jobs.ts';
+import { findMemberFolder } from '../db/queries/members.ts';
 import { releaseClaims } from '../db/queries/path-claims.ts';
 import { formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
@@ -47,13 +48,28 @@ interface Work {
   readonly folderId: string;
 }
 
+/** Where the bytes come from: the folder itself, or another one, which may lie on another volume. */
+type Source = Pick<Work, 'volume' | 'folderId'>;
+
+/** The source, if whoever asked may still read it. @throws not_found; volume_unavailable when this worker lacks its volume */
+async function requireSource({ services, context, volume, folderId }: Work): Promise<Source> {
+  const { actorId: userId, payload } = context.job;
+  if (payload.sourceId === undefined) return { volume, folderId };
+  const reference = { folderId: payload.sourceId, name: '', right: 'read' } as const;
+  const source = userId === null ? null : await findMemberFolder(services.db, { userId, ...reference });
+  if (source === null) {
+    throw domainError('not_found', 'The folder to copy from is gone, or reading it is no longer permitted.');
+  }
+  return { volume: volumeOf(services, source.volume), folderId: source.id };
+}
+
 /** Refuses early what the end would refuse, before anything is copied. @returns where the copy would go */
-async function check({ services, context, volume, folderId }: Work): Promise<string> {
+async function check({ services, context, volume, folderId }: Work, source: Source): Promise<string> {
   const { payload, actorId } = context.job;
   await requireActor(services.db, { folderId, actorId, right: 'write' });
-  const source = await volume.stat(folderId, parseEntryPath(payload.from, 'read'));
-  if (source === null) throw domainError('entry_not_found', `"${payload.from}" does not exist.`);
-  if (source.kind !== 'file' && source.kind !== 'directory') {
+  const found = await source.volume.stat(source.folderId, parseEntryPath(payload.from, 'read'));
+  if (found === null) throw domainError('entry_not_found', `"${payload.from}" does not exist.`);
+  if (found.kind !== 'file' && found.kind !== 'directory') {
     throw domainError('entry_not_regular', `"${payload.from}" is neither a regular file nor a directory.`);
   }
   const target = await chooseTarget(volume, folderId, payload);
@@ -69,7 +85,7 @@ async function check({ services, context, volume, folderId }: Work): Promise<str
   return to;
 }
 
-async function measureSource({ context, volume, folderId }: Work): Promise<Usage> {
+async function measureSource({ context }: Work, { volume, folderId }: Source): Promise<Usage> {
   const total = { bytes: 0, files: 0 };
   const { signal, job } = context;
   for await (const { stat } of volume.walk(folderId, parseEntryPath(job.payload.from, 'read'), { signal })) {
@@ -102,15 +118,15 @@ function admitter(work: Work, measured: Usage): (file: Usage) => Promise<void> {
 }
 
 /** Copies to staging, out of everybody's sight; a later run continues what an earlier one left. */
-async function stageTree(work: Work): Promise<Omit<Staged, 'to'>> {
+async function stageTree(work: Work, source: Source): Promise<Omit<Staged, 'to'>> {
   const { context, volume, folderId } = work;
   const { job, signal } = context;
-  const measured = await measureSource(work);
+  const measured = await measureSource(work, source);
   await reserve(work, measured);
   const omissions = gatherOmissions();
   const onSkip = omissions.add;
   const start = parseEntryPath(job.payload.from, 'read');
-  const entries = volume.walk(folderId, start, { signal, onSkip });
+  const entries = source.volume.walk(source.folderId, start, { signal, onSkip });
   const target = { area: 'stage', stageId: job.id, start } as const;
   const { bytes, files } = await volume.copyTree(folderId, target, entries, {
     signal,
@@ -129,8 +145,11 @@ async function stageTree(work: Work): Promise<Omit<Staged, 'to'>> {
 /** Claims the target once the tree is whole, for a claim keeps others waiting. */
 async function decide(work: Work): Promise<Staged> {
   const { services, context, folderId } = work;
-  const to = await check(work);
-  const tree = await stageTree(work);
+  const source = await requireSource(work);
+  const to = await check(work, source);
+  const tree = await stageTree(work, source);
+  // Copying may have taken hours; what may not be read any more is not shown either.
+  await requireSource(work);
   const { actorId } = context.job;
   await claimJobPaths(services, context, { folderId, actorId, paths: [to], right: 'write' });
   const staged = { ...tree, to };
@@ -203,7 +222,7 @@ function isLost(error: unknown, signal: AbortSignal): boolean {
 }
 
 /**
- * Copies an entry inside its folder: reserves what it takes, stages the copy, shows it by one rename that replaces
+ * Copies an entry inside its folder, or from another one that its actor may read: reserves what it takes, stages the copy, shows it by one rename that replaces
  * nothing. The source is read as it is found, file by file; links and the like are left out and named.
  */
 export function copyEntries(services: WorkerServices): JobHandler<'entries.copy'> {

@@ -7,7 +7,7 @@ import {
   splitEntryPath,
 } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
-import { folderVolume, loadFolder } from '../authorize.ts';
+import { type FolderAccess, folderVolume, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
 
 type EntryServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
@@ -38,9 +38,16 @@ function parseTarget(raw: string): EntryPath {
   return isRoot ? parseEntryPath('', 'read') : parseNamedEntryPath(withoutSlash(raw), 'write');
 }
 
+/** What to copy where: as a move, or from another folder, by its name or id. */
+export interface CopyRequest extends MoveRequest {
+  readonly fromFolder: string | undefined;
+}
+
 /** What to do with one entry, parsed. */
 interface Placing {
   readonly kind: 'entry.move' | 'entries.copy';
+  /** The folder that `from` is in, unless it is the same. */
+  readonly fromFolder?: string | undefined;
   readonly userId: string;
   readonly nameOrId: string;
   readonly from: EntryPath;
@@ -48,19 +55,34 @@ interface Placing {
   readonly into: boolean;
 }
 
+/** The folder to copy from; `folder` itself, also when it is named by another of its names. @throws not_found */
+async function loadSource(
+  services: EntryServices,
+  folder: FolderAccess,
+  { userId, fromFolder }: Placing,
+): Promise<FolderAccess> {
+  if (fromFolder === undefined) return folder;
+  const source = await loadFolder(services, { userId, nameOrId: fromFolder, right: 'read' });
+  return source.id === folder.id ? folder : source;
+}
+
 async function startPlacing(services: EntryServices, placing: Placing): Promise<string> {
   const { kind, userId, nameOrId, from, to, into } = placing;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
-  const volume = folderVolume(services, folder);
-  if (isWithin(from, to)) {
+  // Who cannot reach the folder itself is told so before anything is read.
+  folderVolume(services, folder);
+  const source = await loadSource(services, folder, placing);
+  const isElsewhere = source !== folder;
+  if (!isElsewhere && isWithin(from, to)) {
     throw domainError('entry_conflict', 'An entry cannot go to itself or into itself.');
   }
-  if ((await volume.stat(folder.id, from)) === null) {
+  if ((await folderVolume(services, source).stat(source.id, from)) === null) {
     throw domainError('entry_not_found', `"${formatEntryPath(from)}" does not exist.`);
   }
+  const placed = { from: formatEntryPath(from), to: formatEntryPath(to), into };
   const jobId = await services.jobs.enqueue(services.db, {
     kind,
-    payload: { from: formatEntryPath(from), to: formatEntryPath(to), into },
+    payload: isElsewhere ? { ...placed, sourceId: source.id } : placed,
     volume: folder.volume,
     folderId: folder.id,
     actorId: userId,
@@ -101,12 +123,12 @@ export async function renameEntry(services: EntryServices, request: RenameReques
 }
 
 /**
- * Copies an entry inside its folder, with everything below it: into `to` when that is a directory, else to that very
- * name, whose directory must exist. Never replaces anything. Needs `write`.
+ * Copies an entry with everything below it, inside its folder or from another one: into `to` when that is a directory, else
+ * to that very name, whose directory must exist. Never replaces anything. Needs `write`, and `read` of the other folder.
  * @returns the id of the `entries.copy` job, which reports path, bytes, files and what was left out
  * @throws as {@link moveEntry}; the job also quota_exceeded, entry_not_regular (a link or the like)
  */
-export async function copyEntry(services: EntryServices, request: MoveRequest): Promise<string> {
+export async function copyEntry(services: EntryServices, request: CopyRequest): Promise<string> {
   const from = parseNamedEntryPath(withoutSlash(request.from), 'read');
   const to = parseTarget(request.to);
   return startPlacing(services, { ...request, kind: 'entries.copy', from, to, into: true });

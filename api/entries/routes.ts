@@ -4,7 +4,14 @@ import { acceptedBody } from '../http/wire.ts';
 import { withMessage } from '../profiles/folders.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { copyEntry, moveEntry, renameEntry } from './operations.ts';
-import { copiedResult, moveInput, placedResult, placeRefusals, renameFileInput } from './schemas.ts';
+import {
+  copiedResult,
+  copyInput,
+  moveInput,
+  placedResult,
+  placeRefusals,
+  renameFileInput,
+} from './schemas.ts';
 
 function placed(job: JobView) {
   return { status: 200, body: placedResult.parse(job.result) } as const;
@@ -45,12 +52,12 @@ const copy = defineRoute({
   access: 'user',
   right: 'write',
   body: 'json',
-  input: moveInput,
+  input: copyInput,
   answers: { 201: copiedResult, 202: acceptedBody },
   doc: {
     tag: 'Files',
     id: 'copyEntry',
-    summary: 'Copy a file or directory inside its folder',
+    summary: 'Copy a file or directory into the folder, from there or from another one',
     refusals: [...placeRefusals, 'quota_exceeded', 'entry_not_regular'],
     reads: ['Prefer'],
     sets: { 202: ['Location', 'Preference-Applied'] },
@@ -58,7 +65,8 @@ const copy = defineRoute({
   finished: copied,
   handle: async (request) => {
     const { services, principal, params, input } = request;
-    const entry = { userId: principal.userId, nameOrId: params.name ?? '', from: input.src, to: input.dst };
+    const { src: from, dst: to, src_folder: fromFolder } = input;
+    const entry = { userId: principal.userId, nameOrId: params.name ?? '', from, to, fromFolder };
     return replyAfterJob(request, await copyEntry(services, entry), copied);
   },
 });
@@ -89,5 +97,5 @@ const renameFile = defineRoute({
   client: withMessage,
 });
 
-/** Moving and copying entries inside a folder. */
+/** Moving and copying entries. */
 export const entryRoutes: readonly Route[] = [move, renameFile, copy];

@@ -2,8 +2,14 @@ import { z } from 'zod';
 import { jobRefusals } from '../http/job-reply.ts';
 import { copyCounts } from '../http/wire.ts';
 
-/** Input of `POST /folders/:name/move` and `POST /folders/:name/copy`. */
+/** Input of `POST /folders/:name/move`. */
 export const moveInput = z.object({ src: z.string(), dst: z.string() });
+
+/** Input of `POST /folders/:name/copy`. */
+export const copyInput = moveInput.extend({
+  /** Name or id of the folder that `src` is in; the folder itself unless given. */
+  src_folder: z.string().optional(),
+});
 
 /** Input of `POST /folders/:name/rename-file`. */
 export const renameFileInput = z.object({ target_path: z.string(), new_name: z.string() });

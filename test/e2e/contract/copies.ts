@@ -5,7 +5,7 @@ import { type Client, pathOf } from '../support/http-client.ts';
 import { awaitJob, jobIdIn } from '../support/jobs.ts';
 import { at, textAt, textsAt } from '../support/json.ts';
 import { folderDir, readUsage, treeUsage } from '../support/tree-usage.ts';
-import { share, upload } from '../support/users.ts';
+import { createFolder, share, upload } from '../support/users.ts';
 import { expectProblem, expectStatus, hexId } from './rules.ts';
 import { type FolderOfAda, type People, type Stage, useFolder, usePeople } from './stage.ts';
 
@@ -83,6 +83,56 @@ function describeCopy(stage: Stage, own: FolderOfAda): void {
       expectProblem(await own.ada.call('POST', own.folder.path('copy'), { json }), 400, 'request_malformed');
     },
   );
+}
+
+function describeCopyBetween(own: FolderOfAda, people: People): void {
+  /** Into a folder of bob's, from the one of ada's. */
+  const copy = async (json: object) => {
+    const { client } = people.bob;
+    const target = await createFolder(client);
+    const answer = await client.call('POST', target.path('copy'), { json });
+    return { target, answer, usage: (await readUsage(client, target.name)).live };
+  };
+
+  it('takes `ro` there, by name or id, and counts in the folder copied into', async () => {
+    await upload(own.ada, own.folder, { 'd/a': '1', 'd/b': '23' });
+    await share(own.folder, own.ada, { user: people.bob, permission: 'ro' });
+    for (const src_folder of [own.folder.name, own.folder.id]) {
+      const { answer, target, usage } = await copy({ src: 'd', dst: '', src_folder });
+      expectStatus(answer, 201);
+      expect(answer.json).toEqual({ path: 'd', bytes: 3, files: 2, skipped: [], skipped_count: 0 });
+      expect(await namesIn(people.bob.client, target.name, 'd')).toEqual(['a', 'b']);
+      expect(usage).toEqual({ bytes: 3, files: 2 });
+    }
+    expect((await readUsage(own.ada, own.folder.name)).live).toEqual({ bytes: 3, files: 2 });
+  });
+
+  it('takes `rw` in the folder copied into', async () => {
+    await upload(own.ada, own.folder, { a: '1' });
+    await share(own.folder, own.ada, { user: people.bob, permission: 'ro' });
+    const mine = await createFolder(people.bob.client);
+    await upload(people.bob.client, mine, { x: '1' });
+    const json = { src: 'x', dst: '', src_folder: mine.name };
+    expectProblem(await people.bob.client.call('POST', own.folder.path('copy'), { json }), 404, 'not_found');
+  });
+
+  it('answers the same 404 for a folder that is missing and one that may not be read', async () => {
+    await upload(own.ada, own.folder, { a: '1' });
+    const strange = await copy({ src: 'a', dst: 'b', src_folder: own.folder.id });
+    expectProblem(strange.answer, 404, 'not_found');
+    const missing = await copy({ src: 'a', dst: 'b', src_folder: 'no such folder' });
+    const plain = (json: unknown) => ({ detail: at(json, 'detail'), title: at(json, 'title') });
+    expect(plain(missing.answer.json)).toEqual(plain(strange.answer.json));
+    expectProblem((await copy({ src: 'a', dst: 'b', src_folder: 7 })).answer, 400, 'request_malformed');
+  });
+
+  it('knows its own folder by any name, and goes into itself under none', async () => {
+    await upload(own.ada, own.folder, { 'd/a': '1' });
+    for (const src_folder of [own.folder.name, own.folder.id]) {
+      const json = { src: 'd', dst: 'd/e', src_folder };
+      expectProblem(await own.ada.call('POST', own.folder.path('copy'), { json }), 400, 'entry_conflict');
+    }
+  });
 }
 
 function describeClone(own: FolderOfAda, people: People): void {
@@ -178,10 +228,11 @@ function describeClone(own: FolderOfAda, people: People): void {
   });
 }
 
-/** Copy entries inside a folder, and clone folders. */
+/** Copy entries inside a folder and between two, and clone folders. */
 export function describeCopies(stage: Stage): void {
   const people = usePeople(stage);
   const own = useFolder(people);
   describe('copy', () => describeCopy(stage, own));
+  describe('copy from another folder', () => describeCopyBetween(own, people));
   describe('clone', () => describeClone(own, people));
 }
