@@ -218,6 +218,8 @@ export const workerModel = z.looseObject({
   pid: z.number(),
   version: z.string(),
   state: z.string(),
+  queues: z.array(z.string()),
+  volumes: z.array(z.string()),
   jobs: z.array(z.unknown()),
   last_beat_at: z.string(),
 });

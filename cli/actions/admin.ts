@@ -83,6 +83,8 @@ export const listWorkers: Action = async (invocation) => {
       { title: 'PID', cell: (worker) => String(worker.pid), align: 'end' },
       { title: 'VERSION', cell: (worker) => worker.version },
       { title: 'STATE', cell: (worker) => worker.state },
+      { title: 'QUEUES', cell: (worker) => worker.queues.join(',') },
+      { title: 'VOLUMES', cell: (worker) => worker.volumes.join(',') },
       { title: 'JOBS', cell: (worker) => String(worker.jobs.length), align: 'end' },
       { title: 'LAST SIGN', cell: (worker) => worker.last_beat_at },
     ],

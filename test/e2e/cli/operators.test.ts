@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { listAt, textAt } from '../support/json.ts';
+import { type Service, startService } from '../support/service.ts';
+import { type Cli, makeCli } from './run-cli.ts';
+
+let service: Service;
+let dir: TempDir;
+let admin: Cli;
+
+beforeAll(async () => {
+  service = await startService({ backend: 'postgres', workers: 1 });
+  dir = await createTempDir();
+  admin = makeCli({ url: service.url, home: join(dir.path, 'admin'), keypair: service.admin });
+});
+afterAll(async () => {
+  await service?.stop();
+  await dir?.remove();
+});
+
+async function printed(args: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await admin([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout);
+}
+
+describe('operators', () => {
+  it('drain a worker, see that it is, and let it go on', async () => {
+    const id = textAt(listAt(await printed(['admin', 'workers'])), 0, 'id');
+    const state = async () => textAt(await printed(['admin', 'workers', 'ls']), 0, 'state');
+    expect((await admin(['admin', 'workers', 'drain', id])).code).toBe(0);
+    await eventually(async () => expect(await state()).toBe('drained'));
+    expect((await admin(['admin', 'workers', 'undrain', id])).code).toBe(0);
+    await eventually(async () => expect(await state()).toBe('active'));
+    expect(await printed(['admin', 'audit', '--subject', id])).toMatchObject([
+      { action: 'worker.resume' },
+      { action: 'worker.drain', subject: id, details: { before: { is_draining: false } } },
+    ]);
+    const nobody = '01890000-0000-7000-8000-000000000000';
+    expect((await admin(['admin', 'workers', 'drain', nobody])).code).toBe(3);
+  });
+});
