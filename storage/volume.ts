@@ -110,6 +110,12 @@ export interface OpenFile {
   readonly stat: EntryStat;
   /** A stream over `[start, end]` inclusive, both optional. Closing the stream does not close the file. */
   stream(range?: { readonly start?: number; readonly end?: number }): Readable;
+  /**
+   * Fills `target` from `positionBytes` on; several may run at once. When it throws, `target` may still be written to later.
+   * @returns the bytes read, fewer only where the file ends
+   * @throws volume_unavailable
+   */
+  read(target: Uint8Array, positionBytes: number): Promise<number>;
   /** Lends the descriptor to a thread of this process until the promise settles. The number must not be kept. */
   lend<T>(use: (fd: number) => Promise<T>): Promise<T>;
   /** Idempotent. Must be called once the last stream has ended. */

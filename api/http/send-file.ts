@@ -8,6 +8,7 @@ import { attachment } from './content-disposition.ts';
 import { type Representation, type Selection, selectRepresentation } from './preconditions.ts';
 import type { UnsentBytes } from './rate-guard.ts';
 import { sendBody } from './send-body.ts';
+import { sendSpan } from './send-span.ts';
 import { watchAccess } from './watch-access.ts';
 
 /** What {@link sendFile} and {@link sendContent} answer, with content in one of these media types. */
@@ -44,6 +45,9 @@ export interface FileToSend extends Presentation {
 export interface ContentToSend extends Presentation, Representation {
   readonly open: (range: ByteRange, signal: AbortSignal) => Readable;
 }
+
+/** Content that lies in a file. */
+interface StoredContent extends Presentation, Representation, Pick<OpenFile, 'read'> {}
 
 /**
  * What every answer with content of users carries: browsers save it, do not guess its type, and run nothing of it in
@@ -90,46 +94,68 @@ function refuseSelection(kind: Selection['kind'], outgoing: ServerResponse, size
   }
 }
 
-async function sendSelected(
-  exchange: RawExchange,
-  content: ContentToSend,
-  selection: Selection,
-): Promise<void> {
-  const { outgoing } = exchange;
+function headOf(content: ContentToSend | StoredContent, range: ByteRange | undefined) {
   const { sizeBytes } = content;
-  if (selection.kind === 'not_modified') {
-    outgoing.writeHead(304, { ...validators(content), 'Cache-Control': 'private, no-cache' }).end();
-    return;
-  }
-  const range = selection.kind === 'range' ? selection.range : { start: 0, end: sizeBytes - 1 };
-  const length = range.end - range.start + 1;
-  const headers = { ...contentHeaders(content), ...validators(content), 'Content-Length': length };
-  if (selection.kind === 'range') {
-    outgoing.writeHead(206, {
-      ...headers,
-      'Content-Range': `bytes ${range.start}-${range.end}/${sizeBytes}`,
-    });
-  } else outgoing.writeHead(200, headers);
-  if (exchange.incoming.method === 'HEAD' || length === 0) {
-    outgoing.end();
-    return;
-  }
+  const headers = { ...contentHeaders(content), ...validators(content) };
+  if (range === undefined) return { status: 200, headers: { ...headers, 'Content-Length': sizeBytes } };
+  const { start, end } = range;
+  const part = { 'Content-Length': end - start + 1, 'Content-Range': `bytes ${start}-${end}/${sizeBytes}` };
+  return { status: 206, headers: { ...headers, ...part } };
+}
+
+async function sendRange(
+  exchange: RawExchange,
+  content: ContentToSend | StoredContent,
+  { range, writeHead }: { readonly range: ByteRange; readonly writeHead: () => void },
+): Promise<void> {
+  const { outgoing, unsentBytes } = exchange;
   const access = watchAccess(content.mayRead, exchange.signal);
   try {
+    if ('read' in content) {
+      await sendSpan({ read: content.read, range, outgoing, writeHead, access, unsentBytes });
+      return;
+    }
+    writeHead();
     const source = content.open(range, access.signal);
-    const { unsentBytes } = exchange;
-    await sendBody({ source, outgoing, signal: access.signal, sizeBytes: length, unsentBytes });
+    const sizeBytes = range.end - range.start + 1;
+    await sendBody({ source, outgoing, signal: access.signal, sizeBytes, unsentBytes });
   } finally {
     access.end();
   }
 }
 
+async function sendSelected(
+  exchange: RawExchange,
+  content: ContentToSend | StoredContent,
+  selection: Selection,
+): Promise<void> {
+  const { outgoing } = exchange;
+  if (selection.kind === 'not_modified') {
+    outgoing.writeHead(304, { ...validators(content), 'Cache-Control': 'private, no-cache' }).end();
+    return;
+  }
+  const part = selection.kind === 'range' ? selection.range : undefined;
+  const { status, headers } = headOf(content, part);
+  const writeHead = () => void outgoing.writeHead(status, headers);
+  const range = part ?? { start: 0, end: content.sizeBytes - 1 };
+  if (exchange.incoming.method === 'HEAD' || range.end < range.start) {
+    writeHead();
+    outgoing.end();
+    return;
+  }
+  await sendRange(exchange, content, { range, writeHead });
+}
+
 /**
  * Answers a GET or HEAD with content known to the byte: 200, 206, 304, exact length, strong ETag. Content that turns
  * out shorter, or that the caller may not read any more, cuts the connection.
- * @throws precondition_failed, range_not_satisfiable before anything is sent; a read error after
+ * @throws precondition_failed, range_not_satisfiable, and volume_unavailable for files, before anything is sent; a read
+ *   error after
  */
-export async function sendContent(exchange: RawExchange, content: ContentToSend): Promise<'sent'> {
+export async function sendContent(
+  exchange: RawExchange,
+  content: ContentToSend | StoredContent,
+): Promise<'sent'> {
   const { method, headers } = exchange.incoming;
   const selection = selectRepresentation(method ?? 'GET', headers, content);
   refuseSelection(selection.kind, exchange.outgoing, content.sizeBytes);
@@ -143,8 +169,8 @@ export async function sendFile(
   { file, ...presentation }: FileToSend,
 ): Promise<'sent'> {
   try {
-    const open = (range: ByteRange) => file.stream(range);
-    return await sendContent(exchange, { ...presentation, ...representationOf(file), open });
+    const { read } = file;
+    return await sendContent(exchange, { ...presentation, ...representationOf(file), read });
   } finally {
     await file.close();
   }

@@ -5,8 +5,10 @@ const uncertainMsMax = 30_000;
 
 /** A running watch. `end` must be called. */
 export interface AccessWatch {
-  /** Aborted when the right is gone, or when the signal given is. */
+  /** Aborted when the right is gone, or when the signal given is. Made when it is first asked for: most answers are short. */
   readonly signal: AbortSignal;
+  /** Whether that is so already. */
+  readonly isOver: boolean;
   end(): void;
 }
 
@@ -16,6 +18,7 @@ export interface AccessWatch {
  */
 export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal): AccessWatch {
   const revoked = new AbortController();
+  let either: AbortSignal | undefined;
   let sureAt = performance.now();
   let isEnded = false;
   let timer: NodeJS.Timeout;
@@ -36,7 +39,13 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
   };
   schedule();
   return {
-    signal: AbortSignal.any([signal, revoked.signal]),
+    get signal() {
+      either ??= AbortSignal.any([signal, revoked.signal]);
+      return either;
+    },
+    get isOver() {
+      return signal.aborted || revoked.signal.aborted;
+    },
     end() {
       isEnded = true;
       clearTimeout(timer);

@@ -69,6 +69,18 @@ function streamOf(
   });
 }
 
+async function readFully(file: Descriptor, target: Uint8Array, positionBytes: number): Promise<number> {
+  let filled = 0;
+  while (filled < target.byteLength) {
+    const from = filled;
+    const length = target.byteLength - from;
+    const { bytesRead } = await file.using((fd) => read(fd, target, from, length, positionBytes + from));
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
+
 function ownFile(fd: number, stat: EntryStat, bulkhead: Bulkhead): OpenFile {
   const file = ownFileDescriptor(fd, bulkhead);
   return {
@@ -76,6 +88,10 @@ function ownFile(fd: number, stat: EntryStat, bulkhead: Bulkhead): OpenFile {
     lend: (use) => file.usingWithin(use),
     stream: ({ start = 0, end = Number.MAX_SAFE_INTEGER } = {}) =>
       streamOf(file, { start, end, sizeBytes: stat.sizeBytes }),
+    read: (target, positionBytes) =>
+      readFully(file, target, positionBytes).catch((error: unknown) => {
+        throw toStorageError(error);
+      }),
     close: () => file.close(),
   };
 }

@@ -44,6 +44,25 @@ export function describeEntries(test: () => TestVolume): void {
     expect((await read({ start: 700_000 })).length).toBe(0);
   });
 
+  it('fills a buffer from any place, in full unless the file ends', async () => {
+    const { volume, folderId } = test();
+    const content = Buffer.from(Array.from({ length: 600_000 }, (_, index) => index % 251));
+    await putFile(test(), 'file', content);
+    const file = await volume.open(folderId, at('file'));
+    const buffers = [500_000, 500_000, 10].map((size) => Buffer.alloc(size));
+    const [whole, tail, beyond] = buffers;
+    if (whole === undefined || tail === undefined || beyond === undefined) throw new Error('Three buffers.');
+    const counts = await Promise.all([
+      file.read(whole, 50_000),
+      file.read(tail, 599_000),
+      file.read(beyond, 600_000),
+    ]);
+    expect(counts).toEqual([500_000, 1_000, 0]);
+    expect(whole.equals(content.subarray(50_000, 550_000))).toBe(true);
+    expect(tail.subarray(0, 1_000).equals(content.subarray(599_000))).toBe(true);
+    await file.close();
+  });
+
   it('serves several streams of one open file at once', async () => {
     const { volume, folderId } = test();
     await putFile(test(), 'file', '0123456789'.repeat(100_000));
