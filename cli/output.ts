@@ -91,3 +91,58 @@ export async function printOne<T extends object>(
   const lines = view.fields.map(([title, value]) => `${title.padEnd(width)}  ${printable(value)}\n`);
   await writeOut(terminal, lines.join(''));
 }
+
+/** Characters that are gathered before they are written. */
+const gatheredCharacters = 16 * 1024;
+
+/** Prints a list while it is being found, in memory that does not grow with it. */
+export interface ListPrinter<T> {
+  add(item: T): Promise<void>;
+  /** Text between items, for people. */
+  write(text: string): Promise<void>;
+  /** Ends the list and writes what is gathered. */
+  end(): Promise<void>;
+}
+
+/** What a streamed list shows of an item: a line for people, its name, and, for machines, the item unless `json` says else. */
+export interface StreamedView<T> {
+  readonly line: (item: T) => string;
+  readonly name: (item: T) => string;
+  readonly json?: (item: T) => unknown;
+}
+
+/** Opens a printer in the form asked for. */
+export function openListPrinter<T>(
+  terminal: Terminal,
+  form: OutputForm,
+  { line, name, json = (item) => item }: StreamedView<T>,
+): ListPrinter<T> {
+  let gathered = '';
+  let count = 0;
+  const textOf = (item: T): string => {
+    if (form === 'json') return `${count === 0 ? '[\n' : ',\n'}${JSON.stringify(json(item))}`;
+    if (form === 'jsonl') return `${JSON.stringify(json(item))}\n`;
+    return `${form === 'name' ? name(item) : line(item)}\n`;
+  };
+  const flush = async (): Promise<void> => {
+    const text = gathered;
+    gathered = '';
+    if (text !== '') await writeOut(terminal, text);
+  };
+  const write = async (text: string): Promise<void> => {
+    gathered += text;
+    if (gathered.length >= gatheredCharacters) await flush();
+  };
+  return {
+    add: async (item) => {
+      const text = textOf(item);
+      count += 1;
+      await write(text);
+    },
+    write,
+    end: async () => {
+      if (form === 'json') gathered += count === 0 ? '[]\n' : '\n]\n';
+      await flush();
+    },
+  };
+}

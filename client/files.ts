@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { isProblem } from './errors.ts';
 import { type CallOptions, type Http, pathOf } from './http.ts';
 import { settled, startWork, type Work, withoutWaiting } from './jobs.ts';
-import { type Entry, entryModel } from './models.ts';
+import { type Entry, entryModel, type Walked } from './models.ts';
+import { type WalkOptions, walkEntries } from './walk.ts';
 
 /** Where something is: a folder, by name or id, and the path of an entry in it; the empty path is its root. */
 export interface Place {
@@ -55,6 +56,8 @@ const directoriesMax = 50;
 export interface FilesApi {
   /** The entries of a directory, page by page. */
   list(place: Place, options?: { readonly sort?: string | undefined }): AsyncGenerator<Entry>;
+  /** Everything below a directory, in one listing; see {@link walkEntries}. */
+  walk(place: Place, options?: WalkOptions): AsyncGenerator<Walked>;
   /** `undefined` when nothing is there. @throws ProblemError for a missing folder */
   stat(place: Place): Promise<EntryStat | undefined>;
   makeDirectories(
@@ -64,7 +67,8 @@ export interface FilesApi {
   ): Promise<void>;
   /** Work that results in the path it has then; nothing is ever replaced. */
   move(folder: string, src: string, dst: string): Promise<Work<Relocated>>;
-  copy(folder: string, src: string, dst: string): Promise<Work<Relocated>>;
+  /** `from` is the folder that `src` is in, when that is another one. */
+  copy(folder: string, src: string, dst: string, from?: string): Promise<Work<Relocated>>;
   remove(
     folder: string,
     paths: readonly string[],
@@ -151,11 +155,12 @@ async function relocate(
     readonly verb: 'move' | 'copy';
     readonly src: string;
     readonly dst: string;
+    readonly from?: string | undefined;
   },
 ): Promise<Work<Relocated>> {
-  const { folder, verb, src, dst } = request;
+  const { folder, verb, src, dst, from } = request;
   const response = await http.send('POST', `${pathOf('folders', folder)}/${verb}`, {
-    json: { src, dst },
+    json: { src, dst, src_folder: from },
     headers: withoutWaiting,
   });
   return startWork(http, response, { reply: relocatedModel });
@@ -165,6 +170,7 @@ async function relocate(
 export function openFiles(http: Http): FilesApi {
   return {
     list: (place, options = {}) => listEntries(http, place, options.sort),
+    walk: (place, options) => walkEntries(http, place, options),
     stat: (place) => statEntry(http, place),
     makeDirectories: async (folder, paths, { parents, existOk }) => {
       for (const path of chunksOf(paths, directoriesMax)) {
@@ -173,7 +179,7 @@ export function openFiles(http: Http): FilesApi {
       }
     },
     move: (folder, src, dst) => relocate(http, { folder, verb: 'move', src, dst }),
-    copy: (folder, src, dst) => relocate(http, { folder, verb: 'copy', src, dst }),
+    copy: (folder, src, dst, from) => relocate(http, { folder, verb: 'copy', src, dst, from }),
     remove: async (folder, paths, { recursive }) => {
       const parts: Deleted[] = [];
       for (const files of chunksOf(paths, deletePathsMax)) {

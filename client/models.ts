@@ -38,6 +38,19 @@ export const entryModel = z.looseObject({
 /** An entry of a directory. */
 export type Entry = z.infer<typeof entryModel>;
 
+/** One line of a recursive listing; `reason` says why an entry cannot be used. */
+export const walkedModel = z.looseObject({
+  path: z.string(),
+  type: z.string(),
+  size: z.number().default(0),
+  mode: z.string().default(''),
+  modified: z.string().default(''),
+  reason: z.string().optional(),
+  crc32: z.string().nullable().default(null),
+});
+/** An entry of a recursive listing; `path` is from the root of its folder. */
+export type Walked = z.infer<typeof walkedModel>;
+
 const amount = z.looseObject({ bytes: z.number(), files: z.number() });
 
 /** `GET /folders/:name/usage`. */

@@ -1,18 +1,14 @@
-import { usageError } from '../exit-codes.ts';
-import type { Action } from '../invocation.ts';
+import type { Action, Invocation } from '../invocation.ts';
+import { parseMoment } from '../moment.ts';
 import { printList } from '../output.ts';
 import { openSession } from '../session.ts';
-import { parseDuration, parseWhole } from '../sizes.ts';
+import { parseWhole } from '../sizes.ts';
 
 const entriesMax = 1_000_000;
 
-/** A moment in ISO 8601, or so long ago: `7d`. */
-function momentOf(text: string | undefined, option: string): string | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d+[smhdw]$/.test(text)) return new Date(Date.now() - parseDuration(text) * 1_000).toISOString();
-  const moment = new Date(text);
-  if (!Number.isNaN(moment.getTime())) return moment.toISOString();
-  throw usageError(`--${option} must be a time such as 2030-01-31T12:00Z, or how long ago: 7d.`);
+function momentOf(invocation: Invocation, option: string): string | undefined {
+  const text = invocation.text(option);
+  return text === undefined ? undefined : parseMoment(text, option);
 }
 
 /** Shows who changed what. */
@@ -22,8 +18,8 @@ export const showAudit: Action = async (invocation) => {
     action: invocation.text('action'),
     folder: invocation.text('folder'),
     subject: invocation.text('subject'),
-    since: momentOf(invocation.text('since'), 'since'),
-    until: momentOf(invocation.text('until'), 'until'),
+    since: momentOf(invocation, 'since'),
+    until: momentOf(invocation, 'until'),
   };
   const limit = invocation.text('limit');
   const most = limit === undefined ? entriesMax : parseWhole(limit, 'limit', [1, entriesMax]);

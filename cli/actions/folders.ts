@@ -1,29 +1,74 @@
-import type { FolderUsage } from '../../client/models.ts';
+import type { VFolderClient } from '../../client/client.ts';
+import type { AdminFolder, FolderUsage } from '../../client/models.ts';
 import { parseFolder } from '../address.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
 import { confirm } from '../questions.ts';
 import { openSession } from '../session.ts';
-import { formatBytes } from '../sizes.ts';
+import { formatBytes, parseBytes, parseWhole } from '../sizes.ts';
+import { printable } from '../terminal.ts';
 import { followWork } from '../work.ts';
+
+type Named = { readonly id: string; readonly name: string };
+type FolderQuota = Parameters<VFolderClient['admin']['limits']['changeQuota']>[1];
+const quotaFilesMost = 100_000_000_000;
+
+function pickLimits({ quota_bytes, quota_files }: AdminFolder) {
+  return { quota_bytes, quota_files };
+}
+
+function limitFields({ quota_bytes, quota_files }: AdminFolder): (readonly [string, string])[] {
+  return [
+    ['bytes at most', formatBytes(quota_bytes)],
+    ['files at most', String(quota_files)],
+  ];
+}
+
+/** The limits that a new folder shall have; nothing where none is asked for. */
+function quotaOf(invocation: Invocation): FolderQuota | undefined {
+  const [bytes, files] = [invocation.text('quota'), invocation.text('quotaFiles')];
+  if (bytes === undefined && files === undefined) return undefined;
+  return {
+    quota_bytes: bytes === undefined ? undefined : parseBytes(bytes, 'quota'),
+    quota_files: files === undefined ? undefined : parseWhole(files, 'quota-files', [0, quotaFilesMost]),
+  };
+}
+
+/** Gives a folder that was just made its limits, which only administrators may. */
+async function limit(invocation: Invocation, client: VFolderClient, quota: FolderQuota, folder: Named) {
+  try {
+    return await client.admin.limits.changeQuota(folder.id, quota);
+  } catch (error) {
+    invocation.terminal.stderr.write(`${printable(folder.name)} is made, with the limits of its owner.\n`);
+    throw error;
+  }
+}
 
 /** Makes a folder. */
 export const createFolder: Action = async (invocation) => {
   const { client } = await openSession(invocation);
   const cloneable = invocation.flag('cloneable') ? true : undefined;
-  const folder = await client.folders.create({
-    name: parseFolder(invocation.arg(0)),
-    host: invocation.text('volume'),
-    cloneable,
-  });
-  await printOne(invocation.terminal, invocation.form('name'), folder, {
-    name: folder.name,
-    fields: [
-      ['name', folder.name],
-      ['id', folder.id],
-      ['volume', folder.host],
-    ],
-  });
+  const quota = quotaOf(invocation);
+  const name = parseFolder(invocation.arg(0));
+  // Whoever may not set limits is told so before there is a folder.
+  if (quota !== undefined) await client.admin.limits.policies();
+  const folder = await client.folders.create({ name, host: invocation.text('volume'), cloneable });
+  const limited = quota === undefined ? undefined : await limit(invocation, client, quota, folder);
+  const limits = limited === undefined ? {} : pickLimits(limited);
+  await printOne(
+    invocation.terminal,
+    invocation.form('name'),
+    { ...folder, ...limits },
+    {
+      name: folder.name,
+      fields: [
+        ['name', folder.name],
+        ['id', folder.id],
+        ['volume', folder.host],
+        ...(limited === undefined ? [] : limitFields(limited)),
+      ],
+    },
+  );
 };
 
 /** Renames a folder. */

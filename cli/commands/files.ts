@@ -3,6 +3,7 @@ import { defineCommand } from '../define.ts';
 import type { Terminal } from '../terminal.ts';
 
 const actions = () => import('../actions/entries.ts');
+const finding = () => import('../actions/find.ts');
 const transfers = () => import('../actions/transfers.ts');
 const detach = ['--detach', 'do not wait for the job; print its id'] as const;
 
@@ -18,6 +19,7 @@ const transferOptions = [
 /** Entries in folders, and transfers. */
 export function defineFileCommands(program: Command, terminal: Terminal): void {
   defineListing(program, terminal);
+  defineFinding(program, terminal);
   defineTransfers(program, terminal);
   defineCommand(
     program,
@@ -90,6 +92,43 @@ function defineListing(program: Command, terminal: Terminal): void {
       options: [['--bytes', 'sizes in bytes']],
     },
     async () => (await actions()).showDiskUsage,
+  );
+}
+
+function defineFinding(program: Command, terminal: Terminal): void {
+  defineCommand(
+    program,
+    terminal,
+    {
+      usage: 'find <places...>',
+      summary: 'look below directories for entries that have all of these properties',
+      options: [
+        ['--name <glob>', 'whose name matches a pattern of the shell; quote it'],
+        ['--type <type>', 'f for files, d for directories'],
+        ['--larger <size>', 'files of more than this: 500K, 10M, 2G'],
+        ['--smaller <size>', 'files of less than this'],
+        ['--newer <time>', 'changed after a time, such as 2030-01-31T12:00Z, or within an age: 7d'],
+        ['--older <time>', 'changed before a time, or longer ago than an age'],
+        ['-l, --long', 'with mode, size and time'],
+        ['--bytes', 'sizes in bytes'],
+      ],
+      examples: [
+        "vfolder find data: --name '*.csv' --newer 7d",
+        'vfolder find data:logs --type f --older 90d -o name | xargs -d "\\n" vfolder rm',
+      ],
+    },
+    async () => (await finding()).find,
+  );
+  defineCommand(
+    program,
+    terminal,
+    {
+      usage: 'tree <place>',
+      summary: 'draw what is below a directory',
+      options: [['-L, --level <n>', 'only so many levels deep']],
+      examples: ['vfolder tree data: -L 2'],
+    },
+    async () => (await finding()).tree,
   );
 }
 

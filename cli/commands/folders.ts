@@ -17,6 +17,8 @@ export function defineFolderCommands(program: Command, terminal: Terminal): void
       options: [
         ['--volume <name>', 'volume to make it on'],
         ['--cloneable', 'let members clone it'],
+        ['--quota <size>', 'bytes that it may hold, such as 10G; for administrators'],
+        ['--quota-files <n>', 'files that it may hold; for administrators'],
       ],
     },
     async () => (await actions()).createFolder,

@@ -14,6 +14,8 @@ export const listFilesInput = z.object({
   sort: z.enum(sortOrders).optional(),
   /** Everything below, as NDJSON; `cursor`, `limit` and `sort` mean nothing then. */
   recursive: queryBoolean.default(false),
+  /** With `recursive`: the CRC-32 of each file, where it is known. */
+  digests: queryBoolean.default(false),
 });
 
 /** Input of `POST /folders/:name/mkdir`. */

@@ -1,7 +1,7 @@
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { textAt } from '../support/json.ts';
+import { at, textAt } from '../support/json.ts';
 import { folderDir } from '../support/tree-usage.ts';
 import { upload } from '../support/users.ts';
 import { expectProblem, expectStatus, isoTime } from './rules.ts';
@@ -59,6 +59,24 @@ export function describeTrees(stage: Stage): void {
     );
     await upload(own.ada, own.folder, files);
     expect(linesOf((await list()).text)).toHaveLength(930);
+  });
+
+  it('tells the CRC-32 of what is as it was uploaded, when asked to', async () => {
+    await upload(own.ada, own.folder, { a: '123456789', 'd/b': '', 'd/c': 'upload' });
+    const data = join(folderDir(stage.service.volumeRoot, own.folder.id), 'data');
+    await writeFile(join(data, 'd', 'c'), 'mount!');
+    await writeFile(join(data, 'd', 'd'), 'mount!');
+    const query = { recursive: 'true', digests: 'true' };
+    const { text } = await own.ada.call('GET', own.folder.path('files'), { query });
+    const sums = linesOf(text).map((line) => [textAt(line, 'path'), at(line, 'crc32')]);
+    // The check value of CRC-32/ISO-HDLC.
+    expect(sums).toEqual([
+      ['a', 'cbf43926'],
+      ['d', undefined],
+      ['d/b', '00000000'],
+      ['d/c', null],
+      ['d/d', null],
+    ]);
   });
 
   it('refuses what an ordinary listing refuses', async () => {
