@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { domainError, isDomainError } from '../domain/errors.ts';
-import type { Authenticate } from './auth/authenticate.ts';
 import { requireScope } from './auth/token-principal.ts';
+import type { Dispatcher } from './dispatcher.ts';
 import {
   hasBody,
   jsonArrivalMsMax,
@@ -15,14 +12,9 @@ import {
 } from './http/body.ts';
 import { requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
-import { givenRequestId, givenTraceId, methodOf } from './http/head.ts';
 import { acceptedReply, replyAfterJob } from './http/job-reply.ts';
-import type { Logger } from './http/logger.ts';
-import type { Peer } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
-import type { UnsentBytes } from './http/rate-guard.ts';
-import { patternOf, protocolOf, type RequestMetrics } from './http/request-metrics.ts';
 import { validateInput } from './http/schema.ts';
 import { send, toTextReply } from './http/send.ts';
 import {
@@ -32,26 +24,12 @@ import {
   readIdempotencyKey,
   streamedChange,
 } from './idempotency.ts';
-import type { Concurrency } from './middleware/concurrency.ts';
-import type { RateLimit } from './middleware/rate-limit.ts';
+import { idsOf } from './open-exchange.ts';
 import { toProblem } from './problem.ts';
 import { clientParameters } from './profiles/client-parameters.ts';
 import { toClientProblem } from './profiles/client-problem.ts';
-import { documented } from './profiles/profile.ts';
 import type { ApiRequest, Principal, Reply, Route } from './route.ts';
-import type { Services } from './services.ts';
-
-/** What answering requests takes; the same for every request of a server. */
-export interface Dispatcher {
-  readonly services: Services;
-  readonly logger: Logger;
-  readonly authenticate: Authenticate;
-  readonly rateLimit: RateLimit;
-  readonly concurrency: Concurrency;
-  readonly readPeer: (incoming: IncomingMessage) => Peer;
-  readonly unsentBytes: UnsentBytes | undefined;
-  readonly metrics: RequestMetrics | undefined;
-}
+import { traceJobs } from './trace-jobs.ts';
 
 /** Who a request to a public route acts for; no row has this id. */
 export const anonymous: Principal = {
@@ -60,111 +38,6 @@ export const anonymous: Principal = {
   role: 'user',
   accessKey: '',
 };
-
-/** Headers of every answer; a handler that sends content of users sets its own policy over them. */
-const commonHeaders: readonly (readonly [string, string])[] = [
-  ['X-Content-Type-Options', 'nosniff'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
-  ['Cache-Control', 'no-store'],
-];
-
-/** Where a request began, so that its end knows how much went by. */
-interface Beginning {
-  readonly ms: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Kept, for a request that breaks off loses its own. */
-  readonly socket: Socket;
-}
-
-// A body with a length that came whole is exactly that long; of any other the socket knows best.
-function receivedBytes({ incoming }: Exchange, begun: Beginning): number {
-  const declared = incoming.headers['content-length'];
-  if (declared !== undefined && incoming.complete) return Number(declared);
-  return hasBody(incoming.headers) ? begun.socket.bytesRead - begun.bytesIn : 0;
-}
-
-/** What log lines of a request are found by. */
-function idsOf({ requestId, incoming }: Exchange): Readonly<Record<string, string>> {
-  const traceId = givenTraceId(incoming.headers);
-  return { request_id: requestId, ...(traceId === undefined ? {} : { trace_id: traceId }) };
-}
-
-function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): void {
-  const { outgoing, note, method } = exchange;
-  const { route } = note;
-  const ms = performance.now() - begun.ms;
-  const isAborted = !outgoing.writableFinished;
-  const bytesIn = receivedBytes(exchange, begun);
-  const bytesOut = begun.socket.bytesWritten - begun.bytesOut;
-  dispatcher.metrics?.ended({
-    method,
-    route: route === undefined ? undefined : patternOf(route),
-    status: outgoing.statusCode,
-    isAborted,
-    seconds: ms / 1_000,
-    transfer: route?.isTransfer === true ? { protocol: protocolOf(route), bytesIn, bytesOut } : undefined,
-  });
-  const fields = {
-    ...idsOf(exchange),
-    // Callers may override it with any bytes that a header can have.
-    method: /^[A-Z]{1,20}$/.test(method) ? method : 'other',
-    route: route === undefined ? null : `${route.method} ${route.path}`,
-    status: outgoing.statusCode,
-    ms: Math.round(ms * 10) / 10,
-    bytes_in: bytesIn,
-    bytes_out: bytesOut,
-    ...(note.userId === undefined ? {} : { actor_id: note.userId, access_key: note.accessKey }),
-    ...(note.errorCode === undefined ? {} : { code: note.errorCode }),
-    ...(isAborted ? { aborted: true } : {}),
-  };
-  dispatcher.logger.info(fields, 'request.end');
-}
-
-/**
- * Starts an exchange: request id, common headers, the abort signal and the log line at its end. From here on errors of
- * either stream have a listener, so that a connection cut at any moment cannot end the process.
- */
-export function openExchange(
-  dispatcher: Dispatcher,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  expectsContinue: boolean,
-): Exchange {
-  const gone = new AbortController();
-  const requestId = givenRequestId(incoming.headers) ?? randomUUID();
-  let isContinueDue = expectsContinue;
-  const exchange: Exchange = {
-    requestId,
-    incoming,
-    outgoing,
-    peer: dispatcher.readPeer(incoming),
-    method: methodOf(incoming),
-    target: undefined,
-    profile: documented,
-    location: undefined,
-    contentSha256: undefined,
-    signal: gone.signal,
-    unsentBytes: dispatcher.unsentBytes,
-    note: {},
-    continueBody: () => {
-      if (isContinueDue && !outgoing.headersSent) outgoing.writeContinue();
-      isContinueDue = false;
-    },
-  };
-  const { bytesRead: bytesIn, bytesWritten: bytesOut } = incoming.socket;
-  const begun = { ms: performance.now(), bytesIn, bytesOut, socket: incoming.socket };
-  incoming.on('error', () => undefined);
-  outgoing.on('error', () => undefined);
-  outgoing.once('close', () => {
-    if (!outgoing.writableFinished) gone.abort(new Error('The client went away.'));
-    noteEnd(dispatcher, exchange, begun);
-  });
-  outgoing.setHeader('X-Request-Id', requestId);
-  for (const [name, value] of commonHeaders) outgoing.setHeader(name, value);
-  return exchange;
-}
 
 /** Answers an exchange with the problem that `error` stands for, and logs what is our fault with its causes. */
 function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): void {
@@ -278,7 +151,7 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
   const change = await readChange(route, call);
   if (route.holdsContinue !== true && change === undefined) exchange.continueBody();
   const request: ApiRequest<unknown> = {
-    services: dispatcher.services,
+    services: traceJobs(dispatcher.services, exchange),
     requestId,
     principal,
     profile,
@@ -301,7 +174,7 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     if (reply !== 'sent') send(exchange, toTextReply(reply));
     return;
   }
-  const reply = await changeOnce(dispatcher.services, change, {
+  const reply = await changeOnce(request.services, change, {
     run: (services) => {
       if (route.holdsContinue !== true) exchange.continueBody();
       return respond(route, { ...request, services });

@@ -1,11 +1,13 @@
 import { env } from 'node:process';
 import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
+import { type OpenedTracing, openTracing } from '../boot/open-tracing.ts';
 import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
 import { claimSetting } from '../db/queries/settings.ts';
 import { openSecretBox, type SecretBox } from '../db/secret-box.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
 import { openRateCounts, type SharedRateCounts } from '../jobs/rate-counts.ts';
+import { throttledWarning } from '../jobs/throttled-warning.ts';
 import { type Metrics, openMetrics } from '../metrics/open-metrics.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { loadEncryptionKey, requireSameKey } from '../runtime/encryption-key.ts';
@@ -23,6 +25,8 @@ import { type ApiServer, createServer } from './server.ts';
 const connectionsMax = 20;
 /** What each step after the HTTP server gets to end in. */
 const closeMs = 5_000;
+/** What a collector gets to take the last spans in. */
+const flushMs = 3_000;
 /** How long clients may leave a connection unused before it is closed at the end; busy ones use it and are told. */
 const lingerMs = 1_000;
 
@@ -42,6 +46,7 @@ async function listen(server: ApiServer, { port, host }: Config): Promise<number
 interface Parts {
   readonly server: ApiServer;
   readonly metrics: Metrics | undefined;
+  readonly tracing: OpenedTracing | undefined;
   readonly stopping: AbortController;
   readonly jobs: OpenJobClient;
   readonly rateCounts: SharedRateCounts;
@@ -51,7 +56,7 @@ interface Parts {
 
 // From the outside in: first no new requests, last the database that everything else writes to.
 function shutdownSteps(parts: Parts, config: Config): readonly ShutdownStep[] {
-  const { server, stopping, metrics, jobs, rateCounts, volumes, database } = parts;
+  const { server, stopping, metrics, tracing, jobs, rateCounts, volumes, database } = parts;
   const { shutdownMs, drainMs } = config;
   const stopServer = () => {
     stopping.abort();
@@ -62,6 +67,7 @@ function shutdownSteps(parts: Parts, config: Config): readonly ShutdownStep[] {
     // Kept until here, for the end of the requests is worth a look.
     { name: 'metrics.close', deadlineMs: closeMs, run: async () => metrics?.close() },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
+    { name: 'tracing.close', deadlineMs: closeMs, run: async () => tracing?.close(flushMs) },
     { name: 'rate.close', deadlineMs: closeMs, run: () => rateCounts.close() },
     {
       name: 'volumes.close',
@@ -73,6 +79,8 @@ function shutdownSteps(parts: Parts, config: Config): readonly ShutdownStep[] {
 }
 
 async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> {
+  const onError = throttledWarning(logger, 'trace.export-failed');
+  const tracing = await openTracing(config, { role: 'api', onError });
   const database = await openMigratedDatabase(config, { connectionsMax, applicationName: 'vfolder-api' });
   const secrets = await openSecrets(config, database);
   const volumes = await openVolumes(config);
@@ -102,11 +110,12 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     trustedProxies: config.trustedProxies,
     unsentBytes: openUnsentBytes(),
     metrics: metrics?.countRequests(),
+    tracer: tracing?.tracer,
     requestsPerWindowMax: config.rateLimit,
     rateCounts,
     concurrency: config.concurrencyPerKey,
   });
-  return { server, stopping, metrics, jobs, rateCounts, volumes, database };
+  return { server, stopping, metrics, tracing, jobs, rateCounts, volumes, database };
 }
 
 async function main(): Promise<void> {

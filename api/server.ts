@@ -3,9 +3,11 @@ import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { domainError } from '../domain/errors.ts';
+import type { Tracer } from '../domain/trace.ts';
 import type { SharedRateCounts } from '../jobs/rate-counts.ts';
 import { createAuthenticator } from './auth/authenticate.ts';
-import { type Dispatcher, dispatch, dispatchNowhere, openExchange, refuseHead } from './dispatch.ts';
+import { dispatch, dispatchNowhere, refuseHead } from './dispatch.ts';
+import type { Dispatcher } from './dispatcher.ts';
 import type { Exchange } from './http/exchange.ts';
 import { requireSoundHead } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
@@ -17,6 +19,7 @@ import { createRetirement } from './http/retire.ts';
 import { parseTarget } from './http/target.ts';
 import { type ConcurrencyLimits, createConcurrency } from './middleware/concurrency.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
+import { openExchange } from './open-exchange.ts';
 import { locate } from './profiles/locate.ts';
 import { readProfile } from './profiles/profile.ts';
 import type { Route } from './route.ts';
@@ -41,6 +44,8 @@ export interface ServerOptions {
   readonly unsentBytes?: UnsentBytes;
   /** Where requests are counted. Default: nowhere. */
   readonly metrics?: RequestMetrics | undefined;
+  /** Where requests are recorded. Default: nowhere. */
+  readonly tracer?: Tracer | undefined;
   /** Milliseconds since 1970, for the age of signatures. Default: the system's clock. */
   readonly now?: () => number;
 }
@@ -167,6 +172,7 @@ export function createServer(options: ServerOptions): ApiServer {
       concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
       unsentBytes: options.unsentBytes,
       metrics: options.metrics,
+      tracer: options.tracer,
       readPeer: createPeerReader(options.trustedProxies ?? []),
     },
     routes,

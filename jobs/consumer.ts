@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { uuidv7 } from 'uuidv7';
 import type { Database } from '../db/client.ts';
+import type { Tracer } from '../domain/trace.ts';
 import { type QueueName, queueNames } from './contracts.ts';
 import type { JobHandlers } from './handler.ts';
 import type { JobMetrics } from './job-metrics.ts';
@@ -37,6 +38,8 @@ export interface ConsumerOptions {
   readonly logger: JobLogger;
   /** Where runs are counted. Default: nowhere. */
   readonly metrics?: JobMetrics | undefined;
+  /** Where runs are recorded. Default: nowhere. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The part of a process that runs jobs. */
@@ -77,6 +80,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     handlers,
     logger,
     metrics: options.metrics,
+    tracer: options.tracer,
     notifications: client.notifications,
     timings: client.timings,
     workerId: id,

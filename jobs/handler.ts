@@ -2,6 +2,7 @@ import type { Executor } from '../db/client.ts';
 import type { Claim } from '../db/queries/job-lease.ts';
 import type { DomainError } from '../domain/errors.ts';
 import type { JobKind, JobProgress } from '../domain/job.ts';
+import type { TraceContext } from '../domain/trace.ts';
 import type { JobPayload } from './contracts.ts';
 
 /** The row of a running job, as its handler may see it. */
@@ -16,6 +17,8 @@ export interface RunningJob<K extends JobKind = JobKind> {
   readonly attempt: number;
   /** Whether the job ends as failed if this run fails. */
   readonly isLastAttempt: boolean;
+  /** What this run belongs to, for the jobs that it leaves behind. */
+  readonly trace: TraceContext | undefined;
   /** What an earlier run saved by `saveCheckpoint`, else `null`. */
   readonly checkpoint: unknown;
 }
@@ -35,6 +38,8 @@ export interface JobContext<K extends JobKind = JobKind> {
    * @throws LeaseLostError when another worker took over; nothing of `change` stays
    */
   fenced<T>(change: (tx: Executor) => Promise<T>, checkpoint?: unknown): Promise<T>;
+  /** Runs a step of the work, recorded under `name` (`noun.verb`) where runs are. @throws what `work` throws */
+  step<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** How a run ended well: the result to show, and the change that belongs to the end, applied exactly once with it. */

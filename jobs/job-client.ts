@@ -1,5 +1,6 @@
 import type { Executor } from '../db/client.ts';
 import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
+import type { TraceContext } from '../domain/trace.ts';
 import type { JobPayload } from './contracts.ts';
 import type { Note, QueueAdmin } from './queue-admin.ts';
 
@@ -16,6 +17,8 @@ export interface NewJob<K extends JobKind = JobKind> {
   readonly dedupeKey?: string;
   /** Not dispatched before this long, unless released by `JobClient.release`; for work the API prepares on disk first. */
   readonly holdMs?: number;
+  /** The span that it belongs to; every run of it, however late, is a part of that one's trace. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** A job as callers may see it. */

@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../db/client.ts';
 import { type DispatchRow, type InsertJob, insertJob, insertJobs } from '../db/queries/jobs.ts';
 import type { JobKind } from '../domain/job.ts';
+import { formatTraceparent } from '../domain/trace.ts';
 import { jobContracts } from './contracts.ts';
 import type { NewJob } from './job-client.ts';
 
@@ -16,6 +17,7 @@ function toRow<K extends JobKind>(job: NewJob<K>, graceMs: number): InsertJob {
     actorId: job.actorId,
     attemptsMax: contract.attemptsMax,
     dedupeKey: job.dedupeKey ?? null,
+    traceparent: job.trace === undefined ? null : formatTraceparent(job.trace),
     dispatchInMs: job.holdMs ?? graceMs,
   };
 }

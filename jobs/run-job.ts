@@ -9,6 +9,7 @@ import {
   requeueJob,
 } from '../db/queries/job-lease.ts';
 import { jobKinds } from '../domain/job.ts';
+import { recordPart, type Span, type Tracer, traceFields } from '../domain/trace.ts';
 import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
 import { backoffOf, isForOperator, type JobFailure, poisoned, readFailure } from './failures.ts';
@@ -22,6 +23,7 @@ import {
   type RunningJob,
 } from './handler.ts';
 import type { CountedWork, JobMetrics, RunResult } from './job-metrics.ts';
+import { beginRunSpan, endRunSpan, type RunNote, traceOf } from './job-span.ts';
 import { keepLease } from './lease.ts';
 import type { JobLogger } from './logger.ts';
 import { type Delivery, type HandedJob, queueNameOf } from './queue-store.ts';
@@ -38,6 +40,8 @@ export interface RunnerParts {
   readonly logger: JobLogger;
   /** Where runs are counted. Default: nowhere. */
   readonly metrics?: JobMetrics | undefined;
+  /** Where runs are recorded. Default: nowhere. */
+  readonly tracer?: Tracer | undefined;
   /** Names this process in the rows it holds. */
   readonly owner: string;
   /** Names this process in log lines. */
@@ -70,9 +74,19 @@ export async function runJob(parts: RunnerParts, handed: HandedJob): Promise<Del
   });
   if (row === null) return over;
   const startedAt = performance.now();
-  const run = { parts, row, handler: parts.handlers[row.kind], startedAt };
+  const span = beginRunSpan(parts.tracer, row, parts.workerId);
+  const run: Run = { parts, row, handler: parts.handlers[row.kind], startedAt, span, note: {} };
+  try {
+    return await runRow(run);
+  } finally {
+    endRunSpan(span, run.note);
+  }
+}
+
+async function runRow(run: Run): Promise<Delivery> {
+  const { parts, row } = run;
   if (row.waitedMs !== null) parts.metrics?.waited(workOf(row), row.waitedMs / 1_000);
-  const job = readJob(row);
+  const job = readJob(run);
   if (job === null)
     return await end(run, null, { state: 'failed', ...poisoned, detail: 'The job’s payload is not valid.' });
   if (row.isCancelRequested) return await end(run, job, { state: 'cancelled' });
@@ -94,18 +108,21 @@ interface Run {
   readonly row: ClaimedJob;
   readonly handler: JobHandler;
   readonly startedAt: number;
+  readonly span: Span | undefined;
+  readonly note: RunNote;
 }
 
 function workOf({ kind, volume }: ClaimedJob): CountedWork {
   return { queue: jobContracts[kind].queue, volume, kind };
 }
 
-function count({ parts, row, startedAt }: Run, result: RunResult): void {
+function count({ parts, row, startedAt, note }: Run, result: RunResult): void {
+  note.result = result;
   parts.metrics?.ran(workOf(row), { result, seconds: (performance.now() - startedAt) / 1_000 });
 }
 
 /** What log lines of a run say, all of them alike; `attempt` is the number of the run. */
-function fieldsOf({ parts, row, startedAt }: Run): Readonly<Record<string, unknown>> {
+function fieldsOf({ parts, row, startedAt, span }: Run): Readonly<Record<string, unknown>> {
   return {
     job_id: row.id,
     kind: row.kind,
@@ -115,16 +132,19 @@ function fieldsOf({ parts, row, startedAt }: Run): Readonly<Record<string, unkno
     actor_id: row.actorId,
     attempt: row.attempt + 1,
     worker_id: parts.workerId,
+    ...traceFields(span, traceOf(row)),
     ms: Math.round(performance.now() - startedAt),
   };
 }
 
-function readJob(row: ClaimedJob): RunningJob | null {
+function readJob({ row, span }: Run): RunningJob | null {
   const payload = jobContracts[row.kind].payload.safeParse(row.payload);
   if (!payload.success) return null;
   const { id, kind, volume, folderId, actorId, attempt, checkpoint } = row;
   const isLastAttempt = attempt + 1 >= row.attemptsMax;
-  return { id, kind, volume, folderId, actorId, attempt, isLastAttempt, checkpoint, payload: payload.data };
+  const trace = span?.context ?? traceOf(row);
+  const about = { id, kind, volume, folderId, actorId, attempt, isLastAttempt, trace };
+  return { ...about, checkpoint, payload: payload.data };
 }
 
 async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
@@ -143,6 +163,7 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
     signal: controller.signal,
     report: lease.report,
     fenced: (change, checkpoint) => fenced(parts.db, row, { change, checkpoint }),
+    step: (name, work) => recordPart(run.span, name, work),
   };
   let outcome: JobOutcome;
   try {
@@ -212,6 +233,7 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
     return await retryLater(run, { delayMs: reason.delayMs });
   }
   const failure = readFailure(reason);
+  run.note.code = failure.code;
   const fields = { ...fieldsOf(run), code: failure.code, err: error };
   parts.logger[isForOperator(failure.code) ? 'warn' : 'info'](fields, 'job.run-failed');
   if (!failure.isTransient || row.attempt + 1 >= row.attemptsMax) {
@@ -252,13 +274,15 @@ async function end(
   const { parts, row } = run;
   const { id, fence } = row;
   const write = (change: (tx: Executor) => Promise<void> | undefined) =>
-    writeEnd(
-      { db: parts.db, claim: row, patienceMs: leaseOf(row.kind, parts.timings).leaseMs },
-      async (tx) => {
-        if (!(await finishJob(tx, { id, fence, end: how }))) return false;
-        await change(tx);
-        return true;
-      },
+    recordPart(run.span, 'job.end', () =>
+      writeEnd(
+        { db: parts.db, claim: row, patienceMs: leaseOf(row.kind, parts.timings).leaseMs },
+        async (tx) => {
+          if (!(await finishJob(tx, { id, fence, end: how }))) return false;
+          await change(tx);
+          return true;
+        },
+      ),
     );
   let isWritten: boolean;
   try {
@@ -272,6 +296,7 @@ async function end(
     }
     isWritten = await write(async () => undefined);
   }
+  if (how.state === 'failed') run.note.code = how.code;
   if (isWritten) await tell(run, how);
   return over;
 }

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { ConfigError } from './config-error.ts';
 import { foreignNames, secretNames, settingsSchema } from './settings.ts';
+import { type TracingSettings, tracingOf } from './tracing-settings.ts';
 
 type Settings = z.output<typeof settingsSchema>;
 
@@ -29,6 +30,8 @@ export interface Config {
   readonly shutdownMs: number;
   /** Where figures are read; `undefined`: nowhere. Port 0 asks for any free one. */
   readonly metrics: { readonly port: number; readonly host: string } | undefined;
+  /** How traces are sent; `undefined`: nothing is traced. */
+  readonly tracing: TracingSettings | undefined;
   /** How long the API takes new connections after it said that it is not ready; part of `shutdownMs`, half of it at most. */
   readonly drainMs: number;
   readonly queues: Settings['VFOLDER_QUEUES'];
@@ -139,6 +142,7 @@ function toConfig(settings: Settings): Config {
     encryptionKey: settings.VFOLDER_ENCRYPTION_KEY,
     shutdownMs: settings.VFOLDER_SHUTDOWN_SECONDS * 1000,
     metrics: metricsAddress(settings),
+    tracing: tracingOf(settings),
     drainMs: settings.VFOLDER_DRAIN_SECONDS * 1000,
     queues: settings.VFOLDER_QUEUES,
     concurrency: settings.VFOLDER_CONCURRENCY,

@@ -108,6 +108,8 @@ function parsePublicUrl(raw: string): string | undefined {
   return `${origin}${pathname.replace(/\/+$/, '')}`;
 }
 
+const collectorUrl = url(['http:', 'https:'], 'an http or https url, such as http://127.0.0.1:4318');
+
 /**
  * Every setting the service knows, by the name of its variable. Values are what was given, parsed; what is missing is
  * `undefined` or the default here. Issue messages complete the sentence "NAME must be …".
@@ -158,6 +160,13 @@ export const settingsSchema = z.object({
     'an http or https url without query, such as https://files.example.org/vfolder',
     parsePublicUrl,
   ).optional(),
+  // The standard ones that decide whether anything is traced; the libraries of OpenTelemetry read the others.
+  OTEL_SDK_DISABLED: yesOrNo.default(false),
+  OTEL_TRACES_EXPORTER: oneOf(['otlp', 'none']).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collectorUrl.optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: z.string().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: z.string().optional(),
   VFOLDER_ALLOW_PLAIN_SECRETS: yesOrNo.default(false),
   VFOLDER_TRUST_PROXY: list(
     'addresses or ranges joined by commas, such as 10.0.0.1,10.1.0.0/16',

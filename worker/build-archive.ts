@@ -132,7 +132,11 @@ export function buildArchive(services: WorkerServices): JobHandler<'archive.buil
       const volume = volumeOf(services, context.job.volume);
       const paths = context.job.payload.files.map((file) => parseEntryPath(file, 'read'));
       await selectEntries(volume, folderIdOf(context.job), paths);
-      return outcomeOf(context, actorId, await build(context, volume, paths));
+      return outcomeOf(
+        context,
+        actorId,
+        await context.step('archive.write', () => build(context, volume, paths)),
+      );
     },
   };
 }

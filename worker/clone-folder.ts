@@ -55,12 +55,14 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
   });
   const of = { entries: source.usedFiles, bytes: source.usedBytes };
   const volume = volumeOf(services, job.volume);
-  const { bytes, files } = await volume.copyTree(folderId, { area: 'data' }, entries, {
-    signal,
-    onSkip,
-    admit,
-    onProgress: (done) => context.report({ ...done, of }),
-  });
+  const { bytes, files } = await context.step('tree.copy', () =>
+    volume.copyTree(folderId, { area: 'data' }, entries, {
+      signal,
+      onSkip,
+      admit,
+      onProgress: (done) => context.report({ ...done, of }),
+    }),
+  );
   const usage = { bytes, files };
   // What an earlier run copied and the source no longer has is part of the tree as well.
   if (bytes > limit.bytes || files > limit.files) throw await noRoom(services.db, folderId, usage);
@@ -93,6 +95,7 @@ export function cloneFolder(services: WorkerServices): JobHandler<'folder.clone'
         volume: job.volume,
         folderId,
         actorId: null,
+        trace: job.trace,
       } as const;
       await services.jobs.enqueue(tx, purge);
     },

@@ -155,14 +155,20 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   const { condition } = context.job.payload;
   const files = await nameFiles(
     { services, context, volume, upload },
-    await completeStages(services, context, volume, { upload, files: staged }),
+    await context.step('stages.complete', () =>
+      completeStages(services, context, volume, { upload, files: staged }),
+    ),
   );
   const { folderId, actorId } = upload;
   const paths = files.map((file) => file.path);
-  await claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' });
+  await context.step('paths.claim', () =>
+    claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' }),
+  );
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
-  await inspect({ services, context, volume, upload }, targets);
-  const { landed, failed } = await publish(context, volume, upload, targets);
+  await context.step('entries.inspect', () => inspect({ services, context, volume, upload }, targets));
+  const { landed, failed } = await context.step('entries.publish', () =>
+    publish(context, volume, upload, targets),
+  );
   const [first] = landed;
   const written =
     condition === undefined || first === undefined
@@ -218,7 +224,10 @@ export function commitUpload(services: WorkerServices): JobHandler<'upload.commi
       await releaseClaims(tx, job.id);
       // A run that broke half-way may have made files visible that nobody settled; counting the tree mends that.
       if (job.folderId !== null)
-        await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+        await services.jobs.enqueue(tx, {
+          ...measureRequest(job.folderId, job.volume, null),
+          trace: job.trace,
+        });
     },
   };
 }

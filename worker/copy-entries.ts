@@ -147,7 +147,7 @@ async function decide(work: Work): Promise<Staged> {
   const { services, context, folderId } = work;
   const source = await requireSource(work);
   const to = await check(work, source);
-  const tree = await stageTree(work, source);
+  const tree = await context.step('tree.stage', () => stageTree(work, source));
   // Copying may have taken hours; what may not be read any more is not shown either.
   await requireSource(work);
   const { actorId } = context.job;
@@ -177,7 +177,7 @@ async function copy(work: Work): Promise<JobOutcome> {
   const saved = checkpointSchema.safeParse(job.checkpoint);
   const staged = saved.success ? saved.data : await decide(work);
   stopUnlessStopping(signal);
-  await show(work, staged);
+  await context.step('tree.show', () => show(work, staged));
   const { to: path, bytes, files, skipped, skippedCount } = staged;
   return {
     result: { path, bytes, files, skipped, skipped_count: skippedCount },
@@ -196,7 +196,7 @@ function isFinal(error: unknown, signal: AbortSignal): boolean {
 
 /** Frees what a refused copy held before its caller hears of it. What fails here, `uploads.expire` repeats. */
 async function giveBack({ services, context, volume, folderId }: Work): Promise<void> {
-  const { id, checkpoint, volume: volumeName } = context.job;
+  const { id, checkpoint, volume: volumeName, trace } = context.job;
   // Only while the job is ours: whoever took it over goes on with the staged tree.
   await context.fenced(async () => undefined);
   await volume.discardTree(folderId, id);
@@ -204,7 +204,7 @@ async function giveBack({ services, context, volume, folderId }: Work): Promise<
     const isLive = await releaseCopy(tx, id);
     // An earlier run may have shown the tree; counting tells.
     if (isLive && checkpoint !== null)
-      await services.jobs.enqueue(tx, measureRequest(folderId, volumeName, null));
+      await services.jobs.enqueue(tx, { ...measureRequest(folderId, volumeName, null), trace });
   });
 }
 

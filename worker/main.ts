@@ -1,10 +1,12 @@
 import { env } from 'node:process';
 import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
+import { type OpenedTracing, openTracing } from '../boot/open-tracing.ts';
 import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
 import { type Consumer, openConsumer } from '../jobs/consumer.ts';
 import { queueNames } from '../jobs/contracts.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
+import { throttledWarning } from '../jobs/throttled-warning.ts';
 import { startWorkerBeat, type WorkerBeat } from '../jobs/worker-beat.ts';
 import { type Metrics, openMetrics } from '../metrics/open-metrics.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
@@ -19,17 +21,22 @@ import { makeHandlers } from './handlers.ts';
 const connectionsMax = 20;
 /** What each step after the consumer gets to end in. */
 const closeMs = 5_000;
+/** What a collector gets to take the last spans in. */
+const flushMs = 3_000;
 
 interface Parts {
   readonly consumer: Consumer;
   readonly beat: WorkerBeat;
   readonly metrics: Metrics | undefined;
+  readonly tracing: OpenedTracing | undefined;
   readonly jobs: OpenJobClient;
   readonly volumes: ReadonlyMap<string, PosixVolume>;
   readonly database: OpenedDatabase;
 }
 
 async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> {
+  const onError = throttledWarning(logger, 'trace.export-failed');
+  const tracing = await openTracing(config, { role: 'worker', onError });
   const database = await openMigratedDatabase(config, { connectionsMax, applicationName: 'vfolder-worker' });
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
@@ -41,6 +48,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     ...shared,
     client: jobs,
     metrics: metrics?.countJobs(),
+    tracer: tracing?.tracer,
     handlers: makeHandlers({ db, volumes, jobs, logger, auditDays: config.auditDays }),
     ...(config.queues === undefined ? {} : { queues: config.queues }),
     ...(concurrency === undefined
@@ -49,18 +57,19 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   });
   const { notifications, timings } = jobs;
   const beat = await startWorkerBeat({ db, notifications, consumer, version, timings, logger });
-  return { consumer, beat, metrics, jobs, volumes, database };
+  return { consumer, beat, metrics, tracing, jobs, volumes, database };
 }
 
 // First the jobs are handed back, last the database goes, which they write their return to. Until all is handed back, the
 // worker can be seen.
 function shutdownSteps(parts: Parts, shutdownMs: number): readonly ShutdownStep[] {
-  const { consumer, beat, metrics, jobs, volumes, database } = parts;
+  const { consumer, beat, metrics, tracing, jobs, volumes, database } = parts;
   return [
     { name: 'consumer.close', deadlineMs: shutdownMs + 1_000, run: () => consumer.close(shutdownMs) },
     { name: 'beat.close', deadlineMs: closeMs, run: () => beat.close() },
     { name: 'metrics.close', deadlineMs: closeMs, run: async () => metrics?.close() },
     { name: 'jobs.close', deadlineMs: closeMs, run: () => jobs.close() },
+    { name: 'tracing.close', deadlineMs: closeMs, run: async () => tracing?.close(flushMs) },
     { name: 'volumes.close', deadlineMs: closeMs, run: () => closeVolumes(volumes) },
     { name: 'database.close', deadlineMs: closeMs, run: () => database.close(closeMs / 1000 - 1) },
   ];

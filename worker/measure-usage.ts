@@ -117,7 +117,7 @@ export function measureUsage(services: WorkerServices): JobHandler<'usage.measur
       const folderId = folderIdOf(context.job);
       const volume = volumeOf(services, context.job.volume);
       const start = await startAtRest(services, context, folderId);
-      const found = await walk(services, context, volume, start);
+      const found = await context.step('tree.measure', () => walk(services, context, volume, start));
       if (await write(context, found)) return { result: resultOf(found) };
       const conflicts = conflictsBefore(context);
       const waitMs = conflictWaitsMs[conflicts];

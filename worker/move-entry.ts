@@ -79,7 +79,10 @@ export function moveEntry(services: WorkerServices): JobHandler<'entry.move'> {
       await releaseClaims(tx, job.id);
       // A run that broke in the middle may have left a file under both names; counting the tree tells the truth of it.
       if (job.folderId !== null && job.checkpoint !== null)
-        await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+        await services.jobs.enqueue(tx, {
+          ...measureRequest(job.folderId, job.volume, null),
+          trace: job.trace,
+        });
     },
   };
 }

@@ -26,10 +26,12 @@ export function purgeFolder(services: WorkerServices): JobHandler<'folder.purge'
         const folderId = folderIdOf(job);
         await context.fenced((tx) => abortFolderUploads(tx, folderId));
         const freed = await recordedUsage(services, folderId);
-        await volumeOf(services, job.volume).purgeFolder(folderId, {
-          signal,
-          onProgress: ({ entries }) => context.report(purgeProgress(entries, freed)),
-        });
+        await context.step('folder.purge', () =>
+          volumeOf(services, job.volume).purgeFolder(folderId, {
+            signal,
+            onProgress: ({ entries }) => context.report(purgeProgress(entries, freed)),
+          }),
+        );
         return {
           result: { freed },
           settle: (tx) => settleFolderPurge(tx, folderId),

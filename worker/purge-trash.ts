@@ -32,7 +32,7 @@ type Context = JobContext<'trash.purge'>;
 async function account(
   services: WorkerServices,
   tx: Executor,
-  job: { readonly id: string; readonly volume: string; readonly folderId: string },
+  job: Pick<Context['job'], 'id' | 'volume' | 'trace'> & { readonly folderId: string },
   measured: Usage,
 ): Promise<void> {
   if (await holdsClaims(tx, job.id)) {
@@ -42,7 +42,7 @@ async function account(
     return;
   }
   await addTrashUsage(tx, job.folderId, measured);
-  await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+  await services.jobs.enqueue(tx, { ...measureRequest(job.folderId, job.volume, null), trace: job.trace });
 }
 
 /**
@@ -57,11 +57,7 @@ async function takeOnce(services: WorkerServices, context: Context, volume: Volu
   const entries = await finishDelete(services, context, volume);
   const { bytes, files } = await volume.measureTrash(folderId, job.payload.trashId, { signal });
   const taken = { measured: { bytes, files }, entries };
-  const { id, volume: volumeName } = job;
-  await context.fenced(
-    (tx) => account(services, tx, { id, volume: volumeName, folderId }, taken.measured),
-    taken,
-  );
+  await context.fenced((tx) => account(services, tx, { ...job, folderId }, taken.measured), taken);
   return taken;
 }
 
@@ -69,11 +65,15 @@ async function purge(services: WorkerServices, context: Context): Promise<JobOut
   const { job, signal } = context;
   const folderId = folderIdOf(job);
   const volume = volumeOf(services, job.volume);
-  const { measured, entries } = await takeOnce(services, context, volume);
-  await volume.purgeTrash(folderId, job.payload.trashId, {
-    signal,
-    onProgress: (done) => context.report(purgeProgress(done.entries, measured)),
-  });
+  const { measured, entries } = await context.step('trash.measure', () =>
+    takeOnce(services, context, volume),
+  );
+  await context.step('trash.purge', () =>
+    volume.purgeTrash(folderId, job.payload.trashId, {
+      signal,
+      onProgress: (done) => context.report(purgeProgress(done.entries, measured)),
+    }),
+  );
   return {
     result: { freed: measured, ...(entries === null ? {} : { entries }) },
     settle: (tx) => freeTrashUsage(tx, folderId, measured),
@@ -93,7 +93,10 @@ export function purgeTrash(services: WorkerServices): JobHandler<'trash.purge'> 
       const isAccounted = checkpointSchema.safeParse(job.checkpoint).success;
       if (isAccounted || job.folderId === null) return;
       // Out of view, but not out of usage.
-      await services.jobs.enqueue(tx, measureRequest(job.folderId, job.volume, null));
+      await services.jobs.enqueue(tx, {
+        ...measureRequest(job.folderId, job.volume, null),
+        trace: job.trace,
+      });
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Span, TraceContext } from '../../domain/trace.ts';
 import type { Location } from '../profiles/locate.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Peer } from './peer.ts';
@@ -25,6 +26,10 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** Tells what the kernel still holds of what was written to a socket, where the system has it. */
   readonly unsentBytes: UnsentBytes | undefined;
+  /** What is recorded of the request; `undefined` where nothing is. */
+  readonly span: Span | undefined;
+  /** What jobs of the request belong to: its span, else the caller's; `undefined` without either. */
+  readonly trace: TraceContext | undefined;
   /** For the log and the figures: which route answered, and for whom. */
   readonly note: {
     route?: { readonly method: string; readonly path: string; readonly isTransfer?: true };

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { domainError } from '../../domain/errors.ts';
+import { parseTraceparent, type TraceContext } from '../../domain/trace.ts';
 
 /** Headers that may come once at most: what signatures, routing and body reading depend on must have one reading. */
 const singleHeaders = new Set([
@@ -54,12 +55,10 @@ export function givenRequestId(headers: IncomingMessage['headers']): string | un
   return typeof given === 'string' && requestIdForm.test(given) ? given : undefined;
 }
 
-const traceParentForm = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-|$)/;
-
-/** The trace that the caller's `traceparent` puts a request into (W3C Trace Context §3.2), 32 hex digits. */
-export function givenTraceId(headers: IncomingMessage['headers']): string | undefined {
+/** Where the caller's `traceparent` puts a request (W3C Trace Context §3.2), if it has a sound one. */
+export function givenTrace(headers: IncomingMessage['headers']): TraceContext | undefined {
   const given = headers.traceparent;
-  return typeof given === 'string' ? traceParentForm.exec(given)?.[1] : undefined;
+  return typeof given === 'string' ? parseTraceparent(given) : undefined;
 }
 
 /** The method that is meant: `X-Method-Override`, or tus' `X-HTTP-Method-Override`; they count on POST only. */

@@ -17,6 +17,8 @@ export interface ClaimedJob {
   readonly attempt: number;
   readonly attemptsMax: number;
   readonly isCancelRequested: boolean;
+  /** Not yet checked. */
+  readonly traceparent: string | null;
   /** How long the job has waited, when this is its first run. */
   readonly waitedMs: number | null;
   /** Names this claim; every later write carries it. */
@@ -71,7 +73,7 @@ export async function claimJob(
       (state = 'queued' AND (fence = ${claim.handedFence} OR next_dispatch_at <= now()))
       OR (state = 'running' AND lease_until < now()))
     RETURNING id, kind, volume, folder_id AS "folderId", actor_id AS "actorId", payload, checkpoint, attempt,
-      attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested",
+      attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested", traceparent,
       CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END AS "waitedMs",
       fence`);
   return row === undefined ? null : { ...row, fence: Number(row.fence) };

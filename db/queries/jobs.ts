@@ -40,6 +40,7 @@ export interface InsertJob {
   readonly actorId: string | null;
   readonly attemptsMax: number;
   readonly dedupeKey: string | null;
+  readonly traceparent: string | null;
   readonly dispatchInMs: number;
 }
 

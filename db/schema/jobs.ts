@@ -45,6 +45,8 @@ export const jobs = pgTable(
     cancelRequestedAt: timestamp('cancel_requested_at', { withTimezone: true }),
     /** Jobs with equal keys that are not finished collapse into one. */
     dedupeKey: text('dedupe_key'),
+    /** What it belongs to: the span of the request that asked for it (W3C Trace Context); `null` when none is known. */
+    traceparent: text('traceparent'),
     progress: jsonb('progress').$type<JobProgress>(),
     checkpoint: jsonb('checkpoint').$type<unknown>(),
     result: jsonb('result').$type<unknown>(),

@@ -47,7 +47,7 @@ describe('the documents', () => {
     const missing = documents.flatMap((path) =>
       [
         ...readText(path).matchAll(
-          /`((?:domain|runtime|storage|db|jobs|api|worker|boot|metrics|supervisor|client|cli|doctor|upkeep|scripts|test)\/[\w./-]+\.(?:ts|mjs|json))`/g,
+          /`((?:domain|runtime|storage|db|jobs|api|worker|boot|metrics|tracing|supervisor|client|cli|doctor|upkeep|scripts|test)\/[\w./-]+\.(?:ts|mjs|json))`/g,
         ),
       ]
         .map(([, name = '']) => name)

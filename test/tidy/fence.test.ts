@@ -11,8 +11,9 @@ const allowed: Record<Room, readonly Room[]> = {
   jobs: ['domain', 'db'],
   api: ['domain', 'storage', 'db', 'jobs'],
   worker: ['domain', 'storage', 'db', 'jobs'],
-  boot: ['domain', 'runtime', 'storage', 'db'],
+  boot: ['domain', 'runtime', 'storage', 'db', 'tracing'],
   metrics: ['domain', 'storage', 'db', 'jobs'],
+  tracing: ['domain'],
   supervisor: ['domain', 'runtime', 'db', 'jobs'],
   client: ['domain'],
   cli: ['client'],
@@ -37,6 +38,9 @@ const owners: Record<string, Room> = {
   pino: 'runtime',
   archiver: 'storage',
   'prom-client': 'metrics',
+  '@opentelemetry/api': 'tracing',
+  '@opentelemetry/sdk-trace-base': 'tracing',
+  '@opentelemetry/sdk-trace-base/build/x.js': 'tracing',
   commander: 'cli',
 };
 

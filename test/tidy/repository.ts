@@ -16,6 +16,7 @@ export const rooms = [
   'worker',
   'boot',
   'metrics',
+  'tracing',
   'supervisor',
   'client',
   'cli',

@@ -56,12 +56,14 @@ function contextOf(
       payload: { files: changes.files ?? ['tree'], format: 'zip', fileName: 'tree.zip' },
       attempt: 0,
       isLastAttempt: false,
+      trace: undefined,
       checkpoint: null,
     },
     claim: { id, fence: 1 },
     signal: changes.signal ?? new AbortController().signal,
     report: () => changes.onReport?.(),
     fenced: (change) => service.database.db.transaction(change),
+    step: (_name, work) => work(),
   };
 }
 

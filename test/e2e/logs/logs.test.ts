@@ -136,11 +136,14 @@ describe('the logs of real processes at their most talkative', () => {
 });
 
 describe('the lines of supervisor, API and worker, from their start to their end', () => {
+  const traceId = randomBytes(16).toString('hex');
   let lines: Readonly<Record<string, unknown>>[];
   beforeAll(async () => {
     const service = await startService({ backend: 'postgres', workers: 1, env: { LOG_LEVEL: 'trace' } });
     const folder = await createFolder(service.administrator, 'lines');
-    await upload(service.administrator, folder, { 'a/b': 'x' });
+    const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+    const first = [{ fileName: 'a/b', bytes: 'x' }];
+    await service.administrator.call('POST', folder.path('upload'), { parts: first, headers });
     // A file cannot take the place of a directory.
     const parts = [{ fileName: 'a', bytes: 'y' }];
     await service.administrator.call('POST', folder.path('upload'), { parts });
@@ -162,6 +165,15 @@ describe('the lines of supervisor, API and worker, from their start to their end
       'job.failed',
     ];
     expect(lines.map(({ msg }) => msg)).toEqual(expect.arrayContaining([...told, 'shutdown.finished']));
+  });
+
+  it('have the trace of the caller in both processes, though nothing is recorded', () => {
+    const traced = lines.filter((line) => line.trace_id === traceId);
+    expect(traced.map(({ role, msg }) => `${role} ${msg}`).toSorted()).toEqual([
+      'api request.end',
+      'worker job.succeeded',
+    ]);
+    expect(traced.filter((line) => 'span_id' in line)).toEqual([]);
   });
 
   it('name every field in snake_case, as the manual has it', () => {

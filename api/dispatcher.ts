@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http';
+import type { Tracer } from '../domain/trace.ts';
+import type { Authenticate } from './auth/authenticate.ts';
+import type { Logger } from './http/logger.ts';
+import type { Peer } from './http/peer.ts';
+import type { UnsentBytes } from './http/rate-guard.ts';
+import type { RequestMetrics } from './http/request-metrics.ts';
+import type { Concurrency } from './middleware/concurrency.ts';
+import type { RateLimit } from './middleware/rate-limit.ts';
+import type { Services } from './services.ts';
+
+/** What answering requests takes; the same for every request of a server. */
+export interface Dispatcher {
+  readonly services: Services;
+  readonly logger: Logger;
+  readonly authenticate: Authenticate;
+  readonly rateLimit: RateLimit;
+  readonly concurrency: Concurrency;
+  readonly readPeer: (incoming: IncomingMessage) => Peer;
+  readonly unsentBytes: UnsentBytes | undefined;
+  readonly metrics: RequestMetrics | undefined;
+  readonly tracer: Tracer | undefined;
+}
