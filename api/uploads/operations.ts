@@ -43,19 +43,10 @@ export interface IncomingUpload {
   readonly isAckedEarly: boolean;
 }
 
-/** Bytes that may still come, judged by Content-Length; `undefined` for a chunked body. */
-function remainingBytes(incoming: IncomingMessage): () => number | undefined {
-  const declared = incoming.headers['content-length'];
-  if (declared === undefined) return () => undefined;
-  const { socket } = incoming;
-  const before = socket.bytesRead;
-  const total = Number(declared);
-  return () => Math.max(0, total - (socket.bytesRead - before));
-}
-
 /** Undoes a failed upload. What fails here is repeated by the `uploads.expire` job, for the row says `aborting`. */
 async function undo(services: Services, run: StageRun): Promise<void> {
   const { reservation, volume, folderId } = run.target;
+  await reservation.rest();
   if (!reservation.isOpen()) return;
   try {
     if (!(await abortUpload(services.db, reservation.uploadId, ['receiving']))) return;
@@ -109,15 +100,17 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
   const { userId, nameOrId, incoming } = upload;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
   const volume = folderVolume(services, folder);
-  const declaredBytes = Number(incoming.headers['content-length'] ?? 0);
+  const declared = incoming.headers['content-length'];
+  const declaredBytes = declared === undefined ? undefined : Number(declared);
   const form = upload.form ?? multipartForm(incoming);
   await form.check?.(volume, folder.id);
-  await requireRoomFor(services, folder, form.leastBytes(declaredBytes, folder.quotaFiles));
+  await requireRoomFor(services, folder, form.leastBytes(declaredBytes ?? 0, folder.quotaFiles));
   const reservation = openReservation(services, { folder, actorId: userId });
-  const target = { volume, folderId: folder.id, reservation, remainingBytes: remainingBytes(incoming) };
-  const run: StageRun = { target, ordinals: 0 };
+  const target = { volume, folderId: folder.id, reservation, declaredBytes };
+  const run: StageRun = { target, ordinals: 0, takenBytes: 0 };
   try {
     const staged = await receive(run, form, upload);
+    await reservation.rest();
     form.verify?.(staged.files);
     for (const file of staged.voided) {
       await volume.discardStage(folder.id, stageIdOf(reservation.uploadId, file.ordinal));

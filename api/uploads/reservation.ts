@@ -8,6 +8,7 @@ import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { type FolderAccess, folderNotFound } from '../authorize.ts';
 import type { Services } from '../services.ts';
+import { openRoomAhead } from './room-ahead.ts';
 
 /** How long a reservation waits for deletes and other uploads that may free room before it is refused. */
 const roomWaitMs = 5_000;
@@ -48,12 +49,14 @@ export interface UploadReservation {
   /** Whether a row exists that has to be staged or aborted. */
   isOpen(): boolean;
   /**
-   * Makes sure that `amount` more may be staged; asks for `aheadBytes` beyond it when there is room, so that a stream
-   * does not pay a round trip per chunk. `countReplacing` is asked, when the room does not hold so many files, how many
-   * of them take the place of others. Not for concurrent use.
+   * Makes sure that `amount` more may be staged, of which `comingBytes` are to follow, as far as is known; asks for a part of
+   * these ahead when there is room, so that a stream does not pay a round trip per chunk. `countReplacing` is asked, when
+   * the room does not hold so many files, how many of them take the place of others. Not for concurrent use.
    * @throws quota_exceeded, not_found (the folder is gone), upload_aborted (the session lost its lease)
    */
-  take(amount: Reservation, aheadBytes: number, countReplacing?: CountReplacing): Promise<void>;
+  take(amount: Reservation, comingBytes: number, countReplacing?: CountReplacing): Promise<void>;
+  /** Waits until nothing is asked for any more; before the session is recorded or aborted. Never rejects. */
+  rest(): Promise<void>;
   /** Stops renewing the lease. */
   close(): void;
 }
@@ -204,23 +207,41 @@ export function openReservation(
     const share = usage === null ? 0 : Math.floor(freeBytesOf(usage) / aheadShare);
     return share < aheadBytesMin ? 0 : Math.min(aheadBytes, share);
   };
+  const ahead = openRoomAhead(async (wanted) => {
+    const bytes = await affordableAhead(wanted);
+    return bytes > 0 && (await ask({ bytes, files: 0 })) ? bytes : 0;
+  });
+  const takeMissing = async (
+    missing: Reservation,
+    comingBytes: number,
+    countReplacing?: CountReplacing,
+  ): Promise<void> => {
+    const aheadBytes = comingBytes > 0 ? await affordableAhead(ahead.takeStep(comingBytes)) : 0;
+    const generous = { ...missing, bytes: missing.bytes + aheadBytes };
+    const isGenerous = aheadBytes > 0 && (await ask(generous));
+    if (!isGenerous) await takeRoom(services, { id: uploadId, folder, amount: missing, countReplacing }, ask);
+    spare.bytes += isGenerous ? generous.bytes : missing.bytes;
+    spare.files += missing.files;
+  };
   return {
     uploadId,
     isOpen: () => isOpen,
-    take: async (amount, aheadBytes, countReplacing) => {
-      const missing = {
-        bytes: Math.max(0, amount.bytes - spare.bytes),
-        files: Math.max(0, amount.files - spare.files),
-      };
-      let granted = missing;
-      if (missing.bytes > 0 || missing.files > 0 || !isOpen) {
-        const ahead = await affordableAhead(aheadBytes);
-        const generous = { ...missing, bytes: missing.bytes + ahead };
-        if (ahead > 0 && (await ask(generous))) granted = generous;
-        else await takeRoom(services, { id: uploadId, folder, amount: missing, countReplacing }, ask);
+    take: async (amount, comingBytes, countReplacing) => {
+      const isShort = () => !isOpen || amount.bytes > spare.bytes || amount.files > spare.files;
+      if (isShort()) spare.bytes += await ahead.settle();
+      if (isShort()) {
+        const missing = {
+          bytes: Math.max(0, amount.bytes - spare.bytes),
+          files: Math.max(0, amount.files - spare.files),
+        };
+        await takeMissing(missing, comingBytes, countReplacing);
       }
-      spare.bytes += granted.bytes - amount.bytes;
-      spare.files += granted.files - amount.files;
+      spare.bytes -= amount.bytes;
+      spare.files -= amount.files;
+      ahead.consider({ spareBytes: spare.bytes, comingBytes });
+    },
+    rest: async () => {
+      spare.bytes += await ahead.settle();
     },
     close: () => clearInterval(timer),
   };

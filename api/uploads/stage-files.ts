@@ -1,7 +1,6 @@
 import type { StagedFile } from '../../db/queries/uploads.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
-import { reservationStepBytes } from '../../domain/quota.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { StageWriter, Volume } from '../../storage/volume.ts';
 import { startGathering } from '../http/gather.ts';
@@ -28,8 +27,8 @@ export interface StageTarget {
   readonly volume: Volume;
   readonly folderId: string;
   readonly reservation: UploadReservation;
-  /** Bytes the client has yet to send at most, when it said so; bounds what is reserved ahead. */
-  remainingBytes(): number | undefined;
+  /** Bytes the client sends at most, when it said so; bounds what is reserved ahead. */
+  readonly declaredBytes: number | undefined;
 }
 
 /** What was staged: the files to commit, and those a later file of the same path made void. */
@@ -42,6 +41,8 @@ export interface StageResult {
 export interface StageRun {
   readonly target: StageTarget;
   ordinals: number;
+  /** Content that came so far. */
+  takenBytes: number;
 }
 
 async function finishInto(writer: StageWriter, file: { ordinal: number; path: string }): Promise<StagedFile> {
@@ -83,8 +84,9 @@ async function flushBatch(target: StageTarget, batch: SmallFile[]): Promise<Stag
   return staged;
 }
 
-function aheadOf(target: StageTarget): number {
-  return Math.min(reservationStepBytes, target.remainingBytes() ?? reservationStepBytes);
+/** Content that is still to come at most, as far as is known. */
+function comingBytes({ target, takenBytes }: StageRun): number {
+  return Math.max(0, (target.declaredBytes ?? Number.POSITIVE_INFINITY) - takenBytes);
 }
 
 interface LargeFile {
@@ -94,16 +96,20 @@ interface LargeFile {
   readonly rest: AsyncIterator<Uint8Array>;
 }
 
-async function stageLarge(target: StageTarget, file: LargeFile): Promise<StagedFile> {
-  await target.reservation.take({ bytes: file.head.byteLength, files: 1 }, aheadOf(target), () =>
+async function stageLarge(run: StageRun, file: LargeFile): Promise<StagedFile> {
+  const { target } = run;
+  const { reservation } = target;
+  run.takenBytes += file.head.byteLength;
+  await reservation.take({ bytes: file.head.byteLength, files: 1 }, comingBytes(run), () =>
     countReplaced(target, [file.path]),
   );
-  const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
+  const stageId = stageIdOf(reservation.uploadId, file.ordinal);
   const writer = await target.volume.createStage(target.folderId, stageId);
   try {
     await writer.write(file.head);
     for (let next = await file.rest.next(); next.done !== true; next = await file.rest.next()) {
-      await target.reservation.take({ bytes: next.value.byteLength, files: 0 }, aheadOf(target));
+      run.takenBytes += next.value.byteLength;
+      await reservation.take({ bytes: next.value.byteLength, files: 0 }, comingBytes(run));
       await writer.write(next.value);
     }
     return await finishInto(writer, { ordinal: file.ordinal, path: file.path });
@@ -158,9 +164,10 @@ export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>):
       staged.push(...(await flushBatch(target, batch)));
       batchBytes = 0;
       const large = { ordinal, path, head, rest: stream };
-      staged.push(await stageLarge(target, large));
+      staged.push(await stageLarge(run, large));
       continue;
     }
+    run.takenBytes += head.byteLength;
     batch.push({ ordinal, path, content: head });
     batchBytes += head.byteLength;
     if (batchBytes >= batchBytesMax || batch.length >= batchFilesMax) {
