@@ -221,6 +221,18 @@ export interface Volume {
    */
   purgeFolder(folderId: string, options?: PurgeOptions): Promise<PurgedTree>;
 
+  /**
+   * Takes a folder's directories, whole and by one rename, to where those lie that belong to nobody, with `note`. Durable;
+   * may be called again after a crash. @returns whether there was something to take
+   */
+  setFolderAside(folderId: string, note: string): Promise<boolean>;
+  /** Ids of the folders that were set aside. */
+  listAside(): AsyncIterable<readonly StoredName[]>;
+  /** What lies under that id, its note included. @throws entry_not_found */
+  measureAside(folderId: string, options?: WorkOptions): Promise<TreeUsage>;
+  /** Removes what was set aside. Resumable; missing is fine. */
+  purgeAside(folderId: string, options?: PurgeOptions): Promise<PurgedTree>;
+
   /** Creates an empty staged file; `stageId` (uuid) is never used twice. */
   createStage(folderId: string, stageId: string): Promise<StageWriter>;
   /**

@@ -7,6 +7,7 @@ import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { StoredName, Volume } from '../storage/volume.ts';
 import type { WorkerServices } from './services.ts';
+import { holdsEntries, setAside } from './set-aside.ts';
 import { volumeOf } from './volume-of.ts';
 
 /** Nothing younger is touched: longer than any lease, so that whoever made it has long recorded it or died. */
@@ -16,6 +17,8 @@ interface Swept {
   stages: number;
   trash: number;
   folders: number;
+  /** Folders without a row that hold something, which nobody but an operator may remove. */
+  aside: number;
 }
 
 function isOld(stored: StoredName): boolean {
@@ -97,7 +100,11 @@ async function sweepFolder(
   } else if (state === 'cloning') {
     // It belongs to its job, whose end shows it or has it purged.
   } else if (isOld(folder)) {
-    // No row: the request that made the directories died before it could record the folder.
+    if (state === undefined && (await holdsEntries(volume, folder.id))) {
+      if (await setAside(volume, folder.id)) swept.aside += 1;
+      return;
+    }
+    // Without a row: the request that made the directories died before it could record the folder.
     await volume.purgeFolder(folder.id);
     swept.folders += 1;
   }
@@ -108,7 +115,7 @@ async function sweepVolume(
   volume: Volume,
   context: JobContext<'storage.sweep'>,
 ): Promise<Swept> {
-  const swept: Swept = { stages: 0, trash: 0, folders: 0 };
+  const swept: Swept = { stages: 0, trash: 0, folders: 0, aside: 0 };
   for await (const batch of volume.listFolders()) {
     const states = await findFolderStates(
       services.db,
@@ -127,7 +134,10 @@ async function sweepVolume(
   return swept;
 }
 
-/** Removes what crashes left on a volume: staged files, trash and folder directories that no row owns. */
+/**
+ * Removes what crashes left on a volume: staged files, trash and folder directories that no row owns. A folder without a
+ * row that holds something is set aside instead.
+ */
 export function sweepStorage(services: WorkerServices): JobHandler<'storage.sweep'> {
   return {
     run: async (context) => {

@@ -120,7 +120,7 @@ export function openArchive(root: Directory, archiveId: string): Promise<OpenFil
 }
 
 /** The archive a name in the area belongs to, or `null` when it is none of ours. */
-function archiveOf(name: string): string | null {
+export function archiveOf(name: string): string | null {
   const id = name.slice(0, idLength);
   const isOurs = name === id || (name[idLength] === '.' && name.endsWith(partSuffix));
   return isOurs && isId(id) ? id : null;

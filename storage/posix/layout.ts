@@ -7,6 +7,8 @@ export type FolderArea = 'data' | 'stage' | 'trash';
 export const foldersName = 'f';
 /** Where its archives lie: `a/<aa>/<archive id>`. */
 export const archivesName = 'a';
+/** Where folders lie that belong to nobody, with a note each: `lost/<folder id>`. */
+export const lostName = 'lost';
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

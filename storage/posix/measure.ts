@@ -22,6 +22,16 @@ async function countTree(
   return toTreeUsage(tally);
 }
 
+/** Counts a tree of ours that nobody else can reach; an inode with several names counts once. */
+export function measureTree(
+  root: VolumeRoot,
+  names: readonly string[],
+  options: WorkOptions,
+): Promise<TreeUsage> {
+  // However many names are met, and wherever, the first of them counts.
+  return countTree(root, names, options, (_, total, justMet) => total === justMet);
+}
+
 /** `Volume.measure`. */
 export async function measureData(
   root: VolumeRoot,
@@ -30,8 +40,7 @@ export async function measureData(
 ): Promise<TreeUsage> {
   options.signal?.throwIfAborted();
   await (await openArea(root, folderId, 'data')).close();
-  // However many names are met, and wherever, the first of them counts.
-  return countTree(root, areaComponents(folderId, 'data'), options, (_, total, justMet) => total === justMet);
+  return measureTree(root, areaComponents(folderId, 'data'), options);
 }
 
 /** Opens `trash/<trashId>`. @throws entry_not_found */

@@ -2,6 +2,7 @@ import type { EntryPath } from '../../domain/entry-path.ts';
 import { createPacker, type Packer } from '../archive/packer.ts';
 import type { PurgeOptions, StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
+import { listAside, measureAside, purgeAside, setFolderAside } from './aside.ts';
 import { type Bulkhead, noBulkhead } from './bulkhead.ts';
 import { copyTree, discardTree, publishTree } from './copy-tree.ts';
 import { createCrew, type SlicesAlone } from './crew.ts';
@@ -11,6 +12,7 @@ import { pathOf } from './entry-name.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
 import { makeFolder, type VolumeRoot } from './folder-areas.ts';
 import { createFolderCache } from './folder-cache.ts';
+import { type FolderInspection, inspectFolder, listForeign, mendFolder } from './inspect.ts';
 import { archivesName, foldersName } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
 import { measureData, measureTrash } from './measure.ts';
@@ -27,6 +29,15 @@ import { walkTree } from './tree-walk.ts';
 
 /** A volume with the descriptors it holds. */
 export interface PosixVolume extends Volume {
+  /** Looks at a folder's own directories: owners, modes, names that are none of ours. `null` when there is no such folder. */
+  inspectFolder(folderId: string): Promise<FolderInspection | null>;
+  /**
+   * Makes the directories of a folder that are missing, and gives those above and beside `data` the owner and the mode they
+   * should have. @throws volume_unavailable when that takes more rights than this process has
+   */
+  mendFolder(folderId: string): Promise<void>;
+  /** Names where folders, archives and what was set aside lie that are none of ours, as paths from the root. */
+  listForeign(): AsyncIterable<string>;
   /**
    * Ends threads and walkers, closes the root, the folders kept open and the readers of unfinished listings. Only when nothing
    * runs on it.
@@ -53,6 +64,29 @@ async function makeAreas(root: VolumeRoot): Promise<void> {
   const hasNewFolders = await makeChild(root, foldersName, modes.upper);
   const hasNewArchives = await makeChild(root, archivesName, modes.closed);
   if (hasNewFolders || hasNewArchives) await syncDirectory(root);
+}
+
+function upkeepOperations(
+  root: VolumeRoot,
+): Pick<
+  PosixVolume,
+  | 'setFolderAside'
+  | 'listAside'
+  | 'measureAside'
+  | 'purgeAside'
+  | 'inspectFolder'
+  | 'mendFolder'
+  | 'listForeign'
+> {
+  return {
+    setFolderAside: (folderId, note) => coded(() => setFolderAside(root, folderId, note)),
+    listAside: () => listAside(root),
+    measureAside: (folderId, options) => coded(() => measureAside(root, folderId, options)),
+    purgeAside: (folderId, options) => coded(() => purgeAside(root, folderId, options)),
+    inspectFolder: (folderId) => coded(() => inspectFolder(root, folderId)),
+    mendFolder: (folderId) => coded(() => mendFolder(root, folderId)),
+    listForeign: () => listForeign(root),
+  };
 }
 
 function folderOperations(
@@ -204,6 +238,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     selfTest: () => selfTest(root),
     capacity: () => coded(() => capacityOf(root)),
     ...folderOperations(root),
+    ...upkeepOperations(root),
     ...stageOperations(root),
     ...stagePartOperations(root),
     ...entryOperations(root, readers, sorted),

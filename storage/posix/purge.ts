@@ -70,6 +70,17 @@ async function unlessGone(work: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Empties the directory at `names`, which nobody else can reach by name. Missing is fine. */
+export async function purgeTree(
+  root: VolumeRoot,
+  names: readonly string[],
+  options: PurgeOptions | undefined,
+): Promise<PurgedTree> {
+  const purge = startPurge(root, options);
+  await unlessGone(() => purgeContents(purge, names));
+  return purgedTree(purge);
+}
+
 /** Empties the directory `name` of an area, which nobody else can reach by name, and removes it. Missing is fine. */
 export async function removeFromArea(
   root: VolumeRoot,

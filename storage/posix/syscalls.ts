@@ -17,6 +17,7 @@ export const syscalls = {
   rmdir: promisify(fs.rmdir),
   fsync: promisify(fs.fsync),
   chmod: promisify(fs.chmod),
+  chown: promisify(fs.chown),
   statfs: promisify(fs.statfs),
   symlink: promisify(fs.symlink),
   copyFile: promisify(fs.copyFile),

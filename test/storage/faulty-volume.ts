@@ -50,7 +50,7 @@ export interface NthFault {
 }
 
 /** What a call of one of these answers at once; everything else answers a promise. */
-const streams: ReadonlySet<PropertyKey> = new Set(['walk', 'listFolders', 'listArchives']);
+const streams: ReadonlySet<PropertyKey> = new Set(['walk', 'listFolders', 'listArchives', 'listAside']);
 
 function failingStream(error: Error): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) };

@@ -1,4 +1,4 @@
-import { readdir, utimes } from 'node:fs/promises';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
@@ -52,6 +52,21 @@ describeEachBackend('sweeping a volume', (backend) => {
     expect(await sweep()).toMatchObject({ state: 'succeeded', result: { swept: { folders: 1 } } });
     expect(await stage.volume.statStage(young, uuidv7())).toBeNull();
     await expect(stage.volume.listStages(old)).rejects.toMatchObject({ code: 'entry_not_found' });
+  });
+
+  it('sets a folder without a row aside when it holds something, however old, and removes nothing of it', async () => {
+    const lost = uuidv7();
+    await stage.volume.createFolder(lost);
+    const root = join(stage.folderRoot, '..', '..', '..', '..');
+    const place = join(root, 'f', lost.slice(-4, -2), lost.slice(-2), lost);
+    await writeFile(join(place, 'data', 'thesis'), 'years of work');
+    await age(place);
+    await stage.start();
+    expect(await sweep()).toMatchObject({ state: 'succeeded', result: { swept: { folders: 0, aside: 1 } } });
+    const aside = join(root, 'lost', lost);
+    expect(await readFile(join(aside, 'folder', 'data', 'thesis'), 'utf8')).toBe('years of work');
+    expect(JSON.parse(await readFile(join(aside, 'note.json'), 'utf8'))).toMatchObject({ folder: lost });
+    expect(await sweep()).toMatchObject({ result: { swept: { folders: 0, aside: 0 } } });
   });
 
   it('purges a deleted folder whose purge was never recorded', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { at, codeOf, folderPathOf, putFile, type TestVolume, trash } from '../test-volume.ts';
@@ -45,6 +45,30 @@ export function describeFolders(test: () => TestVolume): void {
     for await (const batch of volume.listFolders()) found.push(...batch);
     expect(found.map(({ id }) => id).sort()).toEqual([folderId, ...others].sort());
     for (const { modifiedAt } of found) expect(Date.now() - modifiedAt.getTime()).toBeLessThan(600_000);
+  });
+
+  it('sets a folder aside whole and with a note, again and again, and purges what it set aside', async () => {
+    const { volume, folderId, folderPath } = test();
+    await putFile(test(), 'a/b.txt', 'kept');
+    const aside = join(folderPath, '..', '..', '..', '..', 'lost', folderId);
+    expect(await volume.setFolderAside(folderId, '{"why":1}')).toBe(true);
+    expect(await volume.setFolderAside(folderId, '{"why":2}')).toBe(false);
+    expect(await codeOf(volume.list(folderId, at(''), { limit: 1 }))).toBe('entry_not_found');
+    expect(await readFile(join(aside, 'folder', 'data', 'a', 'b.txt'), 'utf8')).toBe('kept');
+    expect(await readFile(join(aside, 'note.json'), 'utf8')).toBe('{"why":1}');
+
+    await volume.createFolder(folderId);
+    expect(await volume.setFolderAside(folderId, '{"why":3}')).toBe(true);
+    expect((await readdir(aside)).sort()).toEqual(['folder', 'folder.2', 'note.json']);
+    const listed = [];
+    for await (const batch of volume.listAside()) listed.push(...batch.map(({ id }) => id));
+    expect(listed).toEqual([folderId]);
+    expect(await volume.measureAside(folderId)).toMatchObject({ bytes: 4 + '{"why":3}'.length, files: 2 });
+
+    await volume.purgeAside(folderId);
+    await volume.purgeAside(folderId);
+    expect(await readdir(join(aside, '..'))).toEqual([]);
+    expect(await codeOf(volume.measureAside(folderId))).toBe('entry_not_found');
   });
 
   it('refuses every use of a folder that is not there as entry_not_found', async () => {
