@@ -1,15 +1,23 @@
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { type BackupFinding, backUp } from './backup.ts';
+import { type Print, printFsck } from './fsck/print.ts';
 import { restore } from './restore.ts';
 
-/** What a command came to. */
-interface Outcome {
-  readonly value: unknown;
-  readonly text: string;
-  readonly exitCode: number;
+/** A command as it was given. */
+interface Given {
+  readonly config: Config;
+  readonly print: Print;
+  readonly isJson: boolean;
+  readonly words: readonly string[];
+  readonly flags: {
+    readonly fix?: boolean | undefined;
+    readonly volume?: string | undefined;
+    readonly folder?: string | undefined;
+  };
 }
 
 /** "Some of it is done, some failed; what failed is named." */
@@ -23,42 +31,71 @@ function describe(finding: BackupFinding): string {
   return `${where}: ${JSON.stringify(finding.path)} left out (${finding.reason})`;
 }
 
-async function runBackup(dir: string, config: Config): Promise<Outcome> {
-  const { manifest, findings } = await backUp(dir, config);
+async function show({ print, isJson }: Given, value: unknown, text: string): Promise<void> {
+  await print(`${isJson ? JSON.stringify(value, null, 2) : text}\n`);
+}
+
+function dirOf({ words: [dir] }: Given): string {
+  if (dir === undefined) throw new ConfigError('Name the directory of the backup.');
+  return resolve(dir);
+}
+
+async function runBackup(given: Given): Promise<number> {
+  const dir = dirOf(given);
+  const { manifest, findings } = await backUp(dir, given.config);
   const { folders, files, bytes, made_at } = manifest;
   const listed = findings.slice(0, listedMax).map(describe);
   const more =
     findings.length > listed.length ? [`and ${findings.length - listed.length} more in findings.jsonl`] : [];
   const head = `Saved ${folders} folders, ${files} files, ${bytes} bytes as of ${made_at} to ${dir}.`;
-  return {
-    value: { dir, made_at, folders, files, bytes, findings },
-    text: [head, ...listed, ...more].join('\n'),
-    exitCode: findings.length === 0 ? 0 : partly,
-  };
+  await show(given, { dir, made_at, folders, files, bytes, findings }, [head, ...listed, ...more].join('\n'));
+  return findings.length === 0 ? 0 : partly;
 }
 
-async function runRestore(dir: string, config: Config): Promise<Outcome> {
-  const result = await restore(dir, config);
+async function runRestore(given: Given): Promise<number> {
+  const dir = dirOf(given);
+  const result = await restore(dir, given.config);
   const { folders, files, bytes } = result;
   const text = `Restored ${folders} folders, ${files} files, ${bytes} bytes. Start the service now.`;
-  return { value: { dir, ...result }, text, exitCode: 0 };
+  await show(given, { dir, ...result }, text);
+  return 0;
 }
 
-const commands: ReadonlyMap<string | undefined, (dir: string, config: Config) => Promise<Outcome>> = new Map([
+function runFsck({ config, flags, ...output }: Given): Promise<number> {
+  const { fix = false, volume, folder } = flags;
+  return printFsck(config, { isFixing: fix, volume, folder }, output);
+}
+
+const commands: ReadonlyMap<string | undefined, (given: Given) => Promise<number>> = new Map([
   ['backup', runBackup],
   ['restore', runRestore],
+  ['fsck', runFsck],
 ]);
 
+const options = {
+  json: { type: 'boolean' },
+  fix: { type: 'boolean' },
+  volume: { type: 'string' },
+  folder: { type: 'string' },
+} as const;
+
+/** Resolves when more may be written. */
+function print(text: string): Promise<void> {
+  return new Promise((done, fail) => {
+    process.stdout.write(text, (error) => (error ? fail(error) : done()));
+  });
+}
+
 runMain(async () => {
-  const { argv, env, stdout } = process;
-  const [name, ...rest] = argv.slice(2);
-  const [dir] = rest.filter((word) => word !== '--json');
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const [name, ...words] = positionals;
   const command = commands.get(name);
-  if (command === undefined || dir === undefined) {
-    throw new ConfigError(`This program is run as "main.js ${[...commands.keys()].join('|')} DIR [--json]".`);
+  if (command === undefined) {
+    throw new ConfigError(`This program is run as "main.js ${[...commands.keys()].join('|')} …".`);
   }
-  const { value, text, exitCode } = await command(resolve(dir), readConfig(env));
-  const shown = rest.includes('--json') ? JSON.stringify(value, null, 2) : text;
+  const { json: isJson = false, ...flags } = values;
+  const { env } = process;
+  const code = await command({ config: readConfig(env), print, isJson, words, flags });
   // What the volumes keep open must not keep the answer.
-  stdout.write(`${shown}\n`, () => process.exit(exitCode));
+  process.exit(code);
 });

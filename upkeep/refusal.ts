@@ -8,3 +8,14 @@ export class UpkeepRefusal extends Error {
     this.name = 'UpkeepRefusal';
   }
 }
+
+/** What was named does not exist. The message is one sentence for the operator. */
+export class NotFoundRefusal extends Error {
+  /** What the process ends with: "not found", as everywhere in the program. */
+  readonly exitCode = 3;
+
+  constructor(sentence: string) {
+    super(sentence);
+    this.name = 'NotFoundRefusal';
+  }
+}

@@ -6,6 +6,7 @@ import { parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
 import type { Usage } from '../domain/quota.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
+import type { NewJob } from '../jobs/job-client.ts';
 import { gatherOmissions } from '../storage/archive/omissions.ts';
 import { noRoom } from './no-room.ts';
 import type { WorkerServices } from './services.ts';
@@ -78,6 +79,19 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
   };
 }
 
+/** Ends a folder that was to be filled, and has it purged. @returns whether it still was to be */
+export async function giveUpClone(
+  services: Pick<WorkerServices, 'jobs'>,
+  tx: Executor,
+  { folderId, volume, trace }: Pick<NewJob, 'volume' | 'trace'> & { readonly folderId: string },
+): Promise<boolean> {
+  if (!(await markCloneDeleted(tx, folderId))) return false;
+  await deleteFolderMembers(tx, folderId);
+  const purge = { kind: 'folder.purge', payload: {}, volume, folderId, actorId: null, trace } as const;
+  await services.jobs.enqueue(tx, purge);
+  return true;
+}
+
 /**
  * Fills a folder that nobody sees with what another one holds, on any two volumes that this worker has, and shows it in
  * the transaction that ends the job. A run after a crash keeps what is whole. The source is read as it is found.
@@ -85,19 +99,8 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
 export function cloneFolder(services: WorkerServices): JobHandler<'folder.clone'> {
   return {
     run: (context) => fill(services, context),
-    abandon: async (tx, job) => {
-      const folderId = job.folderId;
-      if (folderId === null || !(await markCloneDeleted(tx, folderId))) return;
-      await deleteFolderMembers(tx, folderId);
-      const purge = {
-        kind: 'folder.purge',
-        payload: {},
-        volume: job.volume,
-        folderId,
-        actorId: null,
-        trace: job.trace,
-      } as const;
-      await services.jobs.enqueue(tx, purge);
+    abandon: async (tx, { folderId, volume, trace }) => {
+      if (folderId !== null) await giveUpClone(services, tx, { folderId, volume, trace });
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Executor } from '../db/client.ts';
 import {
   deleteArchive,
   listExpiredArchives,
@@ -34,18 +35,24 @@ async function removeExpired(services: WorkerServices, { signal }: Context, volu
   }
 }
 
-/** Removes archives, whole or partial, that no row and no unfinished job knows. */
+/** Old archives of the volume, whole or partial, that no row and no unfinished job knows, in batches. */
+export async function* findArchiveLitter(db: Executor, volume: Volume): AsyncGenerator<string[]> {
+  const bornBefore = new Date((await readDatabaseTime(db)).getTime() - graceMs);
+  for await (const batch of volume.listArchives()) {
+    const ids = batch.filter(({ modifiedAt }) => modifiedAt < bornBefore).map(({ id }) => id);
+    const live = await listLiveArchiveIds(db, ids);
+    yield ids.filter((candidate) => !live.has(candidate));
+  }
+}
+
 async function removeLeftovers(
   services: WorkerServices,
   { signal }: Context,
   volume: Volume,
 ): Promise<number> {
-  const bornBefore = new Date((await readDatabaseTime(services.db)).getTime() - graceMs);
   let removed = 0;
-  for await (const batch of volume.listArchives()) {
-    const ids = batch.filter(({ modifiedAt }) => modifiedAt < bornBefore).map(({ id }) => id);
-    const live = await listLiveArchiveIds(services.db, ids);
-    for (const id of ids.filter((candidate) => !live.has(candidate))) {
+  for await (const litter of findArchiveLitter(services.db, volume)) {
+    for (const id of litter) {
       signal.throwIfAborted();
       await volume.removeArchive(id);
       removed += 1;

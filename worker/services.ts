@@ -9,7 +9,7 @@ export interface WorkerServices {
   /** By name; a worker only gets jobs of the volumes listed here. */
   readonly volumes: ReadonlyMap<string, Volume>;
   /** For handlers that give work to others: `enqueue` in a transaction, `dispatch` after it. */
-  readonly jobs: JobClient;
+  readonly jobs: Pick<JobClient, 'enqueue' | 'enqueueAll' | 'dispatch'>;
   readonly logger: JobLogger;
   /** How long entries of the audit log are kept. Default: as usual. */
   readonly auditDays?: number;

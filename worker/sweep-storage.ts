@@ -1,3 +1,4 @@
+import type { Executor } from '../db/client.ts';
 import { findFolderPurge, findFolderStates, findJobStates, requeuePurge } from '../db/queries/sweep.ts';
 import { listOwnedStageIds } from '../db/queries/uploads.ts';
 import type { FolderState } from '../db/schema/folders.ts';
@@ -13,6 +14,9 @@ import { volumeOf } from './volume-of.ts';
 /** Nothing younger is touched: longer than any lease, so that whoever made it has long recorded it or died. */
 const graceMs = 60 * 60 * 1000;
 
+/** What ending trash takes. */
+type TrashServices = Pick<WorkerServices, 'db' | 'jobs'>;
+
 interface Swept {
   stages: number;
   trash: number;
@@ -21,7 +25,8 @@ interface Swept {
   aside: number;
 }
 
-function isOld(stored: StoredName): boolean {
+/** Tells whether a sweep may touch it. */
+export function isOld(stored: StoredName): boolean {
   return Date.now() - stored.modifiedAt.getTime() > graceMs;
 }
 
@@ -29,45 +34,60 @@ function isUnfinished(state: JobState | undefined): boolean {
   return state === 'queued' || state === 'running';
 }
 
-/** Removes staged files and trees that no open upload session and no unfinished copy can own. */
-async function sweepStages(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
+/** Old staged files and trees that no open upload session and no unfinished copy can own. */
+export async function findStageLitter(db: Executor, volume: Volume, folderId: string): Promise<string[]> {
   const old = (await volume.listStages(folderId)).filter(isOld);
-  if (old.length === 0) return 0;
-  const owned = await listOwnedStageIds(services.db, folderId);
+  if (old.length === 0) return [];
+  const owned = await listOwnedStageIds(db, folderId);
   const unowned = old.filter((stored) => !owned.has(stored.id)).map(({ id }) => id);
-  const jobs = await findJobStates(services.db, unowned);
-  const litter = unowned.filter((id) => !isUnfinished(jobs.get(id)));
+  const jobs = await findJobStates(db, unowned);
+  return unowned.filter((id) => !isUnfinished(jobs.get(id)));
+}
+
+async function sweepStages(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
+  const litter = await findStageLitter(services.db, volume, folderId);
   for (const id of litter) await volume.discardTree(folderId, id);
   return litter.length;
 }
 
-/**
- * Trash belongs to the job of the same id. Without success it gets another go, which also settles its usage. What lies
- * there after success came too late to be counted: it goes, and a recount follows.
- */
-async function sweepTrash(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
-  const old = (await volume.listTrash(folderId)).filter(isOld);
-  if (old.length === 0) return 0;
-  const states = await findJobStates(
-    services.db,
-    old.map((stored) => stored.id),
-  );
-  let swept = 0;
-  for (const { id } of old) {
-    if (isUnfinished(states.get(id))) continue;
-    swept += 1;
-    if (await requeuePurge(services.db, id)) {
-      services.jobs.dispatch([id]);
-      continue;
-    }
-    await volume.purgeTrash(folderId, id);
-    await services.jobs.enqueue(services.db, measureRequest(folderId, volume.name, null));
-  }
-  return swept;
+/** Old trash that belongs to no unfinished job: the job has its id. */
+export async function findTrashLitter(db: Executor, volume: Volume, folderId: string): Promise<string[]> {
+  const old = (await volume.listTrash(folderId)).filter(isOld).map(({ id }) => id);
+  if (old.length === 0) return [];
+  const states = await findJobStates(db, old);
+  return old.filter((id) => !isUnfinished(states.get(id)));
 }
 
-/** A deleted folder whose purge is not on its way gets one. */
-async function resumePurge(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
+/**
+ * Ends what {@link findTrashLitter} found. Without success its job gets another go, which also settles its usage. What lies
+ * there after success came too late to be counted: it goes, and a recount follows.
+ */
+export async function endTrashLitter(
+  services: TrashServices,
+  volume: Volume,
+  trash: { readonly folderId: string; readonly id: string },
+): Promise<void> {
+  const { folderId, id } = trash;
+  if (await requeuePurge(services.db, id)) {
+    services.jobs.dispatch([id]);
+    return;
+  }
+  await volume.purgeTrash(folderId, id);
+  await services.jobs.enqueue(services.db, measureRequest(folderId, volume.name, null));
+}
+
+async function sweepTrash(services: WorkerServices, volume: Volume, folderId: string): Promise<number> {
+  const litter = await findTrashLitter(services.db, volume, folderId);
+  for (const id of litter) await endTrashLitter(services, volume, { folderId, id });
+  return litter.length;
+}
+
+/** A deleted folder whose purge is not on its way gets one. @returns how many it got */
+export async function resumePurge(
+  services: TrashServices,
+  volume: Pick<Volume, 'name'>,
+  folderId: string,
+): Promise<number> {
   const purge = await findFolderPurge(services.db, folderId);
   if (isUnfinished(purge?.state)) return 0;
   if (purge !== null && (await requeuePurge(services.db, purge.id))) {

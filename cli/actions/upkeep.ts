@@ -29,3 +29,22 @@ export const migrate: Action = async (invocation) => {
       : 'The tables were not brought up to date: see above.',
   );
 };
+
+/** Compares rows and files, and mends what differs if that is wanted. */
+export const fsck: Action = async (invocation) => {
+  const [volume, folder] = [invocation.text('volume'), invocation.text('folder')];
+  const code = await runBeside('upkeep/main', [
+    'fsck',
+    ...(invocation.flag('fix') ? ['--fix'] : []),
+    ...(volume === undefined ? [] : [`--volume=${volume}`]),
+    ...(folder === undefined ? [] : [`--folder=${folder}`]),
+    ...(invocation.form() === 'table' ? [] : ['--json']),
+  ]);
+  if (code === exitCodes.ok) return;
+  throw new CliError(
+    code,
+    code === exitCodes.partly
+      ? 'Something is wrong: see above.'
+      : 'The check was not carried out: see above.',
+  );
+};

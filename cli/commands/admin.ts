@@ -6,7 +6,7 @@ import { defineUserCommands } from './users.ts';
 
 const actions = () => import('../actions/admin.ts');
 
-/** Administration; `doctor`, `backup`, `restore` and `migrate` work on this machine, everything else asks the service. */
+/** Administration; `doctor`, `backup`, `restore`, `migrate` and `fsck` work on this machine, everything else asks the service. */
 export function defineAdminCommands(program: Command, terminal: Terminal): void {
   const admin = defineGroup(program, 'admin', 'administration of the service');
   defineCommand(
@@ -26,6 +26,7 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
     async () => (await import('../actions/doctor.ts')).doctor,
   );
   defineUpkeep(admin, terminal);
+  defineChecks(admin, terminal);
   defineUserCommands(admin, terminal);
   defineLimitCommands(admin, terminal);
   defineWork(admin, terminal);
@@ -96,6 +97,26 @@ function defineUpkeep(admin: Command, terminal: Terminal): void {
       options: [['--check', 'change nothing; name what would be changed, exit code 6 when something would']],
     },
     async () => (await upkeep()).migrate,
+  );
+}
+
+function defineChecks(admin: Command, terminal: Terminal): void {
+  const upkeep = () => import('../actions/upkeep.ts');
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'fsck',
+      summary:
+        'compare the rows of the database with the files on the volumes, with the environment of the service',
+      options: [
+        ['--fix', 'mend what can be mended; without it nothing is changed'],
+        ['--volume <volume>', 'only this volume'],
+        ['--folder <folder>', 'only folders of this id, or that their owner knows by this name'],
+      ],
+      examples: ['vfolder admin fsck', 'vfolder admin fsck --fix --volume local'],
+    },
+    async () => (await upkeep()).fsck,
   );
 }
 

@@ -18,7 +18,7 @@ const allowed: Record<Room, readonly Room[]> = {
   client: ['domain'],
   cli: ['client'],
   doctor: ['domain', 'runtime', 'storage', 'db', 'jobs'],
-  upkeep: ['domain', 'runtime', 'storage', 'db', 'jobs', 'supervisor'],
+  upkeep: ['domain', 'runtime', 'storage', 'db', 'jobs', 'worker', 'supervisor'],
 };
 
 /** Packages and the only room that may import them. */

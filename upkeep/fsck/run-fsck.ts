@@ -1,0 +1,155 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openDatabase } from '../../db/client.ts';
+import { assertMigrated } from '../../db/migrate.ts';
+import { countVolumeFolders, findFolderIds } from '../../db/queries/fsck.ts';
+import type { Config } from '../../runtime/config.ts';
+import { ConfigError } from '../../runtime/config-error.ts';
+import { outboxOnly } from '../outbox-only.ts';
+import { withDatabase } from '../reach-database.ts';
+import { NotFoundRefusal, UpkeepRefusal } from '../refusal.ts';
+import { volumeNamed, withVolumes } from '../volumes.ts';
+import type { VolumeCase } from './case.ts';
+import { checkFolders } from './check-folders.ts';
+import { checkVolume } from './check-volume.ts';
+import { type Found, findingKinds, type Outcome, type ToldFinding, tell } from './findings.ts';
+
+/** What is to be checked, and whether it is mended. */
+export interface FsckOptions {
+  readonly isFixing: boolean;
+  /** Only this volume. */
+  readonly volume?: string | undefined;
+  /** Only what belongs to the folder of this id, or to those that their owners know by this name. */
+  readonly folder?: string | undefined;
+  /** Hears of every finding once it is known what becomes of it. */
+  readonly onFinding: (told: ToldFinding) => Promise<void>;
+}
+
+/** What a check came to. */
+export interface FsckSummary {
+  readonly folders: number;
+  /** Folders that changed whenever they were counted; nothing is said about their counters. */
+  readonly unsettled: number;
+  readonly faults: number;
+  readonly notes: number;
+  readonly fixed: number;
+  /** Faults that are still there. */
+  readonly left: number;
+}
+
+type Tally = { -readonly [K in keyof FsckSummary]: FsckSummary[K] };
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Mends a finding if that is wanted and possible, tells it, and counts it. */
+async function settle(found: Found, options: FsckOptions, tally: Tally): Promise<void> {
+  const { level, fix } = findingKinds[found.code];
+  let outcome: Outcome = 'left';
+  let reason: string | undefined;
+  if (options.isFixing && fix !== null && found.mend !== undefined) {
+    try {
+      outcome = (await found.mend()) ? 'fixed' : 'gone';
+    } catch (error) {
+      [outcome, reason] = ['failed', reasonOf(error)];
+    }
+  }
+  if (level === 'note') tally.notes += 1;
+  else tally.faults += 1;
+  if (outcome === 'fixed') tally.fixed += 1;
+  if (level === 'fault' && (outcome === 'left' || outcome === 'failed')) tally.left += 1;
+  await options.onFinding(tell(found, outcome, reason));
+}
+
+async function isMounted(root: string): Promise<boolean> {
+  return await stat(join(root, 'f')).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The volumes to check. A mount that is missing must not look like lost folders. @throws UpkeepRefusal, ConfigError */
+async function findRoots(
+  wanted: ReadonlyMap<string, string>,
+  counts: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, string>> {
+  const roots = new Map<string, string>();
+  for (const [name, root] of wanted) {
+    if (await isMounted(root)) roots.set(name, root);
+    else if (counts.has(name)) {
+      throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`);
+    }
+  }
+  return roots;
+}
+
+function wantedVolumes(
+  config: Pick<Config, 'volumes'>,
+  only: string | undefined,
+): ReadonlyMap<string, string> {
+  if (only === undefined) return config.volumes;
+  const root = config.volumes.get(only);
+  if (root === undefined) throw new ConfigError(`VFOLDER_VOLUMES does not name the volume "${only}".`);
+  return new Map([[only, root]]);
+}
+
+/** Volumes that other machines have. */
+function elsewhere(config: Pick<Config, 'volumes'>, counts: ReadonlyMap<string, number>): Found[] {
+  const absent = [...counts].filter(([name]) => !config.volumes.has(name));
+  return absent.map(([volume, count]) => ({
+    code: 'volume_elsewhere',
+    volume,
+    folderId: null,
+    path: null,
+    detail: `not checked, because VFOLDER_VOLUMES does not name it here: ${count} folders`,
+  }));
+}
+
+async function check(url: string, config: Config, options: FsckOptions): Promise<FsckSummary> {
+  const applicationName = 'vfolder-fsck';
+  const client = openDatabase({ url, connectionsMax: 4, applicationName });
+  const single = openDatabase({ url, connectionsMax: 1, applicationName });
+  const tally: Tally = { folders: 0, unsettled: 0, faults: 0, notes: 0, fixed: 0, left: 0 };
+  try {
+    const { db } = client;
+    await assertMigrated(db);
+    const ids = options.folder === undefined ? undefined : await findFolderIds(db, options.folder);
+    if (ids?.length === 0) throw new NotFoundRefusal(`There is no folder "${options.folder}".`);
+    const counts = await countVolumeFolders(db);
+    const roots = await findRoots(wantedVolumes(config, options.volume), counts);
+    const isWhole = ids === undefined && options.volume === undefined;
+    for (const found of isWhole ? elsewhere(config, counts) : []) await settle(found, options, tally);
+    await withVolumes(roots, async (volumes) => {
+      for (const name of roots.keys()) {
+        const target: VolumeCase = {
+          db,
+          session: single.db,
+          volume: volumeNamed(volumes, name),
+          jobs: outboxOnly,
+          report: (found) => settle(found, options, tally),
+          skip: () => {
+            tally.unsettled += 1;
+          },
+        };
+        tally.folders += await checkFolders(target, ids);
+        if (ids === undefined) await checkVolume(target);
+      }
+    });
+    return tally;
+  } finally {
+    await single.close(5);
+    await client.close(5);
+  }
+}
+
+/**
+ * Compares rows and files both ways, beside a running service or a stopped one: a finding is looked at again, in the order
+ * that the service changes things in, before it is told. Nothing is changed unless `isFixing`; a fix is fenced as the
+ * service's own changes are, may be cut off and repeated, and never removes anything from a `data` that holds something.
+ * Memory does not grow with the installation.
+ * @throws UpkeepRefusal, NotFoundRefusal, ConfigError, SchemaOutdatedError
+ */
+export function runFsck(config: Config, options: FsckOptions): Promise<FsckSummary> {
+  return withDatabase(config, (url) => check(url, config, options));
+}
