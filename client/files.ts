@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isProblem } from './errors.ts';
+import { ConnectionError, isProblem, ReplyError } from './errors.ts';
 import { type CallOptions, type Http, pathOf } from './http.ts';
 import { settled, startWork, type Work, withoutWaiting } from './jobs.ts';
 import { type Entry, entryModel, type Walked } from './models.ts';
@@ -67,8 +67,8 @@ export interface FilesApi {
   ): Promise<void>;
   /** Work that results in the path it has then; nothing is ever replaced. */
   move(folder: string, src: string, dst: string): Promise<Work<Relocated>>;
-  /** `from` is the folder that `src` is in, when that is another one. */
-  copy(folder: string, src: string, dst: string, from?: string): Promise<Work<Relocated>>;
+  /** As `move`, from another folder where `from` names one. */
+  copy(folder: string, src: string, dst: string, from?: CopySource): Promise<Work<Relocated>>;
   remove(
     folder: string,
     paths: readonly string[],
@@ -76,6 +76,22 @@ export interface FilesApi {
   ): Promise<Deleted>;
   /** The content of a file from `start` on, which is sent whole when it is no longer `etag`. */
   open(place: Place, options?: OpenOptions): Promise<Response>;
+  /** Bytes of a file that must still be the content `etag`. @throws ProblemError precondition_failed when it is another */
+  readRange(place: Place, range: ContentRange): Promise<Uint8Array>;
+}
+
+/** Part of a content; `length` is at least 1. */
+export interface ContentRange {
+  readonly start: number;
+  readonly length: number;
+  readonly etag: string;
+  readonly signal: AbortSignal;
+}
+
+/** The folder that a copy comes from, and for how long the answer waits for its end before it names a job. */
+export interface CopySource {
+  readonly folder: string;
+  readonly waitSeconds: number;
 }
 
 /** How to open the content of a file. */
@@ -155,15 +171,35 @@ async function relocate(
     readonly verb: 'move' | 'copy';
     readonly src: string;
     readonly dst: string;
-    readonly from?: string | undefined;
+    readonly from?: CopySource | undefined;
   },
 ): Promise<Work<Relocated>> {
   const { folder, verb, src, dst, from } = request;
   const response = await http.send('POST', `${pathOf('folders', folder)}/${verb}`, {
-    json: { src, dst, src_folder: from },
-    headers: withoutWaiting,
+    json: { src, dst, src_folder: from?.folder },
+    headers:
+      from === undefined || from.waitSeconds === 0 ? withoutWaiting : { Prefer: `wait=${from.waitSeconds}` },
   });
   return startWork(http, response, { reply: relocatedModel });
+}
+
+const rangeTriesMax = 3;
+
+async function readRange(
+  http: Http,
+  place: Place,
+  { start, length, etag, signal }: ContentRange,
+): Promise<Uint8Array> {
+  const headers = { Range: `bytes=${start}-${start + length - 1}`, 'If-Match': etag };
+  for (let triesLeft = rangeTriesMax; ; triesLeft -= 1) {
+    const response = await http.send('GET', contentPath(place), { signal, headers });
+    const body = await response.arrayBuffer().catch((error: unknown) => {
+      if (signal.aborted || triesLeft <= 1) throw new ConnectionError('The download broke off.', error);
+    });
+    if (body === undefined) continue;
+    if (body.byteLength === length) return new Uint8Array(body);
+    throw new ReplyError('The service sent another part of the file.');
+  }
 }
 
 /** Opens the entries of the caller's folders. */
@@ -190,6 +226,7 @@ export function openFiles(http: Http): FilesApi {
         failed: parts.flatMap((part) => part.failed),
       };
     },
+    readRange: (place, range) => readRange(http, place, range),
     open: (place, { start = 0, etag, ...options } = {}) =>
       http.send('GET', contentPath(place), {
         ...options,

@@ -49,9 +49,15 @@ export interface TransferPlan {
   readonly title: string;
   readonly options: TransferOptions;
   readonly identity: readonly string[];
+  /** What else the summary counts, by what it is called. */
+  readonly counts?: () => Readonly<Record<string, number>>;
 }
 
-async function summarise({ invocation }: TransferPlan, run: TransferRun, startedMs: number): Promise<void> {
+async function summarise(
+  { invocation, counts = () => ({}) }: TransferPlan,
+  run: TransferRun,
+  startedMs: number,
+): Promise<void> {
   const { doneFiles: files, doneBytes: bytes } = run.meter.state;
   const seconds = (performance.now() - startedMs) / 1000;
   const form = invocation.form();
@@ -60,12 +66,15 @@ async function summarise({ invocation }: TransferPlan, run: TransferRun, started
       path,
       detail: error instanceof Error ? error.message : String(error),
     }));
-    await writeOut(invocation.terminal, `${JSON.stringify({ files, bytes, failed })}\n`);
+    await writeOut(invocation.terminal, `${JSON.stringify({ files, bytes, ...counts(), failed })}\n`);
     return;
   }
   if (invocation.flag('quiet')) return;
+  const others = Object.entries(counts())
+    .map(([what, count]) => `, ${count} ${what}`)
+    .join('');
   invocation.terminal.stderr.write(
-    `${files} ${files === 1 ? 'file' : 'files'}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}\n`,
+    `${files} ${files === 1 ? 'file' : 'files'}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}${others}\n`,
   );
 }
 

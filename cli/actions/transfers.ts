@@ -21,6 +21,8 @@ import { streamSource } from '../transfer/stdin-source.ts';
 import { uploadTree } from '../transfer/upload-tree.ts';
 import { type LocalTree, targetName, walkLocal } from '../transfer/walk-local.ts';
 import { walkRemote } from '../transfer/walk-remote.ts';
+import { copyBetweenFolders } from './copy-between.ts';
+import { isInto } from './destination.ts';
 import { relocate } from './entries.ts';
 import { readTransferOptions, type TransferOptions, tellSkipped, withRun } from './transfer-run.ts';
 
@@ -28,15 +30,6 @@ type Remote = Extract<Address, { kind: 'remote' }>;
 
 function isRemote(address: Address): address is Remote {
   return address.kind === 'remote';
-}
-
-/** Whether the destination is a directory that things are put into, and not the name they get. */
-async function isInto(client: VFolderClient, destination: Remote, sourceCount: number): Promise<boolean> {
-  if (destination.path === '' || destination.isDirectory) return true;
-  const found = await client.files.stat(destination);
-  if (sourceCount > 1 && found?.type === 'file')
-    throw usageError(`${formatPlace(destination)} is no directory.`);
-  return sourceCount > 1 || found?.type === 'directory';
 }
 
 async function putStream(invocation: Invocation, { client }: Session, place: Remote): Promise<void> {
@@ -70,7 +63,7 @@ export const put: Action = async (invocation) => {
     throw usageError('Write: put FILE... folder:path.');
   }
   if (sources.some(isRemote))
-    throw usageError('What is put comes from this machine; "vfolder cp" copies inside a folder.');
+    throw usageError('What is put comes from this machine; "vfolder cp" copies inside and between folders.');
   const options = readTransferOptions(invocation);
   const session = await openSession(invocation, { retries: usualRetries });
   if (sources.length === 1 && sources[0]?.kind === 'stream')
@@ -213,7 +206,7 @@ export const get: Action = async (invocation) => {
   );
 };
 
-/** Copies up, down, or inside a folder, as the arguments say. */
+/** Copies up, down, inside a folder, or between folders, as the arguments say. */
 export const copy: Action = async (invocation) => {
   const addresses = invocation.args.map(parseAddress);
   const last = addresses.at(-1);
@@ -221,6 +214,9 @@ export const copy: Action = async (invocation) => {
   if (!isRemote(last)) return get(invocation);
   const sources = addresses.slice(0, -1);
   if (sources.every((source) => !isRemote(source))) return put(invocation);
-  if (sources.every(isRemote)) return relocate(invocation, 'copy');
+  if (sources.every(isRemote)) {
+    const isInside = sources.every(({ folder }) => folder === last.folder);
+    return isInside ? relocate(invocation, 'copy') : copyBetweenFolders(invocation, sources, last);
+  }
   throw usageError('Copy either from this machine or from a folder, not from both at once.');
 };

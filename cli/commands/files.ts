@@ -4,6 +4,7 @@ import type { Terminal } from '../terminal.ts';
 
 const actions = () => import('../actions/entries.ts');
 const finding = () => import('../actions/find.ts');
+const synchronising = () => import('../actions/sync.ts');
 const transfers = () => import('../actions/transfers.ts');
 const detach = ['--detach', 'do not wait for the job; print its id'] as const;
 
@@ -170,14 +171,41 @@ function defineTransfers(program: Command, terminal: Terminal): void {
     terminal,
     {
       usage: 'cp <paths...>',
-      summary: 'copy: up, down, or inside one folder',
+      summary: 'copy: up, down, inside a folder, or from one folder to another',
       options: [...transferOptions, detach],
       examples: [
         'vfolder cp notes.txt data:',
         'vfolder cp data:a.txt data:b.txt',
         'vfolder cp -r data:train .',
+        'vfolder cp -r data:train archive:2030/',
       ],
     },
     async () => (await transfers()).copy,
+  );
+  defineSync(program, terminal);
+}
+
+function defineSync(program: Command, terminal: Terminal): void {
+  defineCommand(
+    program,
+    terminal,
+    {
+      usage: 'sync <source> <target>',
+      summary: 'make a directory like another one; one of them at least is in a folder',
+      options: [
+        ['--delete', 'delete what the source lacks, once everything is transferred'],
+        ['--checksum', 'compare contents, not times'],
+        ['--dry-run', 'only say what would be done'],
+        ['--transfers <n>', 'how many transfers at the same time, 1 to 64', '4'],
+        ['--no-resume', 'start over, even where an interrupted transfer left off'],
+        ['--no-progress', 'no progress'],
+      ],
+      examples: [
+        'vfolder sync ./results data:results',
+        'vfolder sync data:results ./results --delete --dry-run',
+        'vfolder sync data: archive:data',
+      ],
+    },
+    async () => (await synchronising()).synchronise,
   );
 }

@@ -34,6 +34,20 @@ export function noteFailure(run: TransferRun, path: string, error: unknown): voi
   run.meter.note(`${printable(path)}: ${error instanceof Error ? error.message : String(error)}`);
 }
 
+/** What a plan says cannot be done, and how many entries it could not even name. */
+export interface PlannedFailures {
+  readonly conflicts: readonly { readonly path: string; readonly error: CliError }[];
+  readonly omitted: number;
+}
+
+/** Notes what was known to fail before anything was transferred. */
+export function notePlanned(run: TransferRun, { conflicts, omitted }: PlannedFailures): void {
+  for (const { path, error } of conflicts) noteFailure(run, path, error);
+  if (omitted === 0) return;
+  const error = new CliError(exitCodes.partly, `${omitted} entries have names that cannot be told.`);
+  noteFailure(run, 'The source', error);
+}
+
 /** Works through tasks, `width` at a time, until they are done or something fatal happens. */
 export async function runTasks(
   run: TransferRun,
