@@ -171,6 +171,7 @@ export async function copyBetweenFolders(
   const total = steps.length + conflicts.length + keptFiles + omitted;
   await withRun({ invocation, session, title: 'Copying', options, identity }, total, ({ run, journal }) => {
     notePlanned(run, { conflicts, omitted });
-    return copyBetween({ client, run, journal, directories, width }, steps);
+    const isTellingJobs = !invocation.flag('quiet');
+    return copyBetween({ client, run, journal, directories, width, isTellingJobs }, steps);
   });
 }

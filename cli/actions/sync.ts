@@ -35,6 +35,7 @@ interface Sync {
   readonly target: ReadonlyMap<string, TreeEntry>;
   readonly omitted: number;
   readonly isDeleting: boolean;
+  readonly isTellingJobs: boolean;
   readonly width: number;
 }
 
@@ -129,7 +130,7 @@ async function download(
 }
 
 async function transfer(sync: Sync, { run, journal }: Begun): Promise<void> {
-  const { client, from, to, plan, width } = sync;
+  const { client, from, to, plan, width, isTellingJobs } = sync;
   // What an earlier run did was compared like everything else; only files that were begun go on where they were.
   const begun = { run, journal: { ...journal, isDone: () => false } };
   if (from.kind === 'local' && to.kind === 'remote') {
@@ -140,7 +141,7 @@ async function transfer(sync: Sync, { run, journal }: Begun): Promise<void> {
   }
   if (from.kind !== 'remote' || to.kind !== 'remote') return;
   const steps = stepsOf(plan.entries, { from: from.place, to: to.place });
-  await copyBetween({ client, run, journal, directories: [to.place], width }, steps);
+  await copyBetween({ client, run, journal, directories: [to.place], width, isTellingJobs }, steps);
 }
 
 /** Deletes what the source lacks, once everything else is done. @returns how many entries went */
@@ -215,6 +216,7 @@ async function plan(invocation: Invocation, client: VFolderClient, width: number
     target,
     omitted,
     isDeleting: invocation.flag('delete'),
+    isTellingJobs: !invocation.flag('quiet'),
     width,
   };
 }

@@ -4,6 +4,7 @@ import { noRetries } from '../../client/retry.ts';
 import type { UploadSource } from '../../client/uploads.ts';
 import { formatPlace, joinPath } from '../address.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { printable } from '../terminal.ts';
 import type { Journal } from './journal.ts';
 import { noteFailure, runTasks, type TransferRun } from './outcome.ts';
 import type { PlannedEntry } from './plan-tree.ts';
@@ -19,6 +20,8 @@ export interface BetweenJob {
   readonly journal: Journal;
   readonly directories: readonly Place[];
   readonly width: number;
+  /** Says which jobs are at it, besides what failed. */
+  readonly isTellingJobs: boolean;
 }
 
 /** What the target lacks, which the service copies with everything below it, or a file to be replaced, which is sent. */
@@ -66,6 +69,8 @@ async function copyTree(job: BetweenJob, step: BetweenStep, count: (bytes: numbe
   const { source, target } = step;
   const from = { folder: source.folder, waitSeconds: 1 };
   const work = await client.files.copy(target.folder, source.path, target.path, from);
+  if (work.jobId !== undefined && job.isTellingJobs)
+    run.meter.note(`${printable(formatPlace(source))}: job ${work.jobId}`);
   let seen = 0;
   try {
     const { path } = await work.finish({

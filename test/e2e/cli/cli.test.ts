@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { eventually } from '../../support/eventually.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { type Service, startService } from '../support/service.ts';
 import { createUser } from '../support/users.ts';
+import { sumsOf } from './local-trees.ts';
 import { type Cli, makeCli } from './run-cli.ts';
 
 let service: Service;
@@ -26,20 +27,6 @@ afterAll(async () => {
   await service.stop();
   await dir.remove();
 });
-
-/** Paths and sums of a tree. */
-async function sumsOf(root: string): Promise<Record<string, string>> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile());
-  const pairs = files.map(async (entry) => {
-    const path = join(entry.parentPath, entry.name);
-    const sum = createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
-    return [path.slice(root.length + 1), sum] as const;
-  });
-  return Object.fromEntries((await Promise.all(pairs)).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
 
 async function makeTree(root: string, count: number): Promise<void> {
   const names = Array.from({ length: count }, (_, at) => join(root, `d ${at % 7}`, `ünï 名前 ${at}.txt`));
