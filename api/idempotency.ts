@@ -2,7 +2,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import {
   abandonKey,
-  bindKeyJob,
   claimKey,
   findKey,
   finishKey,
@@ -12,6 +11,7 @@ import {
 } from '../db/queries/idempotency-keys.ts';
 import { domainError } from '../domain/errors.ts';
 import { type TextReply, toTextReply } from './http/send.ts';
+import { bindKeys, takenOver } from './idempotency-binding.ts';
 import type { JsonReply, Reply } from './route.ts';
 import type { Services } from './services.ts';
 
@@ -63,20 +63,16 @@ export function readIdempotencyKey(header: string | readonly string[] | undefine
   throw domainError('request_malformed', 'An Idempotency-Key has 1 to 255 visible characters of ASCII.');
 }
 
-function takenOver(): Error {
-  return domainError('idempotency_in_flight', 'A request with this Idempotency-Key is running.');
-}
-
 /** Services whose jobs are noted with the key, in the transaction that makes them. */
 function bindJobs(services: Services, claim: KeyClaim): Services {
   const { db, jobs } = services;
   const enqueue: Services['jobs']['enqueue'] = async (tx, job) => {
     if (tx === db) return await db.transaction((inner) => enqueue(inner, job));
     const jobId = await jobs.enqueue(tx, job);
-    if (!(await bindKeyJob(tx, claim, jobId))) throw takenOver();
+    await bindKeys(tx, [{ claim, jobId }]);
     return jobId;
   };
-  return { ...services, jobs: { ...jobs, enqueue } };
+  return { ...services, jobs: { ...jobs, enqueue }, key: claim };
 }
 
 async function keep(services: Services, change: NamedChange, reply: JsonReply): Promise<void> {

@@ -21,6 +21,7 @@ import { version } from '../runtime/version.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
 import { routes } from './routes.ts';
 import { type ApiServer, createServer } from './server.ts';
+import { shareUploadStatements } from './uploads/statements.ts';
 
 const connectionsMax = 20;
 /** What each step after the HTTP server gets to end in. */
@@ -94,6 +95,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     services: {
       db,
       jobs,
+      uploads: shareUploadStatements({ db, jobs }),
       volumes,
       defaultVolume,
       secrets,

@@ -1,13 +1,18 @@
 import type { Database } from '../db/client.ts';
+import type { KeyClaim } from '../db/queries/idempotency-keys.ts';
 import type { SecretBox } from '../db/secret-box.ts';
 import type { ApiVersion } from '../domain/api-version.ts';
+import type { TraceContext } from '../domain/trace.ts';
 import type { JobClient } from '../jobs/job-client.ts';
 import type { Volume } from '../storage/volume.ts';
+import type { UploadStatements } from './uploads/statements.ts';
 
 /** What operations may use; made once in `main.ts`, handed down as an argument. */
 export interface Services {
   readonly db: Database;
   readonly jobs: JobClient;
+  /** What uploads that come at the same time ask for together. */
+  readonly uploads: UploadStatements;
   /** By name, those of `VFOLDER_VOLUMES`. */
   readonly volumes: ReadonlyMap<string, Volume>;
   /** Where new folders go unless the request names a volume. */
@@ -24,4 +29,8 @@ export interface Services {
   readonly stopping?: AbortSignal;
   /** Where callers reach the service, path prefix included, without a slash at the end. `undefined`: as they wrote it. */
   readonly publicUrl?: string | undefined;
+  /** The `Idempotency-Key` that this request holds; the jobs it makes are noted with it. */
+  readonly key?: KeyClaim;
+  /** The span that this request's jobs belong to. */
+  readonly trace?: TraceContext;
 }

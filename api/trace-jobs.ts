@@ -13,6 +13,7 @@ export function traceJobs(
   const { jobs } = services;
   return {
     ...services,
+    trace,
     jobs: {
       ...jobs,
       enqueue: (tx, job) => jobs.enqueue(tx, { ...job, trace }),

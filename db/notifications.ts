@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import type { Executor } from './client.ts';
 import { socketPathOf } from './socket-path.ts';
+import { statement } from './statement.ts';
 
 const channel = 'vfolder_job';
 const probeMs = 15_000;
@@ -19,12 +19,26 @@ export interface JobNotifications {
   close(): Promise<void>;
 }
 
+/** A word about a job. */
+export interface JobWord {
+  readonly jobId: string;
+  readonly word: string;
+}
+
+/** Tells every listening process several words at once; otherwise as {@link notifyJob}. */
+export async function notifyJobs(db: Executor, words: readonly JobWord[]): Promise<void> {
+  const payloads = JSON.stringify(words.map(({ jobId, word }) => `${jobId} ${word}`));
+  await db.execute(
+    statement`SELECT pg_notify(${channel}, payload) FROM jsonb_array_elements_text(${payloads}::jsonb) AS payload`,
+  );
+}
+
 /**
  * Tells every listening process a word about a job. Commits on its own: a NOTIFY inside a larger transaction would
  * make all such commits of the database wait for each other.
  */
 export async function notifyJob(db: Executor, jobId: string, word: string): Promise<void> {
-  await db.execute(sql`SELECT pg_notify(${channel}, ${`${jobId} ${word}`})`);
+  await notifyJobs(db, [{ jobId, word }]);
 }
 
 /**

@@ -8,9 +8,9 @@ export interface Fragment {
   readonly text: string;
 }
 
-/** Makes a fragment; its text is part of the program, never of the input. */
-export function fragment(strings: TemplateStringsArray): Fragment {
-  return { text: strings.join('') };
+/** Makes a fragment, of others too; its text is part of the program, never of the input. */
+export function fragment(strings: TemplateStringsArray, ...parts: readonly Fragment[]): Fragment {
+  return { text: String.raw({ raw: strings }, ...parts.map(({ text }) => text)) };
 }
 
 function isFragment(value: Parameter | Fragment): value is Fragment {

@@ -10,6 +10,7 @@ import type { JobLogger } from './logger.ts';
 import type { OpenJobClient } from './open-job-client.ts';
 import { type HandedJob, openQueueStore, type QueueStore, type QueueWorker } from './queue-store.ts';
 import { runJob } from './run-job.ts';
+import { shareStatements } from './runner-statements.ts';
 import { pause } from './timers.ts';
 
 /** How many jobs of each queue one process runs at a time, per volume. Archives are bound by one core. */
@@ -75,6 +76,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
   const running = new Set<string>();
   let isDraining = false;
   const takesJobs = () => !isDraining && !stopping.signal.aborted;
+  const owner = `${hostname()}:${process.pid}:${id.slice(-6)}`;
   const parts = {
     db,
     handlers,
@@ -84,7 +86,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     notifications: client.notifications,
     timings: client.timings,
     workerId: id,
-    owner: `${hostname()}:${process.pid}:${id.slice(-6)}`,
+    shared: shareStatements({ db, owner, timings: client.timings }),
     stopping: stopping.signal,
     takesJobs,
     running,

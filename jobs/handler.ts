@@ -1,5 +1,5 @@
 import type { Executor } from '../db/client.ts';
-import type { Claim } from '../db/queries/job-lease.ts';
+import type { Claim, SuccessfulEnd } from '../db/queries/job-lease.ts';
 import type { DomainError } from '../domain/errors.ts';
 import type { JobKind, JobProgress } from '../domain/job.ts';
 import type { TraceContext } from '../domain/trace.ts';
@@ -46,6 +46,11 @@ export interface JobContext<K extends JobKind = JobKind> {
 export interface JobOutcome {
   readonly result: unknown;
   settle?(tx: Executor): Promise<void>;
+  /**
+   * In place of `settle`, for what ends often: ends the job itself, in the statement that makes the change. May be called again
+   * while nothing took effect. @returns whether the claim still held; if not, nothing is written
+   */
+  end?(end: SuccessfulEnd): Promise<boolean>;
 }
 
 /** The code behind one kind of job. Safe to run twice, late and concurrently; effects that count go through `settle` and `fenced`. */

@@ -42,6 +42,11 @@ export interface JobView {
 export interface JobClient {
   /** Inserts the row in the caller's transaction and answers its id (or the id of the unfinished job with the same dedupe key). */
   enqueue<K extends JobKind>(tx: Executor, job: NewJob<K>): Promise<string>;
+  /** Inserts several rows in the caller's transaction, each as `enqueue` does. @returns their ids */
+  enqueueEach<K extends JobKind>(
+    tx: Executor,
+    jobs: readonly Omit<NewJob<K>, 'dedupeKey'>[],
+  ): Promise<string[]>;
   /** Inserts rows of the service's own work in bulk, after everyone else's. @returns ids of those not under way already */
   enqueueAll<K extends JobKind>(tx: Executor, jobs: readonly NewJob<K>[]): Promise<string[]>;
   /** Hands committed rows to the queue, best effort and without waiting; the reconciler repeats what gets lost. */

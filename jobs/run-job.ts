@@ -1,14 +1,6 @@
 import type { Database, Executor } from '../db/client.ts';
-import { type JobNotifications, notifyJob } from '../db/notifications.ts';
-import {
-  type ClaimedJob,
-  claimJob,
-  finishJob,
-  holdClaim,
-  type JobEnd,
-  requeueJob,
-} from '../db/queries/job-lease.ts';
-import { jobKinds } from '../domain/job.ts';
+import type { JobNotifications } from '../db/notifications.ts';
+import { type ClaimedJob, finishJob, holdClaim, type JobEnd, requeueJob } from '../db/queries/job-lease.ts';
 import { recordPart, type Span, type Tracer, traceFields } from '../domain/trace.ts';
 import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
@@ -27,9 +19,10 @@ import { beginRunSpan, endRunSpan, type RunNote, traceOf } from './job-span.ts';
 import { keepLease } from './lease.ts';
 import type { JobLogger } from './logger.ts';
 import { type Delivery, type HandedJob, queueNameOf } from './queue-store.ts';
+import type { SharedStatements } from './runner-statements.ts';
 import { pause } from './timers.ts';
 import { type JobTimings, leaseOf } from './timings.ts';
-import { writeEnd } from './write-end.ts';
+import { fencedTransaction, writeEnd } from './write-end.ts';
 
 /** What running jobs takes. */
 export interface RunnerParts {
@@ -42,10 +35,10 @@ export interface RunnerParts {
   readonly metrics?: JobMetrics | undefined;
   /** Where runs are recorded. Default: nowhere. */
   readonly tracer?: Tracer | undefined;
-  /** Names this process in the rows it holds. */
-  readonly owner: string;
   /** Names this process in log lines. */
   readonly workerId: string;
+  /** What it shares with the other runs of this worker. */
+  readonly shared: SharedStatements;
   /** Aborts when this worker stops. */
   readonly stopping: AbortSignal;
   /** Whether this worker takes jobs at the moment; what is delivered to it nonetheless goes back. */
@@ -66,12 +59,7 @@ const handBack: Delivery = { next: 'hand_back' };
  */
 export async function runJob(parts: RunnerParts, handed: HandedJob): Promise<Delivery> {
   if (!parts.takesJobs()) return handBack;
-  const row = await claimJob(parts.db, {
-    jobId: handed.id,
-    handedFence: handed.fence,
-    owner: parts.owner,
-    leases: leasesOf(parts.timings),
-  });
+  const row = await parts.shared.claim({ id: handed.id, handedFence: handed.fence });
   if (row === null) return over;
   const startedAt = performance.now();
   const span = beginRunSpan(parts.tracer, row, parts.workerId);
@@ -97,10 +85,6 @@ async function runRow(run: Run): Promise<Delivery> {
   } finally {
     parts.running.delete(row.id);
   }
-}
-
-function leasesOf(timings: JobTimings): Record<string, number> {
-  return Object.fromEntries(jobKinds.map((kind) => [kind, leaseOf(kind, timings).leaseMs]));
 }
 
 interface Run {
@@ -179,7 +163,12 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   const progress = await lease.release();
   try {
     const how = { state: 'succeeded', result: outcome.result, progress } as const;
-    return await end(run, job, how, (tx) => outcome.settle?.(tx));
+    const { id, fence } = row;
+    const { end: endTogether } = outcome;
+    if (endTogether === undefined) return await end(run, job, how, (tx) => outcome.settle?.(tx));
+    const isWritten = await write(run, () => endTogether({ id, fence, result: outcome.result, progress }));
+    if (isWritten) await tell(run, how);
+    return over;
   } catch (error) {
     return await settleFailure(run, job, error, error);
   }
@@ -258,10 +247,13 @@ async function requeue(
   const { parts, row } = run;
   const { delayMs, failure } = retry;
   const error = failure === undefined ? {} : { error: failure };
-  return await writeEnd(
-    { db: parts.db, claim: row, patienceMs: leaseOf(row.kind, parts.timings).leaseMs },
-    (tx) => requeueJob(tx, { id: row.id, fence: row.fence, delayMs, ...error }),
-  );
+  return await write(run, () => requeueJob(parts.db, { id: row.id, fence: row.fence, delayMs, ...error }));
+}
+
+/** @returns whether `change` is in effect: it takes the claim away from the run */
+async function write({ parts, row, span }: Run, change: () => Promise<boolean>): Promise<boolean> {
+  const patienceMs = leaseOf(row.kind, parts.timings).leaseMs;
+  return await recordPart(span, 'job.end', () => writeEnd({ db: parts.db, claim: row, patienceMs }, change));
 }
 
 /** Ends the job in one transaction with what belongs to its end: the settlement, or giving back what it held. */
@@ -273,20 +265,17 @@ async function end(
 ): Promise<Delivery> {
   const { parts, row } = run;
   const { id, fence } = row;
-  const write = (change: (tx: Executor) => Promise<void> | undefined) =>
-    recordPart(run.span, 'job.end', () =>
-      writeEnd(
-        { db: parts.db, claim: row, patienceMs: leaseOf(row.kind, parts.timings).leaseMs },
-        async (tx) => {
-          if (!(await finishJob(tx, { id, fence, end: how }))) return false;
-          await change(tx);
-          return true;
-        },
-      ),
+  const finish = (change: (tx: Executor) => Promise<void> | undefined) =>
+    write(run, () =>
+      fencedTransaction(parts.db, async (tx) => {
+        if (!(await finishJob(tx, { id, fence, end: how }))) return false;
+        await change(tx);
+        return true;
+      }),
     );
   let isWritten: boolean;
   try {
-    isWritten = await write(settle);
+    isWritten = await finish(settle);
   } catch (err) {
     if (how.state === 'succeeded') throw err;
     parts.logger.error({ ...fieldsOf(run), err }, 'job.abandon-failed');
@@ -294,7 +283,7 @@ async function end(
       const failure = readFailure(err);
       return await retryLater(run, { delayMs: backoffOf(jobContracts[row.kind], row.attempt), failure });
     }
-    isWritten = await write(async () => undefined);
+    isWritten = await finish(async () => undefined);
   }
   if (how.state === 'failed') run.note.code = how.code;
   if (isWritten) await tell(run, how);
@@ -314,7 +303,7 @@ async function tell(run: Run, how: JobEnd): Promise<void> {
     const level = isForOperator(how.code) ? 'error' : 'info';
     parts.logger[level]({ ...fields, code: how.code }, 'job.failed');
   } else parts.logger.info(fields, `job.${how.state}`);
-  await notifyJob(parts.db, row.id, how.state).catch((err: unknown) => {
+  await parts.shared.tell(row.id, how.state).catch((err: unknown) => {
     parts.logger.warn({ ...fields, err }, 'job.notify-failed');
   });
 }

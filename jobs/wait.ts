@@ -1,6 +1,7 @@
 import type { Database } from '../db/client.ts';
+import { coalesce } from '../db/coalesce.ts';
 import type { JobNotifications } from '../db/notifications.ts';
-import { findJob, type JobRecord, listEndedJobIds } from '../db/queries/jobs.ts';
+import { type JobRecord, listEndedJobIds, listJobRecords } from '../db/queries/jobs.ts';
 import { isTerminal, jobStates } from '../domain/job.ts';
 import { pause } from './timers.ts';
 
@@ -39,6 +40,13 @@ export function makeJobWaiter(parts: {
   const closed = new AbortController();
   let polling: Promise<void> | null = null;
 
+  // Words come in bundles, and so do those who look then.
+  const find = coalesce<string, JobRecord | null>({
+    run: async (jobIds) => {
+      const found = new Map((await listJobRecords(db, jobIds)).map((job) => [job.id, job]));
+      return jobIds.map((jobId) => found.get(jobId) ?? null);
+    },
+  });
   const rouse = (jobId: string) => {
     for (const wake of waiting.get(jobId) ?? []) wake();
   };
@@ -82,7 +90,7 @@ export function makeJobWaiter(parts: {
       const sleep = (ms: number) => pause(ms, woken.signal);
       const look = async () => {
         woken = new AbortController();
-        return await findJob(db, { jobId, actorId: null });
+        return await find(jobId);
       };
       try {
         return await lookUntilEnd({ look, sleep, timeoutMs, isBegun, isOver: () => isOver(signal) });

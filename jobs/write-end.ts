@@ -8,8 +8,8 @@ const conflictsMax = 10;
 const retryMs = 250;
 
 /**
- * Runs the transaction that takes a claim away from its run: the end of the job or its return to the queue. `change`
- * answers whether the claim held and may be run again. When the database goes away in the middle, the row tells
+ * Makes the change that takes a claim away from its run: the end of the job or its return to the queue. `change`, one statement or
+ * one transaction, answers whether the claim held and may be made again. When the database goes away in the middle, the row tells
  * whether the commit happened; that is waited for as long as a lease lasts, because afterwards the job is somebody
  * else's in any case.
  * @returns whether the change is in effect
@@ -17,7 +17,7 @@ const retryMs = 250;
  */
 export async function writeEnd(
   options: { readonly db: Database; readonly claim: Claim; readonly patienceMs: number },
-  change: (tx: Executor) => Promise<boolean>,
+  change: () => Promise<boolean>,
 ): Promise<boolean> {
   const deadline = performance.now() + options.patienceMs;
   for (let conflicts = 0; ; conflicts++) {
@@ -29,11 +29,11 @@ export async function writeEnd(
 /** `open` when nothing was written and the claim still holds. */
 async function attemptEnd(
   options: { readonly db: Database; readonly claim: Claim },
-  change: (tx: Executor) => Promise<boolean>,
+  change: () => Promise<boolean>,
   limit: { readonly deadline: number; readonly isLast: boolean },
 ): Promise<'open' | 'written' | 'gone'> {
   try {
-    return (await fencedTransaction(options.db, change)) ? 'written' : 'gone';
+    return (await change()) ? 'written' : 'gone';
   } catch (error) {
     const failure = failureOf(error);
     if (failure === 'other' || (failure === 'conflict' && limit.isLast)) throw error;
@@ -41,7 +41,11 @@ async function attemptEnd(
   }
 }
 
-async function fencedTransaction(db: Database, change: (tx: Executor) => Promise<boolean>): Promise<boolean> {
+/** Makes a change in one transaction, which is undone when `change` answers that the claim does not hold. @returns its answer */
+export async function fencedTransaction(
+  db: Database,
+  change: (tx: Executor) => Promise<boolean>,
+): Promise<boolean> {
   try {
     await db.transaction(async (tx) => {
       if (!(await change(tx))) throw new LeaseLostError();

@@ -1,14 +1,12 @@
 import { releaseClaims } from '../db/queries/path-claims.ts';
+import type { ReplacedNote } from '../db/queries/upload-commits.ts';
 import {
   abortUpload,
   type CommitFile,
   findUpload,
   growUpload,
   listUploadFiles,
-  noteReplaced,
-  type ReplacedNote,
   releaseUpload,
-  settleUpload,
   type UploadSession,
 } from '../db/queries/uploads.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
@@ -19,11 +17,12 @@ import { measureRequest } from '../jobs/measure-request.ts';
 import { isFreedByReplacing } from '../storage/freed-by-replacing.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
+import { type CommitStatements, shareCommitStatements } from './commit-statements.ts';
 import { completeStages } from './complete-stage.ts';
 import { describeWrite, type Naming, requireWritable, takeFreeName } from './conditional-write.ts';
 import { discardStages } from './discard-stages.ts';
 import { publish, type Target } from './publish-files.ts';
-import type { WorkerServices } from './services.ts';
+import type { HandlerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
 const refusals = [
@@ -36,6 +35,14 @@ const refusals = [
 ] as const;
 
 type Context = JobContext<'upload.commit'>;
+
+interface CommitServices extends HandlerServices {
+  readonly commits: CommitStatements;
+}
+
+interface CommitNaming extends Naming {
+  readonly services: CommitServices;
+}
 
 /** What replacing the target frees: bytes only when no other name keeps the inode. */
 function replacedBy(target: EntryStat | null, path: string): Omit<ReplacedNote, 'ordinal'> {
@@ -96,17 +103,20 @@ async function reserveNewFiles(
 }
 
 /** Kept until the end: a run after the rename finds in place what it would take for replaced. @throws LeaseLostError */
-async function note({ services, context, upload }: Naming, notes: readonly ReplacedNote[]): Promise<void> {
+async function note(
+  { services, context, upload }: CommitNaming,
+  notes: readonly ReplacedNote[],
+): Promise<void> {
   if (notes.length === 0) return;
-  const noted = { uploadId: upload.id, notes };
-  if (!(await noteReplaced(services.db, context.claim, noted))) throw new LeaseLostError();
+  const { claim } = context;
+  if (!(await services.commits.note({ claim, uploadId: upload.id, notes }))) throw new LeaseLostError();
 }
 
 /**
  * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
-async function inspect(naming: Naming, targets: readonly Target[]): Promise<void> {
+async function inspect(naming: CommitNaming, targets: readonly Target[]): Promise<void> {
   const { context, volume, upload } = naming;
   const notes: ReplacedNote[] = [];
   const seen = new Set<string>();
@@ -141,13 +151,15 @@ async function nameFiles(naming: Naming, files: readonly CommitFile[]): Promise<
   return await listUploadFiles(services.db, upload.id);
 }
 
-async function commit(services: WorkerServices, context: Context): Promise<JobOutcome> {
+function missingOf(targets: readonly Target[], landed: readonly Target[]): number[] {
+  const visible = new Set(landed);
+  return targets.filter((target) => !visible.has(target)).map(({ file }) => file.ordinal);
+}
+
+async function commit(services: CommitServices, context: Context): Promise<JobOutcome> {
   const { uploadId } = context.job.payload;
   // As of this run's claim of the job: nothing that an earlier run noted can be written after it.
-  const [upload, staged] = await Promise.all([
-    findUpload(services.db, uploadId),
-    listUploadFiles(services.db, uploadId),
-  ]);
+  const upload = await services.commits.load(uploadId);
   if (upload === null || upload.state !== 'staged') {
     throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
   }
@@ -156,7 +168,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
   const files = await nameFiles(
     { services, context, volume, upload },
     await context.step('stages.complete', () =>
-      completeStages(services, context, volume, { upload, files: staged }),
+      completeStages(services, context, volume, { upload, files: upload.files }),
     ),
   );
   const { folderId, actorId } = upload;
@@ -182,7 +194,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
         .map(({ file }) => ({ path: file.path, size: file.sizeBytes, sha256: file.sha256 })),
       failed: failed.map(({ path, code }) => ({ path, code })),
     },
-    settle: (tx) => settleUpload(tx, { id: upload.id, ordinals: landed.map(({ file }) => file.ordinal) }),
+    end: (end) => services.commits.end({ ...end, folderId, uploadId, missing: missingOf(targets, landed) }),
   };
 }
 
@@ -190,7 +202,7 @@ async function commit(services: WorkerServices, context: Context): Promise<JobOu
  * Frees what a refused upload held before its caller hears of the refusal, so that the next try finds the room. What
  * fails here the reaper repeats, for the session says `aborting`.
  */
-async function giveBack(services: WorkerServices, context: Context): Promise<void> {
+async function giveBack(services: HandlerServices, context: Context): Promise<void> {
   const { uploadId } = context.job.payload;
   const upload = await findUpload(services.db, uploadId);
   if (upload === null || !(await context.fenced((tx) => abortUpload(tx, uploadId)))) return;
@@ -200,7 +212,7 @@ async function giveBack(services: WorkerServices, context: Context): Promise<voi
 }
 
 /** A conflict, a right that is gone, or no room: found before anything is visible, it refuses the upload whole. */
-async function commitOrGiveBack(services: WorkerServices, context: Context): Promise<JobOutcome> {
+async function commitOrGiveBack(services: CommitServices, context: Context): Promise<JobOutcome> {
   try {
     return await commit(services, context);
   } catch (error) {
@@ -215,7 +227,8 @@ async function commitOrGiveBack(services: WorkerServices, context: Context): Pro
  * renames each file into place, then settles usage with the end of the job. A crash at any point is carried forward by the
  * next run; a fault that lasts ends the job with what landed settled and the rest named.
  */
-export function commitUpload(services: WorkerServices): JobHandler<'upload.commit'> {
+export function commitUpload(given: HandlerServices): JobHandler<'upload.commit'> {
+  const services = { ...given, commits: shareCommitStatements(given.db) };
   return {
     run: (context) => commitOrGiveBack(services, context),
     abandon: async (tx, job) => {

@@ -11,7 +11,7 @@ import type { JobContext } from '../jobs/handler.ts';
 import type { EntryStat, Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import type { Target } from './publish-files.ts';
-import type { WorkerServices } from './services.ts';
+import type { HandlerServices } from './services.ts';
 
 type Context = JobContext<'upload.commit'>;
 
@@ -23,7 +23,7 @@ export function requireWritable(condition: WriteCondition | undefined, target: E
 
 /** One upload and what it takes to look for a free name for its file. */
 export interface Naming {
-  readonly services: WorkerServices;
+  readonly services: HandlerServices;
   readonly context: Context;
   readonly volume: Volume;
   readonly upload: UploadSession;

@@ -21,7 +21,7 @@ import type { Volume } from '../storage/volume.ts';
 import { chooseTarget } from './choose-target.ts';
 import { claimJobPaths, requireActor } from './claim-job-paths.ts';
 import { noRoom } from './no-room.ts';
-import type { WorkerServices } from './services.ts';
+import type { HandlerServices } from './services.ts';
 import { stopUnlessStopping } from './stop.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
@@ -42,7 +42,7 @@ type Context = JobContext<'entries.copy'>;
 type Staged = z.infer<typeof checkpointSchema>;
 
 interface Work {
-  readonly services: WorkerServices;
+  readonly services: HandlerServices;
   readonly context: Context;
   readonly volume: Volume;
   readonly folderId: string;
@@ -225,7 +225,7 @@ function isLost(error: unknown, signal: AbortSignal): boolean {
  * Copies an entry inside its folder, or from another one that its actor may read: reserves what it takes, stages the copy, shows it by one rename that replaces
  * nothing. The source is read as it is found, file by file; links and the like are left out and named.
  */
-export function copyEntries(services: WorkerServices): JobHandler<'entries.copy'> {
+export function copyEntries(services: HandlerServices): JobHandler<'entries.copy'> {
   return {
     run: async (context) => {
       const volume = volumeOf(services, context.job.volume);

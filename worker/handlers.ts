@@ -8,6 +8,7 @@ import { expireTrash } from './expire-trash.ts';
 import { expireUploads } from './expire-uploads.ts';
 import { measureUsage } from './measure-usage.ts';
 import { moveEntry } from './move-entry.ts';
+import { openPathClaimer } from './path-claimer.ts';
 import { purgeFolder } from './purge-folder.ts';
 import { purgeTrash } from './purge-trash.ts';
 import { scheduleUsage } from './schedule-usage.ts';
@@ -15,7 +16,8 @@ import type { WorkerServices } from './services.ts';
 import { sweepStorage } from './sweep-storage.ts';
 
 /** The code behind every kind of job; a kind without one does not compile. */
-export function makeHandlers(services: WorkerServices): JobHandlers {
+export function makeHandlers(given: WorkerServices): JobHandlers {
+  const services = { ...given, claimPaths: openPathClaimer(given.db) };
   return {
     'upload.commit': commitUpload(services),
     'entry.move': moveEntry(services),

@@ -7,7 +7,7 @@ import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
 import { chooseTarget } from './choose-target.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
-import type { WorkerServices } from './services.ts';
+import type { HandlerServices } from './services.ts';
 import { stopUnlessStopping } from './stop.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
@@ -18,7 +18,7 @@ type Context = JobContext<'entry.move'>;
 type Decision = z.infer<typeof checkpointSchema>;
 
 /** Claims both names, then notes what is to be moved where, so that a run after a crash can tell done from not begun. */
-async function decide(services: WorkerServices, context: Context, volume: Volume): Promise<Decision> {
+async function decide(services: HandlerServices, context: Context, volume: Volume): Promise<Decision> {
   const { job } = context;
   const folderId = folderIdOf(job);
   const target = await chooseTarget(volume, folderId, job.payload);
@@ -53,7 +53,7 @@ async function resume(
   }
 }
 
-async function move(services: WorkerServices, context: Context): Promise<JobOutcome> {
+async function move(services: HandlerServices, context: Context): Promise<JobOutcome> {
   const { job, signal } = context;
   const folderId = folderIdOf(job);
   const volume = volumeOf(services, job.volume);
@@ -72,7 +72,7 @@ async function move(services: WorkerServices, context: Context): Promise<JobOutc
  * Renames an entry inside its folder. Nothing is replaced and usage stays what it is; both names are claimed, so that
  * commits, deletes and measurements see the tree before or after it.
  */
-export function moveEntry(services: WorkerServices): JobHandler<'entry.move'> {
+export function moveEntry(services: HandlerServices): JobHandler<'entry.move'> {
   return {
     run: (context) => move(services, context),
     abandon: async (tx, job) => {

@@ -2,6 +2,7 @@ import type { Database } from '../db/client.ts';
 import type { JobClient } from '../jobs/job-client.ts';
 import type { JobLogger } from '../jobs/logger.ts';
 import type { Volume } from '../storage/volume.ts';
+import type { PathClaimer } from './path-claimer.ts';
 
 /** What job handlers may use; made once in `main.ts`, handed to every handler factory. */
 export interface WorkerServices {
@@ -13,4 +14,9 @@ export interface WorkerServices {
   readonly logger: JobLogger;
   /** How long entries of the audit log are kept. Default: as usual. */
   readonly auditDays?: number;
+}
+
+/** What handlers have beside it, shared by all of one process. */
+export interface HandlerServices extends WorkerServices {
+  readonly claimPaths: PathClaimer;
 }

@@ -1,39 +1,22 @@
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
 import { failureOf } from '../../db/failure.ts';
-import { findUpload, type RecordedFile, stageUpload } from '../../db/queries/uploads.ts';
-import { domainError } from '../../domain/errors.ts';
-import type { WriteCondition } from '../../domain/write-condition.ts';
+import { findUpload, type RecordedFile } from '../../db/queries/uploads.ts';
 import type { Services } from '../services.ts';
+import { recordCommits, type StagedCommit } from './statements.ts';
 
 /** An upload session whose files are staged and synced. */
-export interface StagedUpload {
-  readonly id: string;
-  readonly folder: { readonly id: string; readonly volume: string };
-  readonly userId: string;
-  /** The files, in the transaction that records them; what it throws undoes everything. */
-  readonly files: (tx: Executor) => Promise<readonly RecordedFile[]>;
-  /** What must hold at the target of the one file; default: nothing. */
-  readonly condition?: WriteCondition | undefined;
+export interface StagedUpload extends Omit<StagedCommit, 'jobId' | 'files' | 'key' | 'trace'> {
+  /** The files; or what finds them out in the transaction that records them, and undoes everything by what it throws. */
+  readonly files: readonly RecordedFile[] | ((tx: Executor) => Promise<readonly RecordedFile[]>);
 }
 
 async function recordCommit(services: Services, upload: StagedUpload, jobId: string): Promise<void> {
+  const { files, ...known } = upload;
+  const commit = { ...known, jobId, key: services.key, trace: services.trace };
+  if (typeof files !== 'function') return await services.uploads.record({ ...commit, files });
   await services.db.transaction(async (tx) => {
-    await services.jobs.enqueue(tx, {
-      id: jobId,
-      kind: 'upload.commit',
-      payload: {
-        uploadId: upload.id,
-        ...(upload.condition === undefined ? {} : { condition: upload.condition }),
-      },
-      volume: upload.folder.volume,
-      folderId: upload.folder.id,
-      actorId: upload.userId,
-    });
-    const files = await upload.files(tx);
-    if (!(await stageUpload(tx, { id: upload.id, jobId, files }))) {
-      throw domainError('upload_aborted', 'The upload took too long and was abandoned.');
-    }
+    await recordCommits(tx, services.jobs, [{ ...commit, files: await files(tx) }]);
   });
 }
 

@@ -121,7 +121,7 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
       id: reservation.uploadId,
       folder,
       userId,
-      files: async () => staged.files,
+      files: staged.files,
       condition,
     });
   } catch (error) {

@@ -3,7 +3,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
 import { findComingRoom } from '../../db/queries/coming-room.ts';
 import { scheduleKey } from '../../db/queries/job-schedules.ts';
-import { growUpload, type Reservation, renewUploadLease, reserveUpload } from '../../db/queries/uploads.ts';
+import { growUpload, type Reservation, renewUploadLease } from '../../db/queries/uploads.ts';
 import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { type FolderAccess, folderNotFound } from '../authorize.ts';
@@ -178,7 +178,7 @@ export async function takeRoom(
 
 /** Opens the reservation of one upload into `folder` by `actorId`; costs nothing until the first `take`. */
 export function openReservation(
-  services: RoomServices,
+  services: RoomServices & Pick<Services, 'uploads'>,
   { folder, actorId }: { readonly folder: RoomFolder; readonly actorId: string },
 ): UploadReservation {
   const { db } = services;
@@ -190,7 +190,7 @@ export function openReservation(
 
   const ask = async (amount: Reservation): Promise<boolean> => {
     if (!isOpen) {
-      isOpen = await reserveUpload(db, { id: uploadId, folderId, actorId, amount });
+      isOpen = await services.uploads.reserve({ id: uploadId, folderId, actorId, amount });
       if (isOpen) timer = setInterval(renew, renewEveryMs).unref();
       return isOpen;
     }

@@ -1,6 +1,7 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { idempotencyKeys } from '../schema/idempotency-keys.ts';
+import { statement } from '../statement.ts';
 
 /** How long a process may be silent before its request counts as dead. */
 const leaseSeconds = 30;
@@ -81,17 +82,26 @@ export async function renewKey(db: Executor, claim: KeyClaim): Promise<void> {
   await db.update(idempotencyKeys).set({ leaseUntil: leaseEnd }).where(isOwn(claim));
 }
 
+/** A request under a key, and the job that it makes. */
+export interface KeyJob {
+  readonly claim: KeyClaim;
+  readonly jobId: string;
+}
+
 /**
- * Notes the job that the request makes; belongs into the job's transaction, so that after a crash either both are there or
- * neither is. @returns false when another request took the key over: the transaction must fail then
+ * Notes the jobs that requests make; belongs into the transaction of the jobs, so that after a crash either both are there or
+ * neither is. @returns false when another request took one of the keys over: the transaction must fail then
  */
-export async function bindKeyJob(tx: Executor, claim: KeyClaim, jobId: string): Promise<boolean> {
-  const rows = await tx
-    .update(idempotencyKeys)
-    .set({ jobId })
-    .where(isOwn(claim))
-    .returning({ key: idempotencyKeys.key });
-  return rows.length === 1;
+export async function bindKeyJobs(tx: Executor, bound: readonly KeyJob[]): Promise<boolean> {
+  if (bound.length === 0) return true;
+  const given = bound.map(({ claim, jobId }) => ({ ...claim, jobId }));
+  const rows = await tx.execute(statement`
+    UPDATE idempotency_keys SET job_id = given."jobId"
+    FROM jsonb_to_recordset(${JSON.stringify(given)}::jsonb) AS given("userId" uuid, key text, owner uuid, "jobId" uuid)
+    WHERE user_id = given."userId" AND idempotency_keys.key = given.key AND idempotency_keys.owner = given.owner
+      AND status IS NULL
+    RETURNING idempotency_keys.key`);
+  return rows.length === bound.length;
 }
 
 /** Keeps the reply of a request; a second one for the same key changes nothing. */

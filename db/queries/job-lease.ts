@@ -2,7 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
-import { statement } from '../statement.ts';
+import { fragment, statement } from '../statement.ts';
 import { type DispatchRow, inMs } from './jobs.ts';
 
 /** A row its claimer owns until the lease ends. `payload` is not yet checked. */
@@ -45,38 +45,88 @@ export type JobEnd =
 const held = (claim: Claim) =>
   and(eq(jobs.id, claim.id), eq(jobs.fence, claim.fence), eq(jobs.state, 'running'));
 
+const claimable = fragment`(
+      (state = 'queued' AND (fence = handed."handedFence" OR next_dispatch_at <= now()))
+      OR (state = 'running' AND lease_until < now()))`;
+
+/** Takes the rows of `asked`, which are locked, with what is `given`. */
+const takeAsked = fragment`
+    UPDATE jobs
+    SET state = 'running', fence = fence + 1, attempt = attempt + CASE state WHEN 'running' THEN 1 ELSE 0 END,
+      lease_until = now() + (given.leases->>kind)::double precision * interval '1 millisecond',
+      next_dispatch_at = now() + (given.leases->>kind)::double precision * interval '1 millisecond',
+      lease_owner = given.owner, dispatch_count = 0, started_at = coalesce(started_at, now())
+    FROM given, handed JOIN asked ON asked.id = handed.id WHERE jobs.id = handed.id AND ${claimable}
+    RETURNING jobs.id, kind, volume, folder_id AS "folderId", actor_id AS "actorId", payload, checkpoint, attempt,
+      attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested", traceparent,
+      CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END AS "waitedMs",
+      fence`;
+
+/** Who claims jobs, and for how long by kind, in milliseconds. */
+export interface Claimant {
+  readonly owner: string;
+  readonly leases: Readonly<Record<string, number>>;
+}
+
+/** A job as it was handed over. */
+export interface HandedRow {
+  readonly id: string;
+  /** What the row's fence was then. */
+  readonly handedFence: number;
+}
+
+/** What comes of claiming several jobs at once. */
+export interface JobClaims {
+  readonly claimed: readonly ClaimedJob[];
+  /** Free to be claimed, but locked by somebody at this moment. */
+  readonly locked: readonly string[];
+}
+
 /**
- * Takes a queued job, or a running one whose lease ended: that run is lost and counts as an attempt. The lease is on
- * the database clock; the reconciler looks at the row again when it ends. A queued one that waits for its next attempt
- * is left alone by a delivery that was handed over before its last claim.
+/**
+ * Takes those of `handed` that are queued, or running with a lease that ended: such a run is lost and counts as an attempt. The
+ * lease is on the database clock; the reconciler looks at the row again when it ends. A queued one that waits for its next
+ * attempt is left alone by a delivery that was handed over before its last claim. Locked rows are not waited for, so that nobody
+ * waits for somebody else's.
+ */
+export async function claimJobs(
+  db: Executor,
+  handed: readonly HandedRow[],
+  { owner, leases }: Claimant,
+): Promise<JobClaims> {
+  const rows = await db.execute<ClaimedRow & { readonly freeId: string }>(statement`
+    WITH given AS (SELECT ${JSON.stringify(leases)}::jsonb AS leases, ${owner}::text AS owner), handed AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(handed)}::jsonb) AS handed(id uuid, "handedFence" bigint)
+    ), free AS MATERIALIZED (
+      SELECT jobs.id FROM jobs JOIN handed ON handed.id = jobs.id WHERE ${claimable}
+    ), asked AS MATERIALIZED (
+      SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM free)) FOR NO KEY UPDATE SKIP LOCKED
+    ), taken AS (${takeAsked})
+    SELECT free.id AS "freeId", taken.* FROM free LEFT JOIN taken ON taken.id = free.id`);
+  return {
+    claimed: rows.filter(({ id }) => id !== null).map(({ freeId: _freeId, ...row }) => claimedJob(row)),
+    locked: rows.filter(({ id }) => id === null).map(({ freeId }) => freeId),
+  };
+}
+
+/**
+ * As {@link claimJobs} for one job, whose row is waited for.
  * @returns `null` when the job is unknown, finished, somebody else's or not due
  */
 export async function claimJob(
   db: Executor,
-  claim: {
-    readonly jobId: string;
-    /** What the row's fence was when it was handed over. */
-    readonly handedFence: number;
-    readonly owner: string;
-    /** By kind, in milliseconds. */
-    readonly leases: Readonly<Record<string, number>>;
-  },
+  handed: HandedRow,
+  { owner, leases }: Claimant,
 ): Promise<ClaimedJob | null> {
-  const leases = JSON.stringify(claim.leases);
   const [row] = await db.execute<ClaimedRow>(statement`
-    UPDATE jobs
-    SET state = 'running', fence = fence + 1, attempt = attempt + CASE state WHEN 'running' THEN 1 ELSE 0 END,
-      lease_until = now() + (${leases}::jsonb->>kind)::double precision * interval '1 millisecond',
-      next_dispatch_at = now() + (${leases}::jsonb->>kind)::double precision * interval '1 millisecond',
-      lease_owner = ${claim.owner}, dispatch_count = 0, started_at = coalesce(started_at, now())
-    WHERE id = ${claim.jobId} AND (
-      (state = 'queued' AND (fence = ${claim.handedFence} OR next_dispatch_at <= now()))
-      OR (state = 'running' AND lease_until < now()))
-    RETURNING id, kind, volume, folder_id AS "folderId", actor_id AS "actorId", payload, checkpoint, attempt,
-      attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested", traceparent,
-      CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END AS "waitedMs",
-      fence`);
-  return row === undefined ? null : { ...row, fence: Number(row.fence) };
+    WITH given AS (SELECT ${JSON.stringify(leases)}::jsonb AS leases, ${owner}::text AS owner), handed AS (
+      SELECT ${handed.id}::uuid AS id, ${handed.handedFence}::bigint AS "handedFence"
+    ), asked AS (SELECT id FROM handed) ${takeAsked}`);
+  return row === undefined ? null : claimedJob(row);
+}
+
+function claimedJob(row: ClaimedRow): ClaimedJob {
+  return { ...row, fence: Number(row.fence) };
 }
 
 interface ClaimedRow extends Omit<ClaimedJob, 'fence'>, Record<string, unknown> {
@@ -121,19 +171,42 @@ export async function holdClaim(
   return rows.length === 1;
 }
 
+/**
+ * Ends the jobs of `ends` as succeeded, whose columns are {@link endColumns}, if their claims hold. A part of statements that
+ * do more with the end. @returns their ids
+ */
+export const endSucceeded = fragment`
+      UPDATE jobs
+      SET state = 'succeeded', finished_at = now(), lease_until = NULL, checkpoint = NULL, result = ends.result,
+        progress = coalesce(ends.progress, jobs.progress), error_code = NULL, error_detail = NULL
+      FROM ends WHERE jobs.id = ends.id AND jobs.fence = ends.fence AND state = 'running'
+      RETURNING jobs.id`;
+
+/** The columns of `ends`, for `jsonb_to_recordset`. */
+export const endColumns = fragment`id uuid, fence bigint, result jsonb, progress jsonb`;
+
+/** A job that ends as succeeded, as `ends` names it. */
+export interface SuccessfulEnd extends Claim {
+  readonly result: unknown;
+  /** Reported last and not yet written. */
+  readonly progress?: JobProgress | undefined;
+}
+
 /** Ends a job for good. @returns whether the claim still held; if not, nothing is written */
 export async function finishJob(tx: Executor, claim: Claim & { readonly end: JobEnd }): Promise<boolean> {
   const { id, fence, end } = claim;
-  const isSuccess = end.state === 'succeeded';
-  const failure = end.state === 'failed' ? end : null;
+  if (end.state === 'succeeded') {
+    const ends = JSON.stringify([{ id, fence, result: end.result, progress: end.progress }]);
+    const rows = await tx.execute(statement`
+      WITH ends AS (SELECT * FROM jsonb_to_recordset(${ends}::jsonb) AS given(${endColumns})) ${endSucceeded}`);
+    return rows.length === 1;
+  }
+  const { code, detail } = end.state === 'failed' ? end : { code: null, detail: null };
   // A job that ended without success may be given another go, which has to know what was done already.
   const rows = await tx.execute(statement`
     UPDATE jobs
-    SET state = ${end.state}, finished_at = now(), lease_until = NULL,
-      progress = coalesce(${isSuccess ? toJson(end.progress) : null}::jsonb, progress),
-      checkpoint = CASE WHEN ${isSuccess} THEN NULL ELSE checkpoint END,
-      result = ${isSuccess ? toJson(end.result) : null}::jsonb,
-      error_code = ${failure?.code ?? null}, error_detail = ${failure?.detail ?? null}
+    SET state = ${end.state}, finished_at = now(), lease_until = NULL, result = NULL, error_code = ${code},
+      error_detail = ${detail}
     WHERE id = ${id} AND fence = ${fence} AND state = 'running'
     RETURNING id`);
   return rows.length === 1;

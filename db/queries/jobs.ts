@@ -2,6 +2,7 @@ import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
+import { statement } from '../statement.ts';
 
 /** A job as its owner may see it. */
 export interface JobRecord {
@@ -120,21 +121,39 @@ async function findDuplicate(db: Executor, job: InsertJob): Promise<DispatchRow 
   return rows[0] ?? null;
 }
 
-async function tryInsert(db: Executor, { dispatchInMs, ...values }: InsertJob): Promise<DispatchRow | null> {
-  const rows = await db
-    .insert(jobs)
-    .values({ ...values, priority: outstanding(values.actorId), nextDispatchAt: inMs(dispatchInMs) })
-    .onConflictDoNothing({ target: jobs.dedupeKey, where: isOpen })
-    .returning(dispatchColumns);
+async function tryInsert(db: Executor, job: InsertJob): Promise<DispatchRow | null> {
+  const rows = await insertActorJobs(db, [job]);
   return rows[0] ?? null;
 }
 
-/** An actor with much unfinished work comes after those with less; uses `jobs_actor_open_idx`. */
-function outstanding(actorId: string | null) {
-  return actorId === null
-    ? 0
-    : sql`(SELECT count(*) FROM (SELECT 1 FROM jobs AS j WHERE j.actor_id = ${actorId}
-        AND j.state IN ('queued', 'running') LIMIT ${priorityMax}) AS open_jobs)`;
+interface InsertedRow extends Omit<DispatchRow, 'fence'>, Record<string, unknown> {
+  readonly fence: string;
+}
+
+/**
+ * Inserts jobs in one statement, each with the priority of its actor: one with much unfinished work comes after those with less; uses
+ * `jobs_actor_open_idx`. Those whose dedupe key an unfinished job has are left out.
+ */
+export async function insertActorJobs(db: Executor, rows: readonly InsertJob[]): Promise<DispatchRow[]> {
+  const inserted = await db.execute<InsertedRow>(statement`
+    WITH given AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS given(id uuid, kind text, payload jsonb, volume text,
+        "folderId" uuid, "actorId" uuid, "attemptsMax" int, "dedupeKey" text, traceparent text, "dispatchInMs" double precision)
+    ), outstanding AS MATERIALIZED (
+      SELECT actor, (
+        SELECT count(*) FROM (
+          SELECT FROM jobs WHERE actor_id = actor AND state IN ('queued', 'running') LIMIT ${priorityMax}
+        ) AS open_jobs
+      ) AS jobs
+      FROM (SELECT DISTINCT "actorId" AS actor FROM given) AS actors
+    )
+    INSERT INTO jobs (id, kind, payload, volume, folder_id, actor_id, attempts_max, dedupe_key, traceparent, priority, next_dispatch_at)
+    SELECT id, kind, payload, volume, "folderId", "actorId", "attemptsMax", "dedupeKey", traceparent,
+      coalesce(outstanding.jobs, 0), now() + "dispatchInMs" * interval '1 millisecond'
+    FROM given LEFT JOIN outstanding ON actor = "actorId"
+    ON CONFLICT (dedupe_key) WHERE state IN ('queued', 'running') DO NOTHING
+    RETURNING id, kind, volume, priority, fence`);
+  return inserted.map((row) => ({ ...row, fence: Number(row.fence) }));
 }
 
 /** Ends the hold of a queued row: the reconciler may have it in `dispatchInMs`. */
@@ -193,6 +212,11 @@ export async function findJob(
     .from(jobs)
     .where(and(eq(jobs.id, query.jobId), ownedBy(query.actorId)));
   return rows[0] ?? null;
+}
+
+/** Those of `jobIds` that exist. */
+export async function listJobRecords(db: Executor, jobIds: readonly string[]): Promise<JobRecord[]> {
+  return await db.select(recordColumns).from(jobs).where(isAmong(jobIds));
 }
 
 /**

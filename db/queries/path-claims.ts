@@ -18,28 +18,33 @@ export interface PathClaim {
 }
 
 /**
- * `wanted` and `held` paths that overlap: one holds the other, or something above or below it. Costs their number times
- * their depth. `IS TRUE` keeps the looks into `held` and `wanted` hashed: as joins they would be planned as loops over each
- * other, for the statistics of a table that is mostly empty promise a row or two.
+ * The jobs of `wanted` (a job and a path it wants) that cannot have all they want for what is `held` by another job: the same
+ * path, or something above or below it. Costs the number of paths times their depth. `IS TRUE` keeps the looks into `held` and
+ * `wanted` hashed: as joins they would be planned as loops over each other, for the statistics of a table that is
+ * mostly empty promise a row or two. No path is held twice, nor wanted by two.
  */
-const overlap = fragment`
-    SELECT 1
-    FROM (SELECT string_to_array(path, '/') AS parts FROM wanted) AS w, generate_series(1, cardinality(parts)) AS depth
+const blocked = fragment`
+    SELECT job
+    FROM (SELECT job, string_to_array(path, '/') AS parts FROM wanted) AS w, generate_series(1, cardinality(parts)) AS depth
     WHERE (array_to_string(parts[:depth], '/') IN (SELECT path FROM held)) IS TRUE
-    UNION ALL
-    SELECT 1
-    FROM (SELECT string_to_array(path, '/') AS parts FROM held) AS h, generate_series(1, cardinality(parts) - 1) AS depth
-    WHERE (array_to_string(parts[:depth], '/') IN (SELECT path FROM wanted)) IS TRUE
-    LIMIT 1`;
+      AND ((array_to_string(parts[:depth], '/'), job) IN (SELECT path, job FROM held)) IS NOT TRUE
+    UNION
+    SELECT job FROM wanted WHERE (path IN (
+      SELECT array_to_string(parts[:depth], '/')
+      FROM (SELECT job, string_to_array(path, '/') AS parts FROM held) AS h, generate_series(1, cardinality(parts) - 1) AS depth
+      WHERE (array_to_string(parts[:depth], '/') IN (SELECT path FROM wanted)) IS TRUE
+        AND ((array_to_string(parts[:depth], '/'), job) IN (SELECT path, job FROM wanted)) IS NOT TRUE
+    )) IS TRUE`;
 
 /** Tells whether another job holds one of the paths, something above or something below; takes no lock. */
 export async function isAnyPathHeld(db: Executor, claim: PathClaim): Promise<boolean> {
+  const { folderId, jobId, paths } = claim;
   const rows = await db.execute(statement`
     WITH wanted AS MATERIALIZED (
-      SELECT jsonb_array_elements_text(${JSON.stringify(claim.paths)}::jsonb) AS path
+      SELECT ${jobId}::uuid AS job, jsonb_array_elements_text(${JSON.stringify(paths)}::jsonb) AS path
     ), held AS MATERIALIZED (
-      SELECT path FROM path_claims WHERE folder_id = ${claim.folderId} AND job_id <> ${claim.jobId}
-    ) ${overlap}`);
+      SELECT path, job_id AS job FROM path_claims WHERE folder_id = ${folderId} AND job_id <> ${jobId}
+    ) ${blocked} LIMIT 1`);
   return rows.length > 0;
 }
 
@@ -48,70 +53,96 @@ export async function isAnyPathHeld(db: Executor, claim: PathClaim): Promise<boo
  * the folder's row lock for the length of the transaction, which serialises claimants of one folder; index
  * `path_claims_pkey` keeps the look for overlaps to this folder's few live claims. Repeating it for the same job is a no-op.
  */
-export async function claimPaths(tx: Executor, claim: PathClaim): Promise<ClaimOutcome> {
+export async function claimPaths(tx: Executor, { folderId, ...wanted }: PathClaim): Promise<ClaimOutcome> {
   const folder = await tx.execute(statement`
     UPDATE folders SET mutation_seq = mutation_seq + 1
-    WHERE id = ${claim.folderId} AND state = 'active' RETURNING id`);
-  return folder.length === 0 ? 'folder_gone' : insertFreeClaims(tx, claim);
+    WHERE id = ${folderId} AND state = 'active' RETURNING id`);
+  if (folder.length === 0) return 'folder_gone';
+  const busy = await insertFreeClaims(tx, folderId, [wanted]);
+  return busy.size === 0 ? 'claimed' : 'busy';
 }
 
-/** Needs the folder's row lock from an earlier statement: this one has to see what the last claimant left. */
-async function insertFreeClaims(tx: Executor, claim: PathClaim): Promise<'claimed' | 'busy'> {
-  const [row] = await tx.execute<{ isBusy: boolean }>(statement`
+/** The paths a job is about to change, in a folder that is known. */
+type WantedPaths = Omit<PathClaim, 'folderId'>;
+
+/**
+ * Claims for each job all of its paths or none. Needs the folder's row lock from an earlier statement: this one has to see what
+ * the last claimant left. What the jobs want must not overlap. @returns the jobs that another one is in the way of
+ */
+export async function insertFreeClaims(
+  tx: Executor,
+  folderId: string,
+  wanted: readonly WantedPaths[],
+): Promise<ReadonlySet<string>> {
+  const asked = JSON.stringify(
+    wanted.flatMap(({ jobId, paths }) => paths.map((path) => ({ job: jobId, path }))),
+  );
+  const rows = await tx.execute<{ job: string }>(statement`
     WITH wanted AS MATERIALIZED (
-      SELECT jsonb_array_elements_text(${JSON.stringify(claim.paths)}::jsonb) AS path
+      SELECT * FROM jsonb_to_recordset(${asked}::jsonb) AS asked(job uuid, path text)
     ), held AS MATERIALIZED (
-      SELECT path FROM path_claims WHERE folder_id = ${claim.folderId} AND job_id <> ${claim.jobId}
-    ), busy AS MATERIALIZED (${overlap}
+      SELECT path, job_id AS job FROM path_claims WHERE folder_id = ${folderId}
+    ), busy AS MATERIALIZED (${blocked}
     ), claimed AS (
       INSERT INTO path_claims (folder_id, path, job_id)
-      SELECT ${claim.folderId}, path, ${claim.jobId} FROM wanted WHERE NOT EXISTS (SELECT FROM busy)
+      SELECT ${folderId}, path, job FROM wanted WHERE (job IN (SELECT job FROM busy)) IS NOT TRUE
       ON CONFLICT DO NOTHING
     )
-    SELECT EXISTS (SELECT FROM busy) AS "isBusy"`);
-  return row?.isBusy === false ? 'claimed' : 'busy';
+    SELECT job FROM busy`);
+  return new Set(rows.map(({ job }) => job));
 }
 
 /** What a job finds that is about to change a folder. */
 export interface FolderHold {
-  /** The claim of the job holds; else nothing is locked. */
+  /** The claim of the job holds. */
   readonly isHeld: boolean;
   /** What the actor may do in the folder; `null` for a stranger and for a deleted folder. */
   readonly member: { readonly permission: Permission; readonly isOwner: boolean } | null;
-  /** Takes the paths. The folder's row is locked. */
-  claim(): Promise<ClaimOutcome>;
+}
+
+/** A running job that is about to change a folder, and for whom. */
+export interface FolderClaimant {
+  readonly claim: Claim;
+  readonly actorId: string | null;
 }
 
 /**
- * The first half of {@link claimPaths} for a job that runs, together with the look at its fence and at the right of its
- * actor: locks the job's row, then the folder's, for the length of the transaction.
+ * The first half of {@link claimPaths} for jobs that run, together with the look at their fences and at the right of their
+ * actors: locks the rows of jobs whose claims hold, then the folder's, for the length of the transaction.
+ * @returns whether there is an active folder, and what each job finds, in the order of `claimants`
  */
 export async function holdFolder(
   tx: Executor,
-  wanted: { readonly claim: Claim; readonly actorId: string | null; readonly path: PathClaim },
-): Promise<FolderHold> {
-  const { claim, actorId, path } = wanted;
-  const [row] = await tx.execute<{
+  folderId: string,
+  claimants: readonly FolderClaimant[],
+): Promise<{ readonly isActive: boolean; readonly holds: readonly FolderHold[] }> {
+  const asked = JSON.stringify(claimants.map(({ claim, actorId }) => ({ ...claim, actor: actorId })));
+  const rows = await tx.execute<{
     isHeld: boolean;
     isActive: boolean;
     permission: Permission | null;
     isOwner: boolean | null;
   }>(statement`
-    WITH held AS (
-      UPDATE jobs SET fence = fence WHERE id = ${claim.id} AND fence = ${claim.fence} AND state = 'running' RETURNING id
+    WITH asked AS MATERIALIZED (
+      SELECT * FROM ROWS FROM (jsonb_to_recordset(${asked}::jsonb) AS (id uuid, fence bigint, actor uuid))
+        WITH ORDINALITY AS given(id, fence, actor, place)
+    ), held AS (
+      UPDATE jobs SET fence = jobs.fence FROM asked
+      WHERE jobs.id = asked.id AND jobs.fence = asked.fence AND state = 'running' RETURNING jobs.id
     ), folder AS (
       UPDATE folders SET mutation_seq = mutation_seq + 1
-      FROM held WHERE folders.id = ${path.folderId} AND folders.state = 'active' RETURNING folders.id
+      WHERE folders.id = ${folderId} AND folders.state = 'active' AND (SELECT count(*) FROM held) > 0 RETURNING folders.id
     )
-    SELECT EXISTS (SELECT FROM held) AS "isHeld", EXISTS (SELECT FROM folder) AS "isActive",
+    SELECT held.id IS NOT NULL AS "isHeld", EXISTS (SELECT FROM folder) AS "isActive",
       members.permission, members.is_owner AS "isOwner"
-    FROM (VALUES (1)) AS one LEFT JOIN members ON folder_id = ${path.folderId} AND user_id = ${actorId}`);
-  const { permission = null, isOwner = null } = row ?? {};
-  return {
-    isHeld: row?.isHeld === true,
+    FROM asked LEFT JOIN held ON held.id = asked.id
+      LEFT JOIN members ON folder_id = ${folderId} AND user_id = asked.actor
+    ORDER BY place`);
+  const holds = rows.map(({ isHeld, permission, isOwner }) => ({
+    isHeld,
     member: permission === null || isOwner === null ? null : { permission, isOwner },
-    claim: async () => (row?.isActive === true ? insertFreeClaims(tx, path) : 'folder_gone'),
-  };
+  }));
+  return { isActive: rows[0]?.isActive === true, holds };
 }
 
 /** An entry that a delete takes out of view, and the slot of the trash it goes to. */

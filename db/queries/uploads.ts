@@ -4,7 +4,6 @@ import type { Executor } from '../client.ts';
 import { uploadFiles } from '../schema/upload-files.ts';
 import { uploads } from '../schema/uploads.ts';
 import { statement } from '../statement.ts';
-import type { Claim } from './job-lease.ts';
 
 /** How long an API process may be silent before its upload counts as abandoned. */
 const uploadLeaseSeconds = 30;
@@ -55,32 +54,53 @@ export interface UploadSession {
   readonly reservedFiles: number;
 }
 
+/** A session to open in a folder, with what it asks for first. */
+export interface UploadRequest {
+  readonly id: string;
+  readonly actorId: string;
+  readonly amount: Reservation;
+  /** How long it lasts without a sign of life; an API process that receives it renews the default. */
+  readonly leaseSeconds?: number;
+}
+
 /**
- * Opens a session with a first reservation, in one statement; at READ COMMITTED the row lock makes the quota hard at
- * any concurrency. Lock order everywhere: job, then upload session, then folder.
- * `leaseSeconds` is how long the session lasts without a sign of life; an API process that receives it renews the default.
- * @returns false when the amount does not fit or the folder is not active
+ * Opens sessions of one folder with their first reservations, all of them or none, in one statement; at READ COMMITTED the row
+ * lock makes the quota hard at any concurrency. Lock order everywhere: job, then upload session, then folder.
+ * @returns false when what they ask for does not fit together, or the folder is not active
  */
-export async function reserveUpload(
+export async function reserveUploads(
   db: Executor,
-  upload: { id: string; folderId: string; actorId: string; amount: Reservation; leaseSeconds?: number },
+  folderId: string,
+  uploads: readonly UploadRequest[],
 ): Promise<boolean> {
-  const { bytes, files, replacing = 0 } = upload.amount;
+  const bytes = uploads.reduce((sum, { amount }) => sum + amount.bytes, 0);
+  const files = uploads.reduce((sum, { amount }) => sum + amount.files, 0);
+  const asked = uploads.map(({ id, actorId, amount, leaseSeconds = uploadLeaseSeconds }) => {
+    return { id, actor: actorId, ...amount, replacing: amount.replacing ?? 0, seconds: leaseSeconds };
+  });
   const rows = await db.execute(statement`
     WITH f AS (
       UPDATE folders
       SET reserved_bytes = reserved_bytes + ${bytes}::bigint, reserved_files = reserved_files + ${files}::bigint
-      WHERE id = ${upload.folderId} AND state = 'active'
+      WHERE id = ${folderId} AND state = 'active'
         AND used_bytes + trash_bytes + reserved_bytes + ${bytes}::bigint <= quota_bytes
         AND used_files + trash_files + reserved_files + ${files}::bigint <= quota_files
       RETURNING id
     )
     INSERT INTO uploads (id, folder_id, actor_id, reserved_bytes, reserved_files, replacing_files, lease_until)
-    SELECT ${upload.id}, f.id, ${upload.actorId}, ${bytes}::bigint, ${files}::int, ${replacing}::int,
-      now() + make_interval(secs => ${upload.leaseSeconds ?? uploadLeaseSeconds})
-    FROM f
+    SELECT asked.id, f.id, actor, bytes, files, replacing, now() + make_interval(secs => seconds)
+    FROM f, jsonb_to_recordset(${JSON.stringify(asked)}::jsonb)
+      AS asked(id uuid, actor uuid, bytes bigint, files int, replacing int, seconds int)
     RETURNING id`);
-  return rows.length === 1;
+  return rows.length > 0;
+}
+
+/** Opens one session, as {@link reserveUploads}. */
+export async function reserveUpload(
+  db: Executor,
+  { folderId, ...upload }: UploadRequest & { readonly folderId: string },
+): Promise<boolean> {
+  return await reserveUploads(db, folderId, [upload]);
 }
 
 /**
@@ -130,40 +150,56 @@ export async function renewUploadLease(db: Executor, uploadId: string): Promise<
   return rows.length === 1;
 }
 
+/** A session whose files are staged, and the job that will commit them. */
+export interface StagedSession {
+  readonly id: string;
+  readonly jobId: string;
+  readonly files: readonly RecordedFile[];
+}
+
 /**
- * Turns a receiving session into a staged one: trims the reservation to what was staged, notes the files and the job
- * that will commit them. Belongs into one transaction with the job's row. The files are one parameter: a statement has
- * room for 65,534, which a row each would use up at some 9,000 files.
- * @returns false when the session is no longer receiving
+ * Turns receiving sessions into staged ones: trims the reservations to what was staged, notes the files and the jobs that
+ * will commit them. Belongs into one transaction with the rows of the jobs. All files are one parameter: a statement has room
+ * for 65,534, which a row each would use up at some 9,000 files. The folder is locked only when a reservation was too large.
+ * @returns ids of the sessions that are staged now; the others were no longer receiving
  */
-export async function stageUpload(
+export async function stageUploads(
   tx: Executor,
-  upload: { id: string; jobId: string; files: readonly RecordedFile[] },
-): Promise<boolean> {
-  const bytes = upload.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  const rows = await tx.execute(statement`
-    WITH before AS (
+  staged: readonly StagedSession[],
+): Promise<ReadonlySet<string>> {
+  const given = staged.map(({ id, jobId, files }) => {
+    const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return { id, job: jobId, bytes, count: files.length, files };
+  });
+  const rows = await tx.execute<{ id: string }>(statement`
+    WITH given AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
+        AS given(id uuid, job uuid, bytes bigint, count int, files jsonb)
+    ), before AS MATERIALIZED (
       SELECT id, folder_id, reserved_bytes, reserved_files FROM uploads
-      WHERE id = ${upload.id} AND state = 'receiving' FOR UPDATE
+      WHERE id = ANY(ARRAY(SELECT id FROM given)) AND state = 'receiving' ORDER BY id FOR UPDATE
     ), u AS (
       UPDATE uploads
-      SET state = 'staged', job_id = ${upload.jobId}, reserved_bytes = ${bytes}::bigint,
-        reserved_files = least(before.reserved_files, ${upload.files.length}::int)
-      FROM before WHERE uploads.id = before.id
-      RETURNING uploads.id, uploads.reserved_files
+      SET state = 'staged', job_id = given.job, reserved_bytes = given.bytes,
+        reserved_files = least(before.reserved_files, given.count)
+      FROM before JOIN given ON given.id = before.id WHERE uploads.id = before.id
+      RETURNING uploads.id, uploads.reserved_bytes, uploads.reserved_files
     ), noted AS (
       INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode, version)
       SELECT u.id, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode, file.version
-      FROM u, jsonb_to_recordset(${JSON.stringify(upload.files)}::jsonb) AS file(
-        ordinal int, path text, "sizeBytes" bigint, sha256 text, crc32 bigint, inode text,
-        version text)
+      FROM u JOIN given ON given.id = u.id, jsonb_to_recordset(given.files) AS file(
+        ordinal int, path text, "sizeBytes" bigint, sha256 text, crc32 bigint, inode text, version text)
+    ), spare AS MATERIALIZED (
+      SELECT folder_id, sum(before.reserved_bytes - u.reserved_bytes)::bigint AS bytes,
+        sum(before.reserved_files - u.reserved_files)::bigint AS files
+      FROM before JOIN u ON u.id = before.id GROUP BY folder_id
+    ), trimmed AS (
+      UPDATE folders
+      SET reserved_bytes = folders.reserved_bytes - spare.bytes, reserved_files = folders.reserved_files - spare.files
+      FROM spare WHERE folders.id = spare.folder_id AND (spare.bytes <> 0 OR spare.files <> 0)
     )
-    UPDATE folders
-    SET reserved_bytes = folders.reserved_bytes - before.reserved_bytes + ${bytes}::bigint,
-      reserved_files = folders.reserved_files - before.reserved_files + u.reserved_files
-    FROM before, u WHERE folders.id = before.folder_id
-    RETURNING folders.id`);
-  return rows.length === 1;
+    SELECT id FROM u`);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** `null` when there is no such session. */
@@ -209,81 +245,6 @@ export async function renameUploadFile(
     .update(uploadFiles)
     .set({ path: file.path })
     .where(sql`upload_id = ${file.uploadId} AND ordinal = ${file.ordinal} AND replaced_bytes IS NULL`);
-}
-
-/** What a target held before it was replaced; `inode` when the file goes away with it. */
-export interface ReplacedNote {
-  readonly ordinal: number;
-  readonly bytes: number;
-  readonly files: number;
-  readonly inode?: string;
-}
-
-/**
- * Notes what the targets held, once: rows that have a note keep it. The look at the fence is part of the statement, whose
- * lock on the job's row keeps the claim until the notes are written. @returns whether the claim holds; if not, nothing is noted
- */
-export async function noteReplaced(
-  db: Executor,
-  claim: Claim,
-  { uploadId, notes }: { readonly uploadId: string; readonly notes: readonly ReplacedNote[] },
-): Promise<boolean> {
-  const rows = await db.execute(statement`
-    WITH held AS (
-      UPDATE jobs SET fence = fence WHERE id = ${claim.id} AND fence = ${claim.fence} AND state = 'running' RETURNING id
-    ), noted AS (
-      UPDATE upload_files
-      SET replaced_bytes = note.bytes, replaced_files = note.files, replaced_inode = note.inode
-      FROM held, jsonb_to_recordset(${JSON.stringify(notes)}::jsonb)
-        AS note(ordinal int, bytes bigint, files int, inode text)
-      WHERE upload_id = ${uploadId} AND upload_files.ordinal = note.ordinal AND replaced_bytes IS NULL
-    )
-    SELECT id FROM held`);
-  return rows.length === 1;
-}
-
-/**
- * Ends a staged session as committed and moves its bytes from reserved to used. `ordinals` are the files that became
- * visible; the others only give their reservation back. Their checksums are noted, those of the files that they replaced
- * forgotten. A no-op unless the session is staged, but for the claims of its job, which it lets go of.
- */
-export async function settleUpload(
-  tx: Executor,
-  upload: { id: string; ordinals: readonly number[] },
-): Promise<void> {
-  await tx.execute(statement`
-    WITH u AS (
-      UPDATE uploads SET state = 'committed', finished_at = now()
-      WHERE id = ${upload.id} AND state = 'staged'
-      RETURNING id, folder_id, reserved_bytes, reserved_files
-    ), visible AS (
-      SELECT size_bytes, replaced_bytes, replaced_files, replaced_inode, inode, version, crc32
-      FROM upload_files
-      WHERE upload_id = ${upload.id}
-        AND ordinal IN (SELECT jsonb_array_elements(${JSON.stringify(upload.ordinals)}::jsonb)::int)
-    ), landed AS (
-      SELECT coalesce(sum(size_bytes - replaced_bytes), 0)::bigint AS bytes,
-        coalesce(sum(1 - replaced_files), 0)::bigint AS files
-      FROM visible
-    ), forgotten AS (
-      DELETE FROM file_digests USING u, visible
-      WHERE file_digests.folder_id = u.folder_id AND file_digests.inode = visible.replaced_inode
-        AND file_digests.inode NOT IN (SELECT inode FROM visible)
-    ), noted AS (
-      INSERT INTO file_digests (folder_id, inode, version, crc32)
-      SELECT DISTINCT ON (inode) u.folder_id, inode, version, crc32 FROM u, visible WHERE version IS NOT NULL
-      ON CONFLICT (folder_id, inode)
-        DO UPDATE SET version = excluded.version, crc32 = excluded.crc32, noted_at = now()
-    ), released AS (
-      DELETE FROM path_claims WHERE job_id = (SELECT job_id FROM uploads WHERE id = ${upload.id})
-    )
-    UPDATE folders
-    SET reserved_bytes = folders.reserved_bytes - u.reserved_bytes,
-      reserved_files = folders.reserved_files - u.reserved_files,
-      used_bytes = greatest(0, used_bytes + landed.bytes),
-      used_files = greatest(0, used_files + landed.files),
-      mutation_seq = mutation_seq + 1
-    FROM u, landed WHERE folders.id = u.folder_id`);
 }
 
 /**

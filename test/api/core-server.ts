@@ -87,6 +87,7 @@ export async function startCoreServer(
     jobs: {
       enqueue: absent,
       enqueueAll: absent,
+      enqueueEach: absent,
       dispatch: absent,
       release: absent,
       wait: absent,
@@ -103,6 +104,7 @@ export async function startCoreServer(
         retry: absent,
       },
     },
+    uploads: { reserve: absent, record: absent },
     volumes: new Map(),
     defaultVolume: 'local',
     secrets,

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { and, eq } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { listFileCrcs } from '../../db/queries/file-digests.ts';
-import { noteReplaced } from '../../db/queries/uploads.ts';
+import { noteReplaced } from '../../db/queries/upload-commits.ts';
 import { fileDigests } from '../../db/schema/file-digests.ts';
 import { folders } from '../../db/schema/folders.ts';
 import { jobs } from '../../db/schema/jobs.ts';
@@ -73,7 +73,8 @@ describeEachBackend('committing an upload', (backend) => {
     const { db } = backend.database;
     const notes = [0, 1].map((ordinal) => ({ ordinal, bytes: 0, files: 0 }));
     await db.update(jobs).set({ state: 'running' }).where(eq(jobs.id, jobId));
-    expect(await noteReplaced(db, { id: jobId, fence: 0 }, { uploadId, notes })).toBe(true);
+    const claim = { id: jobId, fence: 0 };
+    expect(await noteReplaced(db, [{ claim, uploadId, notes }])).toEqual(new Set([jobId]));
     await db.update(jobs).set({ state: 'queued' }).where(eq(jobs.id, jobId));
     await stage.volume.commitStage(stage.folderId, stageIdOf(uploadId, 0), entryPath('a.txt'));
     await stage.start();

@@ -4,6 +4,7 @@ import { jobs } from '../../db/schema/jobs.ts';
 import { isTerminal } from '../../domain/job.ts';
 import type { JobHandlers } from '../../jobs/handler.ts';
 import { runJob } from '../../jobs/run-job.ts';
+import { shareStatements } from '../../jobs/runner-statements.ts';
 import type { Backend } from '../support/backends.ts';
 import type { WorkStage } from './work-stage.ts';
 
@@ -22,9 +23,9 @@ export async function deliver(
       db,
       notifications: stage.client.notifications,
       timings: stage.client.timings,
+      shared: shareStatements({ db, owner: 'test', timings: stage.client.timings }),
       logger: stage.jobs.log,
       handlers: given.handlers,
-      owner: 'test',
       workerId: 'test',
       stopping: new AbortController().signal,
       takesJobs: () => true,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { uuidv7 } from 'uuidv7';
-import { reserveUpload, type StagedFile, stageUpload } from '../../db/queries/uploads.ts';
+import { reserveUpload, type StagedFile, stageUploads } from '../../db/queries/uploads.ts';
 import { type FolderUsage, findFolderUsage } from '../../db/queries/usage.ts';
 import { type EntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
@@ -103,7 +103,7 @@ export async function makeWorkStage(
           folderId,
           actorId,
         });
-        await stageUpload(tx, { id: uploadId, jobId, files: staged });
+        await stageUploads(tx, [{ id: uploadId, jobId, files: staged }]);
       });
       return { uploadId, jobId };
     },

@@ -6,6 +6,7 @@ import { archiveRoutes } from '../../../api/archives/routes.ts';
 import { downloadRoutes } from '../../../api/downloads/routes.ts';
 import { jobRoutes } from '../../../api/jobs/routes.ts';
 import { createServer } from '../../../api/server.ts';
+import { shareUploadStatements } from '../../../api/uploads/statements.ts';
 import { insertKeypair } from '../../../db/queries/keypairs.ts';
 import { openSecretBox } from '../../../db/secret-box.ts';
 import { apiVersionDefault } from '../../../domain/api-version.ts';
@@ -135,6 +136,7 @@ export async function startDownloadService(): Promise<DownloadService> {
   const services = {
     db: database.db,
     jobs,
+    uploads: shareUploadStatements({ db: database.db, jobs }),
     volumes,
     defaultVolume: 'local',
     secrets,

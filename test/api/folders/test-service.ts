@@ -9,6 +9,7 @@ import { folderRoutes } from '../../../api/folders/routes.ts';
 import { invitationRoutes } from '../../../api/invitations/routes.ts';
 import { createServer } from '../../../api/server.ts';
 import type { Services } from '../../../api/services.ts';
+import { shareUploadStatements } from '../../../api/uploads/statements.ts';
 import { insertKeypair } from '../../../db/queries/keypairs.ts';
 import { policies } from '../../../db/schema/policies.ts';
 import { users } from '../../../db/schema/users.ts';
@@ -90,6 +91,7 @@ export async function startTestService(): Promise<TestService> {
   const services: Services = {
     db: database.db,
     jobs,
+    uploads: shareUploadStatements({ db: database.db, jobs }),
     volumes: new Map([['local', volume]]),
     defaultVolume: 'local',
     secrets: openSecretBox(randomBytes(32)),

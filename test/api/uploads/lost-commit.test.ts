@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createServer } from '../../../api/server.ts';
 import type { Services } from '../../../api/services.ts';
 import { uploadRoutes } from '../../../api/uploads/routes.ts';
+import { shareUploadStatements } from '../../../api/uploads/statements.ts';
 import type { Database } from '../../../db/client.ts';
 import { insertKeypair } from '../../../db/queries/keypairs.ts';
 import { uploads } from '../../../db/schema/uploads.ts';
@@ -56,7 +57,9 @@ it.each([
   const folder = `lost${expected.when}`;
   const { json } = await caller.call('POST', '/folders', { body: { name: folder } });
   expect(json).toMatchObject({ name: folder });
-  const services = { ...service.services, db: losing(service.services.db, expected.when) };
+  const db = losing(service.services.db, expected.when);
+  const uploadStatements = shareUploadStatements({ db, jobs: service.services.jobs });
+  const services = { ...service.services, db, uploads: uploadStatements };
   expect(await upload(services, caller.userId, folder)).toBe(expected.status);
   const rows = await service.services.db
     .select({ state: uploads.state, folderId: uploads.folderId })

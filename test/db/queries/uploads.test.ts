@@ -3,18 +3,16 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findComingRoom } from '../../../db/queries/coming-room.ts';
 import type { Claim } from '../../../db/queries/job-lease.ts';
+import { endUploads, noteReplaced, type ReplacedNote } from '../../../db/queries/upload-commits.ts';
 import {
   abortUpload,
   growUpload,
   listUploadFiles,
-  noteReplaced,
-  type ReplacedNote,
   releaseUpload,
   renewUploadLease,
   reserveUpload,
   type StagedFile,
-  settleUpload,
-  stageUpload,
+  stageUploads,
   takeExpiredUploads,
 } from '../../../db/queries/uploads.ts';
 import { findFolderUsage } from '../../../db/queries/usage.ts';
@@ -68,7 +66,7 @@ async function stage(uploadId: string, files: readonly StagedFile[]): Promise<bo
   await database.db
     .insert(jobs)
     .values({ id: jobId, kind: 'upload.commit', volume: 'local', payload: {}, attemptsMax: 1 });
-  return stageUpload(database.db, { id: uploadId, jobId, files });
+  return (await stageUploads(database.db, [{ id: uploadId, jobId, files }])).has(uploadId);
 }
 
 describe('reserving', () => {
@@ -123,7 +121,14 @@ async function claimOf(uploadId: string): Promise<Claim> {
 
 async function note(uploadId: string, notes: readonly ReplacedNote[]): Promise<void> {
   const claim = await claimOf(uploadId);
-  expect(await noteReplaced(database.db, claim, { uploadId, notes })).toBe(true);
+  expect(await noteReplaced(database.db, [{ claim, uploadId, notes }])).toEqual(new Set([claim.id]));
+}
+
+/** Ends the commit; all files but the `missing` became visible. */
+async function settle(uploadId: string, missing: readonly number[] = []): Promise<void> {
+  const claim = await claimOf(uploadId);
+  const end = { ...claim, result: null, uploadId, missing };
+  expect(await endUploads(database.db, [end])).toEqual(new Set([claim.id]));
 }
 
 describe('settling', () => {
@@ -132,10 +137,11 @@ describe('settling', () => {
     if (id === null) throw new Error('There is room.');
     await stage(id, [file(0, 100)]);
     const claim = await claimOf(id);
-    const notes = { uploadId: id, notes: [{ ordinal: 0, bytes: 7, files: 1 }] };
-    expect(await noteReplaced(database.db, { ...claim, fence: claim.fence - 1 }, notes)).toBe(false);
+    const notes = { claim, uploadId: id, notes: [{ ordinal: 0, bytes: 7, files: 1 }] };
+    const older = { ...notes, claim: { ...claim, fence: claim.fence - 1 } };
+    expect(await noteReplaced(database.db, [older])).toEqual(new Set());
     await database.db.update(jobs).set({ state: 'cancelled' }).where(eq(jobs.id, claim.id));
-    expect(await noteReplaced(database.db, claim, notes)).toBe(false);
+    expect(await noteReplaced(database.db, [notes])).toEqual(new Set());
     expect(await listUploadFiles(database.db, id)).toMatchObject([{ replacedBytes: null }]);
   });
 
@@ -148,8 +154,8 @@ describe('settling', () => {
       { ordinal: 0, bytes: 0, files: 0 },
       { ordinal: 1, bytes: 0, files: 0 },
     ]);
-    await settleUpload(database.db, { id, ordinals: [0, 1] });
-    await settleUpload(database.db, { id, ordinals: [0, 1] });
+    await settle(id);
+    await settle(id);
     expect(await counters()).toEqual({ used: 150, files: 2, reserved: 0, reservedFiles: 0 });
   });
 
@@ -158,13 +164,13 @@ describe('settling', () => {
     if (first === null) throw new Error('There is room.');
     await stage(first, [file(0, 300)]);
     await note(first, [{ ordinal: 0, bytes: 0, files: 0 }]);
-    await settleUpload(database.db, { id: first, ordinals: [0] });
+    await settle(first);
     const second = await reserve(120);
     if (second === null) throw new Error('There is room.');
     await stage(second, [file(0, 120)]);
     await note(second, [{ ordinal: 0, bytes: 300, files: 1 }]);
     await note(second, [{ ordinal: 0, bytes: 120, files: 1 }]);
-    await settleUpload(database.db, { id: second, ordinals: [0] });
+    await settle(second);
     expect(await counters()).toEqual({ used: 120, files: 1, reserved: 0, reservedFiles: 0 });
   });
 
@@ -176,7 +182,7 @@ describe('settling', () => {
       { ordinal: 0, bytes: 0, files: 0 },
       { ordinal: 1, bytes: 0, files: 0 },
     ]);
-    await settleUpload(database.db, { id, ordinals: [1] });
+    await settle(id, [0]);
     expect(await counters()).toEqual({ used: 50, files: 1, reserved: 0, reservedFiles: 0 });
   });
 
@@ -192,7 +198,7 @@ describe('settling', () => {
     );
     const notes = files.map(({ ordinal }) => ({ ordinal, bytes: 0, files: 0 }));
     await note(id, notes);
-    await settleUpload(database.db, { id, ordinals: files.map(({ ordinal }) => ordinal) });
+    await settle(id);
     expect(await counters()).toEqual({ used: 10_000, files: 10_000, reserved: 0, reservedFiles: 0 });
   });
 
@@ -201,7 +207,7 @@ describe('settling', () => {
     if (id === null) throw new Error('There is room.');
     await stage(id, [file(0, 200)]);
     await abortUpload(database.db, id);
-    await settleUpload(database.db, { id, ordinals: [0] });
+    await settle(id);
     await releaseUpload(database.db, id);
     await releaseUpload(database.db, id);
     expect(await counters()).toEqual({ used: 0, files: 0, reserved: 0, reservedFiles: 0 });
