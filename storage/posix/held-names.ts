@@ -13,6 +13,11 @@ const waitedFor = { files: 64, directories: 1 };
 export interface HeldNames {
   readonly files: ByteName[];
   readonly directories: ByteName[];
+  /**
+   * Takes the next few files, in the order of the directory: removed from its front, each is found at once, while from its
+   * end the file system passes over all that is left of a block to find it.
+   */
+  takeFiles(count: number): ByteName[];
   /** Reads on until enough is held or the directory ends. */
   fill(): void;
   /** Whether the directory may have more names. */
@@ -55,6 +60,7 @@ export function holdNames(
         else files.push(value.name);
       }
     },
+    takeFiles: (count) => files.splice(0, count),
     hasMore: () => !isAtEnd,
     split(demand, last) {
       const least = demand === 'at_once' ? waitedFor : worthwhile;
@@ -63,7 +69,7 @@ export function holdNames(
         return { files: [], directories: directories.splice(0, Math.ceil(directories.length / 2)) };
       }
       if (files.length < least.files) return null;
-      return { files: files.splice(0, Math.ceil(files.length / 2)), directories: [] };
+      return { files: files.splice(Math.floor(files.length / 2)), directories: [] };
     },
     close() {
       reader.return();

@@ -52,11 +52,11 @@ function countFile(work: Work, directory: Directory, device: number, bytes: Byte
 function countSome(work: Work, directory: Directory, device: number, held: HeldNames): void {
   work.enter(directory);
   const startedAt = performance.now();
-  for (let count = 0; count < stepEntries; count += 1) {
-    const name = held.files.pop();
-    if (name === undefined) return;
+  let isFirst = true;
+  for (const name of held.takeFiles(stepEntries)) {
     if (countFile(work, directory, device, name) === 'directory') held.directories.push(name);
-    if (count === 0) work.sample(performance.now() - startedAt);
+    if (isFirst) work.sample(performance.now() - startedAt);
+    isFirst = false;
   }
 }
 

@@ -91,11 +91,11 @@ function isDirectory(parent: Directory, name: EntryName): boolean {
 function removeSome({ work }: Purge, level: Level): void {
   work.enter(level.directory);
   const startedAt = performance.now();
-  for (let count = 0; count < stepEntries; count += 1) {
-    const name = level.held.files.pop();
-    if (name === undefined) return;
+  let isFirst = true;
+  for (const name of level.held.takeFiles(stepEntries)) {
     attempt(work, () => removeFile(work, level, name));
-    if (count === 0) work.sample(performance.now() - startedAt);
+    if (isFirst) work.sample(performance.now() - startedAt);
+    isFirst = false;
   }
 }
 
