@@ -54,3 +54,25 @@ export function folderVolume(
   }
   return volume;
 }
+
+/** Keeps changes of content away from a volume that operators made read-only. @throws volume_read_only */
+export function requireWritable(services: Pick<Services, 'jobs'>, volume: string): void {
+  if (services.jobs.volumeStates.stateOf(volume) !== 'read_only') return;
+  throw domainError(
+    'volume_read_only',
+    'The storage of this folder is read-only at the moment: it can be read, and nothing in it changed.',
+  );
+}
+
+/**
+ * The storage of a folder whose content is to be changed; what only reads takes {@link folderVolume}.
+ * @throws volume_read_only; volume_unavailable when this process does not have the volume
+ */
+export function writableVolume(
+  services: Pick<Services, 'volumes' | 'jobs'>,
+  folder: Pick<FolderAccess, 'volume'>,
+): Volume {
+  const volume = folderVolume(services, folder);
+  requireWritable(services, folder.volume);
+  return volume;
+}

@@ -86,7 +86,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const secrets = await openSecrets(config, database);
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
-  const { redisUrl, defaultVolume, apiVersion, trashDays } = config;
+  const { redisUrl, apiVersion, trashDays } = config;
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
   const metrics = config.metrics === undefined ? undefined : openMetrics({ version, volumes, databaseUrl });
@@ -97,7 +97,6 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
       jobs,
       uploads: shareUploadStatements({ db, jobs }),
       volumes,
-      defaultVolume,
       secrets,
       version,
       apiVersion,

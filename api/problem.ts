@@ -104,6 +104,8 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   job_failed: { status: 500, title: 'The job failed' },
   job_cancelled: { status: 409, title: 'The job was cancelled' },
   volume_full: { status: 507, title: 'The storage is full' },
+  volume_read_only: { status: 409, title: 'The storage is read-only' },
+  volume_draining: { status: 409, title: 'The storage takes no new folders' },
   volume_unavailable: { status: 503, title: 'The storage is unavailable', retryAfterSeconds: 5 },
   service_unavailable: {
     status: 503,

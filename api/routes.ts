@@ -29,6 +29,7 @@ import { openDigestCache } from './tus/digests.ts';
 import { tusRoutes } from './tus/routes.ts';
 import { uploadRoutes } from './uploads/routes.ts';
 import { usageRoutes } from './usage/routes.ts';
+import { volumeRoutes } from './volumes/routes.ts';
 import { workerRoutes } from './workers/routes.ts';
 
 const digests = openDigestCache();
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
   ...dashboardRoutes,
   ...queueSettingsRoutes,
   ...workerRoutes,
+  ...volumeRoutes,
   ...tokenRoutes,
   ...jobRoutes,
   ...folderRoutes,

@@ -15,8 +15,6 @@ export interface Services {
   readonly uploads: UploadStatements;
   /** By name, those of `VFOLDER_VOLUMES`. */
   readonly volumes: ReadonlyMap<string, Volume>;
-  /** Where new folders go unless the request names a volume. */
-  readonly defaultVolume: string;
   readonly secrets: SecretBox;
   /** The dashboard of the queues shows only. */
   readonly isDashboardReadOnly: boolean;

@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { type Http, pathOf } from './http.ts';
 import { type LimitsApi, openLimits } from './limits.ts';
-import { type AuditEntry, auditModel, type Queue, queueModel, type Worker, workerModel } from './models.ts';
+import {
+  type AuditEntry,
+  auditModel,
+  type Queue,
+  queueModel,
+  type VolumeStatus,
+  volumeModel,
+  type Worker,
+  workerModel,
+} from './models.ts';
 import { readPages } from './pages.ts';
 import { openUsers, type UsersApi } from './users.ts';
 
@@ -12,6 +21,7 @@ const readinessModel = z.looseObject({
 });
 const queuesModel = z.looseObject({ items: z.array(queueModel) });
 const workersModel = z.looseObject({ items: z.array(workerModel) });
+const volumesModel = z.looseObject({ items: z.array(volumeModel) });
 
 /** Whether each part of the service can be used. */
 export type Readiness = z.infer<typeof readinessModel>;
@@ -41,6 +51,10 @@ export interface AdminApi {
   workers(): Promise<Worker[]>;
   /** Asks a worker to take no more jobs, or to take some again. */
   drainWorker(id: string, isDraining: boolean): Promise<void>;
+  volumes(): Promise<VolumeStatus[]>;
+  volume(name: string): Promise<VolumeStatus>;
+  /** Sets what a volume may be used for: `active`, `read_only` or `draining`. */
+  setVolume(name: string, state: string): Promise<VolumeStatus>;
 }
 
 /** Opens the administration of the service. */
@@ -57,5 +71,9 @@ export function openAdmin(http: Http): AdminApi {
     workers: async () => (await http.read('GET', '/admin/workers', workersModel)).items,
     drainWorker: (id, isDraining) =>
       http.change(isDraining ? 'POST' : 'DELETE', `/admin/workers${pathOf(id)}/drain`),
+    volumes: async () => (await http.read('GET', '/admin/volumes', volumesModel)).items,
+    volume: (name) => http.read('GET', `/admin/volumes${pathOf(name)}`, volumeModel),
+    setVolume: (name, state) =>
+      http.read('PATCH', `/admin/volumes${pathOf(name)}`, volumeModel, { json: { state } }),
   };
 }

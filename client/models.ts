@@ -238,3 +238,25 @@ export const workerModel = z.looseObject({
 });
 /** A worker process. */
 export type Worker = z.infer<typeof workerModel>;
+
+const room = z.looseObject({ total: z.number(), used: z.number(), free: z.number() });
+
+/** One item of `GET /admin/volumes`. */
+export const volumeModel = z.looseObject({
+  name: z.string(),
+  state: z.string(),
+  changed_at: z.string().nullable(),
+  bytes: room.nullable(),
+  inodes: room.nullable(),
+  folders: z.number(),
+  running_writers: z.number(),
+  workers: z.array(z.string()),
+  probe: z.looseObject({
+    latency_ms: z.number().nullable(),
+    last_ok_at: z.string().nullable(),
+    last_error_at: z.string().nullable(),
+    last_error: z.string().nullable(),
+  }),
+});
+/** A volume: what it may be used for, and how it stands. */
+export type VolumeStatus = z.infer<typeof volumeModel>;

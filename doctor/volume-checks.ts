@@ -6,6 +6,7 @@ import { listFolderIds } from '../db/queries/facts.ts';
 import { startMeasure } from '../db/queries/measure.ts';
 import { findJobStates } from '../db/queries/sweep.ts';
 import { listOwnedStageIds } from '../db/queries/uploads.ts';
+import { listVolumeSettings } from '../db/queries/volumes.ts';
 import { isDomainError } from '../domain/errors.ts';
 import { isTerminal } from '../domain/job.ts';
 import { openPosixVolume, type PosixVolume } from '../storage/posix/posix-volume.ts';
@@ -48,6 +49,18 @@ async function ownership({ root }: VolumeCase): Promise<Finding> {
   return bad(
     `owned by uid ${uid}, examined as uid ${own}`,
     `Run as uid ${uid}, or give it to uid ${own}: chown -R ${own} ${root}`,
+  );
+}
+
+/** A volume that was made read-only for a while is easily left so. */
+async function usability({ name }: VolumeCase, db: Database): Promise<Finding> {
+  const setting = (await listVolumeSettings(db)).find((one) => one.name === name);
+  const since = setting?.changedAt?.toISOString() ?? '';
+  if (setting?.state === 'draining') return ok(`draining since ${since}: takes no new folders`);
+  if (setting?.state !== 'read_only') return ok('active');
+  return bad(
+    `read-only since ${since}: changes are refused, and jobs wait`,
+    `Open it when that is over: "vfolder admin volumes set ${name} --state active".`,
   );
 }
 
@@ -179,6 +192,11 @@ export function volumeChecks(target: VolumeCase): Check[] {
           return ok(`writable, at ${root}`);
         }),
       ),
+    },
+    {
+      name: `volume ${name}: state`,
+      mend: 'Run "npm run migrate".',
+      run: async () => (db === undefined ? skipped('needs the database') : usability(target, db)),
     },
     { name: `volume ${name}: owner`, mend, run: () => ownership(target) },
     {

@@ -56,6 +56,8 @@ export const errorCodes = [
   'job_failed',
   'job_cancelled',
   'volume_full',
+  'volume_read_only',
+  'volume_draining',
   'volume_unavailable',
   'service_unavailable',
   'internal',

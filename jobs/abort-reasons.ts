@@ -14,6 +14,14 @@ export class WorkerStoppingError extends Error {
   }
 }
 
+/** The volume became read-only: the job waits until it is no more, and the run does not count. */
+export class VolumeReadOnlyError extends Error {
+  constructor() {
+    super('The volume is read-only.');
+    this.name = 'VolumeReadOnlyError';
+  }
+}
+
 /** The run took longer than its kind allows: it counts as failed. */
 export class JobTimeoutError extends Error {
   constructor(timeoutMs: number) {

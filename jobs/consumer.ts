@@ -85,6 +85,7 @@ export async function openConsumer(options: ConsumerOptions): Promise<Consumer> 
     tracer: options.tracer,
     notifications: client.notifications,
     timings: client.timings,
+    volumeStates: client.volumeStates,
     workerId: id,
     shared: shareStatements({ db, owner, timings: client.timings }),
     stopping: stopping.signal,

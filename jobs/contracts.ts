@@ -25,6 +25,8 @@ export interface JobContract<P extends z.ZodType = z.ZodType> {
   readonly everyMs?: number;
   /** Set for work that must be seen through: its effect is promised or half visible already. */
   readonly isUnstoppable?: true;
+  /** Set for work that changes nothing on its volume: it goes on while that is read-only. */
+  readonly isReading?: true;
   /** Set when a job that failed or was cancelled has given up nothing that another go would need. */
   readonly isRetriable?: true;
 }
@@ -119,6 +121,7 @@ export const jobContracts = {
   /** Counts the folder's tree and corrects the recorded usage. */
   'usage.measure': {
     ...usual,
+    isReading: true,
     isRetriable: true,
     queue: 'quota',
     payload: z.strictObject({}),
@@ -135,6 +138,7 @@ export const jobContracts = {
   /** Ends folders in the trash whose time is over, and has them purged. */
   'trash.expire': {
     ...usual,
+    isReading: true,
     queue: 'delete',
     payload: empty,
     timeoutMs: 5 * minute,
@@ -159,6 +163,7 @@ export const jobContracts = {
   /** Asks for the measurements that are due. */
   'usage.schedule': {
     ...usual,
+    isReading: true,
     queue: 'quota',
     payload: empty,
     timeoutMs: 5 * minute,

@@ -3,6 +3,7 @@ import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
 import type { TraceContext } from '../domain/trace.ts';
 import type { JobPayload } from './contracts.ts';
 import type { Note, QueueAdmin } from './queue-admin.ts';
+import type { VolumeStates } from './volume-states.ts';
 
 /** A job to be inserted in the transaction of the change that needs it. */
 export interface NewJob<K extends JobKind = JobKind> {
@@ -62,6 +63,8 @@ export interface JobClient {
   cancel(jobId: string, note?: Note<JobView>): Promise<JobView>;
   /** Resolves when the store of the queues answers. @throws when it is away; may hang as long as the store does */
   ping(): Promise<void>;
+  /** What operators let the volumes be used for. */
+  readonly volumeStates: VolumeStates;
   /** The queues as operators see them. */
   readonly admin: QueueAdmin;
 }

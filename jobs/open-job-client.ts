@@ -13,6 +13,7 @@ import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
 import { throttledWarning } from './throttled-warning.ts';
 import { type JobTimings, usualTimings } from './timings.ts';
+import { openVolumeStates } from './volume-states.ts';
 import { type JobWaiter, makeJobWaiter } from './wait.ts';
 
 /** What every process with jobs has. */
@@ -52,11 +53,17 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     onError: throttledWarning(logger, 'job.listen-failed'),
   });
   const dispatcher = makeDispatcher({ db, store, logger, timings });
-  const reconciler = startReconciler({ db, store, dispatcher, volumes: options.volumes, timings, logger });
+  const onStatesError = throttledWarning(logger, 'volume.state-unknown');
+  const volumeStates = openVolumeStates({ db, notifications, onError: onStatesError });
+  await volumeStates.refresh().catch(onStatesError);
+  const { refresh: refreshVolumes } = volumeStates;
+  const { volumes } = options;
+  const reconciler = startReconciler({ db, store, dispatcher, volumes, timings, logger, refreshVolumes });
   const waiter = makeJobWaiter({ db, notifications, onError: throttledWarning(logger, 'job.wait-failed') });
   let closing: Promise<void> | undefined;
   const close = async () => {
     await reconciler.close();
+    volumeStates.close();
     await dispatcher.close();
     await waiter.close();
     await notifications.close();
@@ -88,7 +95,8 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
     wait: waiter.wait,
     ping: store.ping,
-    admin: openQueueAdmin({ db, store, dispatcher, timings, volumes: options.volumes }),
+    volumeStates,
+    admin: openQueueAdmin({ db, store, dispatcher, timings, volumes }),
     cancel: (jobId, note) => cancelJob({ db, waiter, dispatcher, timings }, jobId, note),
     close: () => {
       closing ??= close();

@@ -9,6 +9,7 @@ import { schedulesOf } from './schedules.ts';
 import { throttledWarning } from './throttled-warning.ts';
 import { pause } from './timers.ts';
 import type { JobTimings } from './timings.ts';
+import { readingKinds } from './volume-states.ts';
 
 /** Compares rows and queues from time to time; every process runs one, and they share the rows without waiting. */
 export interface Reconciler {
@@ -20,7 +21,8 @@ const batchesMax = 20;
 
 /**
  * Starts handing over, again and again, what is due: rows whose first dispatch got lost (or whose queue was emptied),
- * retries, runs whose lease ended, and the scheduled work of `volumes`; and telling the queues what operators have set.
+ * retries, runs whose lease ended, and the scheduled work of `volumes`; telling the queues what operators have set; and
+ * looking what they have set for the volumes.
  */
 export function startReconciler(options: {
   readonly db: Database;
@@ -29,6 +31,8 @@ export function startReconciler(options: {
   readonly volumes: readonly string[];
   readonly timings: JobTimings;
   readonly logger: JobLogger;
+  /** Reads the states of the volumes anew, for the times when a notification gets lost. */
+  readonly refreshVolumes: () => Promise<void>;
 }): Reconciler {
   const { db, dispatcher, timings } = options;
   const warn = throttledWarning(options.logger, 'job.reconcile-failed');
@@ -41,6 +45,7 @@ export function startReconciler(options: {
   };
   const loops = [
     repeat(() => redispatch(options), timings.reconcileMs, { signal: stop.signal, warn }),
+    repeat(options.refreshVolumes, timings.reconcileMs, { signal: stop.signal, warn }),
     repeat(() => applyQueueSettings(options), timings.scheduleMs, { signal: stop.signal, warn }),
     ...(schedules.length === 0 ? [] : [repeat(schedule, timings.scheduleMs, { signal: stop.signal, warn })]),
   ];
@@ -59,7 +64,8 @@ async function redispatch(options: {
   readonly timings: JobTimings;
 }): Promise<void> {
   const { db, timings } = options;
-  const query = { limit: batchMax, firstMs: timings.redispatchMs, maxMs: timings.redispatchMaxMs };
+  const { redispatchMs: firstMs, redispatchMaxMs: maxMs } = timings;
+  const query = { limit: batchMax, firstMs, maxMs, readingKinds };
   for (let batch = 0; batch < batchesMax; batch++) {
     const rows = await takeDueJobs(db, query);
     if (rows.length === 0) return;

@@ -2,7 +2,12 @@ import type { Database, Executor } from '../db/client.ts';
 import type { JobNotifications } from '../db/notifications.ts';
 import { type ClaimedJob, finishJob, holdClaim, type JobEnd, requeueJob } from '../db/queries/job-lease.ts';
 import { recordPart, type Span, type Tracer, traceFields } from '../domain/trace.ts';
-import { JobCancelledError, JobTimeoutError, WorkerStoppingError } from './abort-reasons.ts';
+import {
+  JobCancelledError,
+  JobTimeoutError,
+  VolumeReadOnlyError,
+  WorkerStoppingError,
+} from './abort-reasons.ts';
 import { type JobContract, jobContracts } from './contracts.ts';
 import { backoffOf, isForOperator, type JobFailure, poisoned, readFailure } from './failures.ts';
 import {
@@ -22,6 +27,7 @@ import { type Delivery, type HandedJob, queueNameOf } from './queue-store.ts';
 import type { SharedStatements } from './runner-statements.ts';
 import { pause } from './timers.ts';
 import { type JobTimings, leaseOf } from './timings.ts';
+import { readingKinds, type VolumeStates } from './volume-states.ts';
 import { fencedTransaction, writeEnd } from './write-end.ts';
 
 /** What running jobs takes. */
@@ -30,6 +36,7 @@ export interface RunnerParts {
   readonly notifications: JobNotifications;
   readonly handlers: JobHandlers;
   readonly timings: JobTimings;
+  readonly volumeStates: Pick<VolumeStates, 'stateOf' | 'subscribe'>;
   readonly logger: JobLogger;
   /** Where runs are counted. Default: nowhere. */
   readonly metrics?: JobMetrics | undefined;
@@ -131,13 +138,22 @@ function readJob({ row, span }: Run): RunningJob | null {
   return { ...about, checkpoint, payload: payload.data };
 }
 
+/** Whether a job would change a volume that became read-only since it was claimed. */
+function isHeldUp({ parts, row }: Run): boolean {
+  return !readingKinds.includes(row.kind) && parts.volumeStates.stateOf(row.volume) === 'read_only';
+}
+
 async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   const { parts, row } = run;
   const controller = new AbortController();
   const { timeoutMs }: JobContract = jobContracts[row.kind];
   const timer = setTimeout(() => controller.abort(new JobTimeoutError(timeoutMs)), timeoutMs);
   const stop = () => controller.abort(new WorkerStoppingError());
+  const hold = () => {
+    if (isHeldUp(run)) controller.abort(new VolumeReadOnlyError());
+  };
   parts.stopping.addEventListener('abort', stop);
+  const unsubscribe = parts.volumeStates.subscribe(hold);
   const onError = (err: unknown) => parts.logger.warn({ ...fieldsOf(run), err }, 'job.lease-failed');
   const timings = { ...parts.timings, ...leaseOf(row.kind, parts.timings) };
   const lease = keepLease({ ...parts, timings, claim: row, controller, onError });
@@ -152,6 +168,7 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   let outcome: JobOutcome;
   try {
     if (parts.stopping.aborted) stop();
+    hold();
     outcome = await untilStopped(run.handler.run(context), controller.signal, parts.timings.stopMs);
   } catch (error) {
     await lease.release();
@@ -159,6 +176,7 @@ async function runClaimed(run: Run, job: RunningJob): Promise<Delivery> {
   } finally {
     clearTimeout(timer);
     parts.stopping.removeEventListener('abort', stop);
+    unsubscribe();
   }
   const progress = await lease.release();
   try {
@@ -217,6 +235,13 @@ async function settleFailure(run: Run, job: RunningJob, reason: unknown, error: 
     count(run, 'handed_back');
     await requeue(run, { delayMs: 0 });
     return handBack;
+  }
+  if (reason instanceof VolumeReadOnlyError) {
+    count(run, 'handed_back');
+    parts.logger.info(fieldsOf(run), 'job.held-up');
+    await requeue(run, { delayMs: 0 });
+    // Nobody could take it now; the reconciler hands it over when the volume is active again.
+    return over;
   }
   if (reason instanceof JobDeferredError) {
     return await retryLater(run, { delayMs: reason.delayMs });

@@ -10,10 +10,11 @@ import {
 } from '../db/queries/job-lease.ts';
 import { jobKinds } from '../domain/job.ts';
 import { type JobTimings, leaseOf } from './timings.ts';
+import { readingKinds } from './volume-states.ts';
 
 /** What every run does, in statements that runs which come at the same time share. */
 export interface SharedStatements {
-  /** Claims a job. @returns `null` when it is unknown, finished, somebody else's or not due */
+  /** Claims a job. @returns `null` when it is unknown, finished, somebody else's, not due or held up by its volume */
   claim(handed: HandedRow): Promise<ClaimedJob | null>;
   /** Tells every process a word about a job. */
   tell(jobId: string, word: string): Promise<void>;
@@ -27,7 +28,7 @@ export function shareStatements(options: {
 }): SharedStatements {
   const { db, owner, timings } = options;
   const leases = Object.fromEntries(jobKinds.map((kind) => [kind, leaseOf(kind, timings).leaseMs]));
-  const claimant: Claimant = { owner, leases };
+  const claimant: Claimant = { owner, leases, readingKinds };
   const claim = coalesce<HandedRow, ClaimedJob | 'locked' | null>({
     // Delivered twice at once, a job is claimed once.
     goesWith: (others, { id }) => !others.some((other) => other.id === id),

@@ -9,8 +9,10 @@ import {
   type JobTotal,
   sumFolderTotals,
 } from '../db/queries/totals.ts';
+import { listVolumeSettings } from '../db/queries/volumes.ts';
 import { listWorkers } from '../db/queries/workers.ts';
 import { jobContracts, queueNames } from '../jobs/contracts.ts';
+import { readingKinds } from '../jobs/volume-states.ts';
 import { readerOf } from './collector.ts';
 import type { Figures } from './figures.ts';
 
@@ -38,11 +40,22 @@ type Depth = { -readonly [K in keyof QueueDepth]: QueueDepth[K] } & {
   counts: Record<(typeof jobStates)[number], number>;
 };
 
+/** What a read-only volume holds up cannot run yet, like a job that waits for its next attempt. */
+function shownState(
+  { kind, volume, state }: Pick<JobTotal, 'kind' | 'volume' | 'state'>,
+  readOnly: ReadonlySet<string>,
+): JobTotal['state'] {
+  const isHeldUp = state === 'waiting' && readOnly.has(volume) && !readingKinds.includes(kind);
+  return isHeldUp ? 'delayed' : state;
+}
+
 function addUp(
   totals: readonly JobTotal[],
   known: {
     readonly volumes: readonly string[];
     readonly paused: ReadonlySet<string>;
+    /** Volumes that hold up jobs that would write. */
+    readonly readOnly: ReadonlySet<string>;
     /** The queue of each place where a worker takes jobs; one that takes from several is in several. */
     readonly served: readonly string[];
   },
@@ -66,8 +79,9 @@ function addUp(
     // A newer version of the service may have kinds of its own.
     if (contract === undefined) continue;
     const depth = depthOf(`${contract.queue}.${volume}`);
-    depth.counts[state] += jobs;
-    if (state === 'waiting') depth.oldestSeconds = Math.max(depth.oldestSeconds, oldestSeconds ?? 0);
+    const shown = shownState({ kind, volume, state }, known.readOnly);
+    depth.counts[shown] += jobs;
+    if (shown === 'waiting') depth.oldestSeconds = Math.max(depth.oldestSeconds, oldestSeconds ?? 0);
   }
   return depths;
 }
@@ -85,14 +99,16 @@ export function depthReader(db: Database, volumes: readonly string[]): ReadDepth
     freshMs: queuesFreshMs,
     deadlineMs,
     load: async () => {
-      const [totals, settings, workers] = await Promise.all([
+      const [totals, settings, states, workers] = await Promise.all([
         countJobTotals(db),
         listQueueSettings(db),
+        listVolumeSettings(db),
         listWorkers(db, workerSilentMs),
       ]);
       const paused = new Set(settings.filter(({ isPaused }) => isPaused).map(({ queue }) => queue));
       const served = workers.filter(({ takesJobs }) => takesJobs).flatMap(queuesOf);
-      return addUp(totals, { volumes, paused, served });
+      const readOnly = new Set(states.filter(({ state }) => state === 'read_only').map(({ name }) => name));
+      return addUp(totals, { volumes, paused, readOnly, served });
     },
   });
 }

@@ -15,6 +15,7 @@ import { makeJobRecorder } from './job-recorder.ts';
 import { makeReaderServer, type ReaderReply, type ReaderServer } from './reader-server.ts';
 import { makeRequestRecorder, type RequestRecorder } from './request-recorder.ts';
 import { volumeFigures } from './volume-figures.ts';
+import { volumeStateFigures } from './volume-state-figures.ts';
 
 /** What a process shows of itself, and of what only it can see. */
 export interface Metrics extends Pick<ReaderServer, 'listen'> {
@@ -110,6 +111,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
       queueFigures(registry, depths),
       folderFigures(registry, db, names),
       connectionFigures(registry, db),
+      volumeStateFigures(registry, db, names),
     );
     pages.set('/backlog', () => backlogReply(depths));
   }

@@ -23,8 +23,6 @@ export interface Config {
   readonly redisUrl: string | undefined;
   /** Root directory by volume name, in the order given. */
   readonly volumes: ReadonlyMap<string, string>;
-  /** The first of `volumes`. */
-  readonly defaultVolume: string;
   /** 32 bytes; `undefined` takes the one in the data directory. */
   readonly encryptionKey: Buffer | undefined;
   readonly shutdownMs: number;
@@ -138,7 +136,6 @@ function toConfig(settings: Settings): Config {
     databaseUrl: settings.DATABASE_URL,
     redisUrl: settings.REDIS_URL,
     volumes: new Map(volumes),
-    defaultVolume: volumes[0]?.[0] ?? 'local',
     encryptionKey: settings.VFOLDER_ENCRYPTION_KEY,
     shutdownMs: settings.VFOLDER_SHUTDOWN_SECONDS * 1000,
     metrics: metricsAddress(settings),

@@ -18,7 +18,7 @@ import { domainError, isDomainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import type { ArchiveFormat } from '../../storage/archive/entry-fields.ts';
 import type { OpenFile } from '../../storage/volume.ts';
-import { folderVolume } from '../authorize.ts';
+import { folderVolume, requireWritable, writableVolume } from '../authorize.ts';
 import { selectFiles } from '../downloads/operations.ts';
 import type { Services } from '../services.ts';
 
@@ -62,6 +62,8 @@ async function requireArchiveRoom(tx: Executor, userId: string): Promise<void> {
 export async function requestArchive(services: Services, request: ArchiveRequest): Promise<string> {
   const { userId, format } = request;
   const { folder, entries } = await selectFiles(services, request);
+  // It is built on the volume of the folder.
+  requireWritable(services, folder.volume);
   const [only, ...others] = entries;
   const baseName = (others.length === 0 ? only?.path.at(-1) : undefined) ?? folder.name;
   const jobId = await services.db.transaction(async (tx) => {
@@ -131,6 +133,6 @@ export async function removeArchive(
       ? null
       : await findOwnArchiveVolume(services.db, { archiveId, userId: request.userId });
   if (archiveId === undefined || volume === null) throw archiveNotFound();
-  await folderVolume(services, { volume }).removeArchive(archiveId);
+  await writableVolume(services, { volume }).removeArchive(archiveId);
   await deleteArchive(services.db, archiveId);
 }

@@ -58,6 +58,7 @@ export const archiveRoutes: readonly Route[] = [
         'entry_not_regular',
         'archives_busy',
         'archive_limit_reached',
+        'volume_read_only',
         'volume_full',
         'job_failed',
         'job_cancelled',
@@ -100,7 +101,7 @@ export const archiveRoutes: readonly Route[] = [
       tag: 'Archives',
       id: 'deleteArchive',
       summary: 'Delete an archive',
-      refusals: ['not_found', 'volume_unavailable'],
+      refusals: ['not_found', 'volume_read_only', 'volume_unavailable'],
     },
     handle: async ({ services, principal, params }) => {
       await removeArchive(services, { userId: principal.userId, id: params.id ?? '' });

@@ -17,7 +17,7 @@ const deleteLater = defineRoute({
     tag: 'Clients',
     id: 'deleteFilesLater',
     summary: 'Delete files and directories without waiting',
-    refusals: [...deleteRefusals, 'volume_full'],
+    refusals: [...deleteRefusals, 'volume_read_only', 'volume_full'],
     sets: { 202: ['Location'] },
   },
   handle: async ({ services, principal, params, input }) => {

@@ -39,7 +39,12 @@ const deleteById = defineRoute({
   body: 'json',
   input: z.object({ id: z.string() }),
   answers: { 204: null },
-  doc: { tag: 'Clients', id: 'deleteFolderById', summary: 'Delete a folder', refusals: ['not_found'] },
+  doc: {
+    tag: 'Clients',
+    id: 'deleteFolderById',
+    summary: 'Delete a folder',
+    refusals: ['not_found', 'volume_read_only'],
+  },
   handle: async ({ services, principal, input }) => {
     const retentionDays = services.trashDays;
     await deleteFolder(services, { userId: principal.userId, nameOrId: input.id, retentionDays });

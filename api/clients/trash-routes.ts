@@ -37,7 +37,12 @@ function purgeAt(path: string, id: string): Route {
     body: 'json',
     input: byId,
     answers: { 204: null },
-    doc: { tag: 'Clients', id, summary: 'Delete a folder for ever', refusals: ['not_found'] },
+    doc: {
+      tag: 'Clients',
+      id,
+      summary: 'Delete a folder for ever',
+      refusals: ['not_found', 'volume_read_only'],
+    },
     handle: async ({ services, principal, input }) => {
       await purgeFromTrash(services, { userId: principal.userId, id: input.id });
       return { status: 204 };
@@ -54,7 +59,12 @@ const deleteForEver = defineRoute({
   body: 'json',
   input: z.object({}),
   answers: { 204: null },
-  doc: { tag: 'Clients', id: 'deleteFolderForEver', summary: 'Delete a folder for ever' },
+  doc: {
+    tag: 'Clients',
+    id: 'deleteFolderForEver',
+    summary: 'Delete a folder for ever',
+    refusals: ['volume_read_only'],
+  },
   handle: async ({ services, principal, params }) => {
     const folder = { userId: principal.userId, nameOrId: params.name ?? '' };
     await deleteFolder(services, { ...folder, retentionDays: 0 });

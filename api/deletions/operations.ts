@@ -12,7 +12,7 @@ import type { DeleteOutcome } from '../../domain/delete-outcome.ts';
 import { type EntryPath, formatEntryPath, isWithin, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
 import type { EntryKind, Volume } from '../../storage/volume.ts';
-import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { type FolderAccess, folderNotFound, loadFolder, writableVolume } from '../authorize.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -238,7 +238,7 @@ export async function deleteEntries(
 ): Promise<DeleteResult> {
   const { userId, nameOrId, recursive } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'delete' });
-  const volume = folderVolume(services, folder);
+  const volume = writableVolume(services, folder);
   const requested = request.files.map((file) => parseNamedEntryPath(file, 'read'));
   const purge: Purge = { jobId: uuidv7(), folder, userId, paths: outermost(requested) };
   await recordPatiently(services, purge, () => checkAll(volume, folder.id, requested, recursive));

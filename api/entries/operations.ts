@@ -7,7 +7,7 @@ import {
   splitEntryPath,
 } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
-import { type FolderAccess, folderVolume, loadFolder } from '../authorize.ts';
+import { type FolderAccess, folderVolume, loadFolder, writableVolume } from '../authorize.ts';
 import type { Services } from '../services.ts';
 
 type EntryServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
@@ -70,7 +70,7 @@ async function startPlacing(services: EntryServices, placing: Placing): Promise<
   const { kind, userId, nameOrId, from, to, into } = placing;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
   // Who cannot reach the folder itself is told so before anything is read.
-  folderVolume(services, folder);
+  writableVolume(services, folder);
   const source = await loadSource(services, folder, placing);
   const isElsewhere = source !== folder;
   if (!isElsewhere && isWithin(from, to)) {

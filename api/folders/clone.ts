@@ -11,15 +11,10 @@ import { DomainError, domainError } from '../../domain/errors.ts';
 import { parseFolderName } from '../../domain/folder-name.ts';
 import type { FolderOptions } from '../../domain/folder-options.ts';
 import { type FolderAccess, folderNotFound, loadFolder } from '../authorize.ts';
-import {
-  type CreatedFolder,
-  decideFolder,
-  type FolderServices,
-  folderNameTaken,
-  placeFolder,
-} from './operations.ts';
+import { placeFolder } from '../volumes/place-folder.ts';
+import { type CreatedFolder, decideFolder, type FolderServices, folderNameTaken } from './operations.ts';
 
-/** A folder to be made from another one's content. Options left out are the source's, `host` as well. */
+/** A folder to be made from another one's content. Options left out are the source's, `host` as well while that is active. */
 export interface CloneRequest {
   readonly userId: string;
   readonly nameOrId: string;
@@ -98,14 +93,14 @@ async function recordClone(
  * Name and place in the limit are the new folder's from the start; it is seen once it is whole, and gone without a
  * trace when that fails.
  * @throws not_found (also when the folder is not cloneable), name_invalid, folder_name_taken, folder_limit_reached,
- *   quota_exceeded, request_malformed (unknown host), volume_full, volume_unavailable
+ *   quota_exceeded, request_malformed (unknown host), volume_read_only, volume_draining, volume_full, volume_unavailable
  */
 export async function cloneFolder(services: FolderServices, request: CloneRequest): Promise<StartedClone> {
   const { userId, nameOrId } = request;
   const source = await loadFolder(services, { userId, nameOrId, right: 'read' });
   if (!source.isOwner && !source.cloneable) throw folderNotFound();
   const owner = { userId, name: parseFolderName(request.targetName) };
-  const volume = placeFolder(services, request.host ?? source.volume);
+  const volume = await placeFolder(services, { host: request.host, usual: source.volume });
   const allowance = decideFolder(owner, {
     isNameTaken: await isFolderNameTaken(services.db, owner),
     allowance: await findFolderAllowance(services.db, userId),

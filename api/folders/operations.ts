@@ -24,8 +24,9 @@ import { DomainError, domainError } from '../../domain/errors.ts';
 import { parseFolderName } from '../../domain/folder-name.ts';
 import { type FolderOptions, usualOptions } from '../../domain/folder-options.ts';
 import type { Permission } from '../../domain/permission.ts';
-import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { type FolderAccess, folderNotFound, loadFolder, requireWritable } from '../authorize.ts';
 import type { Services } from '../services.ts';
+import { placeFolder } from '../volumes/place-folder.ts';
 
 /** Which page of folders; without `sizeItems` all of them are one page. `index` counts from zero. */
 export interface FolderPaging {
@@ -48,7 +49,7 @@ export interface CreatedFolder {
 }
 
 /** What making folders takes. */
-export type FolderServices = Pick<Services, 'db' | 'volumes' | 'defaultVolume' | 'jobs'>;
+export type FolderServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
 
 /** The folders a user owns or was given, by name. A page past the end is empty. */
 export async function listFolders(
@@ -64,10 +65,10 @@ export async function listFolders(
 }
 
 /**
- * Makes a folder on `host`, or on the default volume. Its directories exist before it can be seen. The name and the
+ * Makes a folder on `host`, or on the active volume with the most room. Its directories exist before it can be seen. The name and the
  * limit of the owner's policy are decided under a lock, so neither is ever exceeded, whatever runs concurrently.
  * @throws name_invalid, folder_name_taken, folder_limit_reached, request_malformed (unknown host),
- *   volume_full, volume_unavailable
+ *   volume_read_only, volume_draining, volume_full, volume_unavailable
  */
 export async function createFolder(
   services: FolderServices,
@@ -79,7 +80,7 @@ export async function createFolder(
   },
 ): Promise<CreatedFolder> {
   const owner = { userId: request.userId, name: parseFolderName(request.name) };
-  const volume = placeFolder(services, request.host);
+  const volume = await placeFolder(services, { host: request.host });
   decideFolder(owner, {
     isNameTaken: await isFolderNameTaken(services.db, owner),
     allowance: await findFolderAllowance(services.db, owner.userId),
@@ -95,18 +96,6 @@ export async function createFolder(
     throw error;
   }
   return folder;
-}
-
-/**
- * The volume for a new folder: `host`, or the default one.
- * @throws request_malformed (unknown host), volume_unavailable
- */
-export function placeFolder(services: FolderServices, host: string | undefined) {
-  if (host === undefined) return folderVolume(services, { volume: services.defaultVolume });
-  const volume = services.volumes.get(host);
-  if (volume !== undefined) return volume;
-  const detail = 'There is no such storage host.';
-  throw domainError('request_malformed', detail, { errors: [{ pointer: '/host', detail }] });
 }
 
 /** Decides on a new folder by what was found. @throws folder_name_taken, folder_limit_reached */
@@ -227,7 +216,7 @@ async function removeFolder(
  * end. With `retentionDays` its owner can have it back for as long, else a job frees its content. Of concurrent calls
  * exactly one succeeds. Only for the owner.
  * @returns the id of the job that frees the content, `null` when it is kept
- * @throws not_found, also for members
+ * @throws not_found, also for members; volume_read_only
  */
 export async function deleteFolder(
   services: Pick<Services, 'db' | 'jobs'>,
@@ -235,6 +224,7 @@ export async function deleteFolder(
 ): Promise<string | null> {
   const { userId, nameOrId, retentionDays } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
+  requireWritable(services, folder.volume);
   const removal = { folderId: folder.id, userId, retentionDays };
   const jobId = await services.db.transaction(async (tx) => {
     const purge = await removeFolder(services, tx, removal);

@@ -1,5 +1,6 @@
 import { askCapacity } from '../service/readiness.ts';
 import type { Services } from '../services.ts';
+import { defaultHostOf } from '../volumes/place-folder.ts';
 
 /** A volume where folders can be made; `usedPercent` is `null` while it does not answer. */
 export interface Host {
@@ -14,7 +15,7 @@ export interface Hosts {
 }
 
 /** Asks all volumes at once; one that hangs costs at most two seconds. */
-export async function listHosts(services: Pick<Services, 'volumes' | 'defaultVolume'>): Promise<Hosts> {
+export async function listHosts(services: Pick<Services, 'volumes' | 'jobs'>): Promise<Hosts> {
   const hosts = await Promise.all(
     [...services.volumes].map(async ([name, volume]): Promise<Host> => {
       const capacity = await askCapacity(volume);
@@ -23,5 +24,5 @@ export async function listHosts(services: Pick<Services, 'volumes' | 'defaultVol
       return { name, usedPercent: Math.round(usedPercent * 100) / 100 };
     }),
   );
-  return { defaultHost: services.defaultVolume, hosts };
+  return { defaultHost: await defaultHostOf(services), hosts };
 }

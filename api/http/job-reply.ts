@@ -7,7 +7,13 @@ import type { ApiRequest, Preference, Reply } from '../route.ts';
 export const jobWaitMsDefault = 60_000;
 
 /** What every route that waits for a job may refuse with, beside what its job fails with. */
-export const jobRefusals = ['job_failed', 'job_cancelled', 'volume_full', 'volume_unavailable'] as const;
+export const jobRefusals = [
+  'job_failed',
+  'job_cancelled',
+  'volume_read_only',
+  'volume_full',
+  'volume_unavailable',
+] as const;
 
 type WaitingRequest = Pick<ApiRequest<unknown>, 'services' | 'preference' | 'signal'>;
 

@@ -12,6 +12,7 @@ const pathParameters: Readonly<Record<string, string>> = {
   member: 'The id or e-mail address of a member.',
   token: 'The token of an upload.',
   queue: 'The name of a queue.',
+  volume: 'The name of a volume.',
   policy: 'The name of a policy.',
   key: 'The access key of a keypair.',
   page: 'A page or file of the dashboard.',

@@ -11,6 +11,7 @@ import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseFolderName } from '../../domain/folder-name.ts';
 import { parseId } from '../../domain/ids.ts';
 import { measureRequest } from '../../jobs/measure-request.ts';
+import { requireWritable } from '../authorize.ts';
 import { decideFolder, folderNameTaken } from '../folders/operations.ts';
 import type { Services } from '../services.ts';
 
@@ -63,7 +64,7 @@ export async function restoreFolder(
   });
 }
 
-/** Deletes a folder in the trash for ever. @returns the id of the job that frees its content @throws not_found */
+/** Deletes a folder in the trash for ever. @returns the id of the job that frees its content @throws not_found, volume_read_only */
 export async function purgeFromTrash(services: TrashServices, request: TrashRequest): Promise<string> {
   const reference = toReference(request);
   const { folderId, ownerId: actorId } = reference;
@@ -71,6 +72,7 @@ export async function purgeFromTrash(services: TrashServices, request: TrashRequ
     const deleted = await markTrashDeleted(tx, reference);
     if (deleted === null) throw notInTrash();
     const { volume } = deleted;
+    requireWritable(services, volume);
     await insertAudit(tx, { actorId, action: 'folder.purge', folderId });
     return services.jobs.enqueue(tx, { kind: 'folder.purge', payload: {}, volume, folderId, actorId });
   });

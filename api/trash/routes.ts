@@ -54,7 +54,7 @@ const purge = defineRoute({
     tag: 'Folders',
     id: 'purgeFolder',
     summary: 'Delete a folder for ever',
-    refusals: ['not_found'],
+    refusals: ['not_found', 'volume_read_only'],
     reads: ['Prefer'],
     sets: { 202: ['Location', 'Preference-Applied'] },
   },

@@ -87,7 +87,7 @@ export const patchDoc = {
 
 /** How an upload is given up. */
 export const terminateDoc = {
-  refusals: [...moving, 'volume_unavailable'],
+  refusals: [...moving, 'volume_read_only', 'volume_unavailable'],
   reads: ['Tus-Resumable'],
   sets: { 204: ['Tus-Resumable'] },
 } as const satisfies Described;

@@ -14,7 +14,14 @@ import {
 import { abortUpload, type Reservation, releaseUpload, reserveUpload } from '../../db/queries/uploads.ts';
 import { formatEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { domainError, isDomainError } from '../../domain/errors.ts';
-import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import {
+  type FolderAccess,
+  folderNotFound,
+  folderVolume,
+  loadFolder,
+  requireWritable,
+  writableVolume,
+} from '../authorize.ts';
 import type { Services } from '../services.ts';
 import { commitLater } from '../uploads/commit-later.ts';
 import { countReplaced } from '../uploads/count-replaced.ts';
@@ -73,7 +80,7 @@ export async function createUpload(
 ): Promise<ResumableUpload> {
   const { userId, shape, lengthBytes, metadata } = order;
   const folder = await loadFolder(services, { userId, nameOrId: order.folder, right: 'write' });
-  folderVolume(services, folder);
+  writableVolume(services, folder);
   const id = uuidv7();
   await reserve(services, folder, userId, {
     id,
@@ -183,7 +190,7 @@ export async function joinUploads(
 ): Promise<ResumableUpload> {
   const { userId, metadata, partIds } = order;
   const folder = await loadFolder(services, { userId, nameOrId: order.folder, right: 'write' });
-  folderVolume(services, folder);
+  writableVolume(services, folder);
   const path = writePath(order.path);
   const joining = { id: uuidv7(), folder, path, userId, metadata, partIds };
   const joined = await findJoined(services, joining);
@@ -210,6 +217,7 @@ export async function terminateUpload(
     await deleteResumableUpload(services.db, found.id);
     return;
   }
+  requireWritable(services, found.volume);
   if (!(await abortUpload(services.db, found.id, ['receiving']))) {
     throw domainError('upload_locked', 'The upload is complete and being put in its place.');
   }

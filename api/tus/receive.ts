@@ -13,7 +13,7 @@ import { domainError, isDomainError } from '../../domain/errors.ts';
 import { reservationStepBytes } from '../../domain/quota.ts';
 import { stageIdOf, type UploadSegment } from '../../domain/upload-session.ts';
 import type { StageAppender, StagedContent, Volume } from '../../storage/volume.ts';
-import { folderVolume } from '../authorize.ts';
+import { writableVolume } from '../authorize.ts';
 import { readChunks } from '../http/body-chunks.ts';
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
@@ -278,7 +278,7 @@ async function openReception(
   const checksum = openChecksum(request.incoming);
   const isSigned = request.incoming.headers['x-vfolder-content-sha256'] !== undefined;
   const isChecked = checksum !== undefined || isSigned;
-  const volume = folderVolume(services, upload);
+  const volume = writableVolume(services, upload);
   const owner = { id: upload.id, userId: upload.actorId };
   const writer = await claimWriter(services, owner, request);
   const last = writer.segments.at(-1);

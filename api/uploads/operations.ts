@@ -4,7 +4,7 @@ import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { WriteCondition } from '../../domain/write-condition.ts';
 import type { Volume } from '../../storage/volume.ts';
-import { folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { folderNotFound, loadFolder, writableVolume } from '../authorize.ts';
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
@@ -99,7 +99,7 @@ async function receive(run: StageRun, form: UploadForm, upload: IncomingUpload):
 export async function receiveUpload(services: Services, upload: IncomingUpload): Promise<string> {
   const { userId, nameOrId, incoming } = upload;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
-  const volume = folderVolume(services, folder);
+  const volume = writableVolume(services, folder);
   const declared = incoming.headers['content-length'];
   const declaredBytes = declared === undefined ? undefined : Number(declared);
   const form = upload.form ?? multipartForm(incoming);

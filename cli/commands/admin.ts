@@ -3,6 +3,7 @@ import { defineCommand, defineGroup } from '../define.ts';
 import type { Terminal } from '../terminal.ts';
 import { defineLimitCommands } from './limits.ts';
 import { defineUserCommands } from './users.ts';
+import { defineVolumeCommands } from './volumes.ts';
 
 const actions = () => import('../actions/admin.ts');
 
@@ -30,6 +31,7 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
   defineUserCommands(admin, terminal);
   defineLimitCommands(admin, terminal);
   defineWork(admin, terminal);
+  defineVolumeCommands(admin, terminal);
   defineCommand(
     admin,
     terminal,

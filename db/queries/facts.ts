@@ -37,11 +37,12 @@ export async function readDatabaseFacts(db: Executor): Promise<DatabaseFacts> {
   };
 }
 
-/** How long the oldest job has been waiting to run, in seconds; 0 without one. Index `jobs_due_idx`. */
+/** How long the oldest job has been waiting to run, in seconds; 0 without one. Those of read-only volumes do not count. Index `jobs_due_idx`. */
 export async function oldestWaitingSeconds(db: Executor): Promise<number> {
   const rows = await db.execute<{ seconds: number }>(sql`
     SELECT coalesce(max(extract(epoch FROM now() - created_at)), 0)::float8 AS seconds
-    FROM jobs WHERE state = 'queued' AND next_dispatch_at <= now()`);
+    FROM jobs WHERE state = 'queued' AND next_dispatch_at <= now()
+      AND volume <> ALL(ARRAY(SELECT name FROM volumes WHERE state = 'read_only'))`);
   return rows[0]?.seconds ?? 0;
 }
 

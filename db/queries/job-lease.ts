@@ -45,9 +45,12 @@ export type JobEnd =
 const held = (claim: Claim) =>
   and(eq(jobs.id, claim.id), eq(jobs.fence, claim.fence), eq(jobs.state, 'running'));
 
+/** Work that would change a read-only volume is not; what is to be cancelled is, for that touches the database only. */
 const claimable = fragment`(
       (state = 'queued' AND (fence = handed."handedFence" OR next_dispatch_at <= now()))
-      OR (state = 'running' AND lease_until < now()))`;
+      OR (state = 'running' AND lease_until < now()))
+      AND (cancel_requested_at IS NOT NULL OR jsonb_exists(given.readers, kind)
+        OR volume <> ALL(ARRAY(SELECT v.name FROM volumes AS v WHERE v.state = 'read_only')))`;
 
 /** Takes the rows of `asked`, which are locked, with what is `given`. */
 const takeAsked = fragment`
@@ -66,6 +69,8 @@ const takeAsked = fragment`
 export interface Claimant {
   readonly owner: string;
   readonly leases: Readonly<Record<string, number>>;
+  /** What may be claimed on a volume that is read-only. */
+  readonly readingKinds: readonly JobKind[];
 }
 
 /** A job as it was handed over. */
@@ -83,7 +88,6 @@ export interface JobClaims {
 }
 
 /**
-/**
  * Takes those of `handed` that are queued, or running with a lease that ended: such a run is lost and counts as an attempt. The
  * lease is on the database clock; the reconciler looks at the row again when it ends. A queued one that waits for its next
  * attempt is left alone by a delivery that was handed over before its last claim. Locked rows are not waited for, so that nobody
@@ -92,13 +96,14 @@ export interface JobClaims {
 export async function claimJobs(
   db: Executor,
   handed: readonly HandedRow[],
-  { owner, leases }: Claimant,
+  { owner, leases, readingKinds }: Claimant,
 ): Promise<JobClaims> {
   const rows = await db.execute<ClaimedRow & { readonly freeId: string }>(statement`
-    WITH given AS (SELECT ${JSON.stringify(leases)}::jsonb AS leases, ${owner}::text AS owner), handed AS MATERIALIZED (
+    WITH given AS (SELECT ${JSON.stringify(leases)}::jsonb AS leases, ${owner}::text AS owner,
+      ${JSON.stringify(readingKinds)}::jsonb AS readers), handed AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(handed)}::jsonb) AS handed(id uuid, "handedFence" bigint)
     ), free AS MATERIALIZED (
-      SELECT jobs.id FROM jobs JOIN handed ON handed.id = jobs.id WHERE ${claimable}
+      SELECT jobs.id FROM given, jobs JOIN handed ON handed.id = jobs.id WHERE ${claimable}
     ), asked AS MATERIALIZED (
       SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM free)) FOR NO KEY UPDATE SKIP LOCKED
     ), taken AS (${takeAsked})
@@ -111,15 +116,16 @@ export async function claimJobs(
 
 /**
  * As {@link claimJobs} for one job, whose row is waited for.
- * @returns `null` when the job is unknown, finished, somebody else's or not due
+ * @returns `null` when the job is unknown, finished, somebody else's, not due or held up by its volume
  */
 export async function claimJob(
   db: Executor,
   handed: HandedRow,
-  { owner, leases }: Claimant,
+  { owner, leases, readingKinds }: Claimant,
 ): Promise<ClaimedJob | null> {
   const [row] = await db.execute<ClaimedRow>(statement`
-    WITH given AS (SELECT ${JSON.stringify(leases)}::jsonb AS leases, ${owner}::text AS owner), handed AS (
+    WITH given AS (SELECT ${JSON.stringify(leases)}::jsonb AS leases, ${owner}::text AS owner,
+      ${JSON.stringify(readingKinds)}::jsonb AS readers), handed AS (
       SELECT ${handed.id}::uuid AS id, ${handed.handedFence}::bigint AS "handedFence"
     ), asked AS (SELECT id FROM handed) ${takeAsked}`);
   return row === undefined ? null : claimedJob(row);
@@ -259,13 +265,20 @@ export async function findClaimState(
 /**
  * Takes up to `limit` rows that have to be handed to a queue: waiting ones that nobody claimed in time, and running
  * ones whose lease ended. Each is due again later and later (`firstMs` doubling up to `maxMs`) until somebody claims
- * it. Several processes may ask at once and get different rows. Uses `jobs_due_idx`.
+ * it; what a read-only volume holds up is left until it is active. Several processes may ask at once and get different rows.
+ * Uses `jobs_due_idx`.
  */
 export async function takeDueJobs(
   db: Executor,
-  query: { readonly limit: number; readonly firstMs: number; readonly maxMs: number },
+  query: {
+    readonly limit: number;
+    readonly firstMs: number;
+    readonly maxMs: number;
+    readonly readingKinds: readonly JobKind[];
+  },
 ): Promise<DispatchRow[]> {
   const { limit, firstMs, maxMs } = query;
+  const readers = JSON.stringify(query.readingKinds);
   return await db
     .update(jobs)
     .set({
@@ -276,6 +289,8 @@ export async function takeDueJobs(
     .where(
       // An array is computed once; `IN (SELECT … LIMIT)` may be run again for every row and then takes too many.
       sql`id = ANY(ARRAY(SELECT j.id FROM jobs AS j WHERE j.state IN ('queued', 'running') AND j.next_dispatch_at <= now()
+        AND (j.cancel_requested_at IS NOT NULL OR jsonb_exists(${readers}::jsonb, j.kind)
+          OR j.volume <> ALL(ARRAY(SELECT v.name FROM volumes AS v WHERE v.state = 'read_only')))
         ORDER BY j.next_dispatch_at LIMIT ${limit} FOR UPDATE SKIP LOCKED))`,
     )
     .returning({

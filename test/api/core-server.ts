@@ -93,6 +93,7 @@ export async function startCoreServer(
       wait: absent,
       cancel: absent,
       ping: async () => undefined,
+      volumeStates: { stateOf: () => 'active', change: absent, subscribe: absent },
       admin: {
         queues: [],
         counts: absent,
@@ -106,7 +107,6 @@ export async function startCoreServer(
     },
     uploads: { reserve: absent, record: absent },
     volumes: new Map(),
-    defaultVolume: 'local',
     secrets,
     version: '1.2.3',
     apiVersion: apiVersionDefault,

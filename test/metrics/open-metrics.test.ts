@@ -1,8 +1,9 @@
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { folders } from '../../db/schema/folders.ts';
 import { jobs } from '../../db/schema/jobs.ts';
+import { volumes } from '../../db/schema/volumes.ts';
 import type { JobKind } from '../../domain/job.ts';
 import { type Metrics, type MetricsOptions, openMetrics } from '../../metrics/open-metrics.ts';
 import { withCalls } from '../storage/faulty-volume.ts';
@@ -79,6 +80,34 @@ describe('the figures of an API process', () => {
     });
   });
 
+  it('have the state of every volume, and count what a read-only one holds up as delayed', async () => {
+    const held = { volume: 'held', createdAt: new Date(Date.now() - 900_000) };
+    await insertJobs('entries.copy', 2, held);
+    await insertJobs('usage.measure', 1, held);
+    await database.db.insert(volumes).values({ name: 'held', state: 'read_only' });
+    const both = new Map([
+      ['local', volume.volume],
+      ['held', volume.volume],
+    ]);
+    const { scrape, ask } = await open({ volumes: both });
+    const samples = await scrape();
+    const states = ['active', 'read_only', 'draining'];
+    const flags = (name: string) =>
+      states.map((state) => figureOf(samples, 'vfolder_volume_state', { volume: name, state }));
+    expect([flags('local'), flags('held')]).toEqual([
+      [1, 0, 0],
+      [0, 1, 0],
+    ]);
+    const copies = { queue: 'copy.held' };
+    expect(figureOf(samples, 'bullmq_job_count', { ...copies, state: 'waiting' })).toBe(0);
+    expect(figureOf(samples, 'bullmq_job_count', { ...copies, state: 'delayed' })).toBe(2);
+    expect(figureOf(samples, 'vfolder_queue_oldest_waiting_seconds', copies)).toBe(0);
+    expect(figureOf(samples, 'bullmq_job_count', { queue: 'quota.held', state: 'waiting' })).toBe(1);
+    expect(JSON.parse((await ask('/backlog')).text)).toMatchObject({ backlog: { copy: 0, quota: 1 } });
+    await database.db.delete(jobs).where(eq(jobs.volume, 'held'));
+    await database.db.delete(volumes);
+  });
+
   it('add up folders, usage and drift by volume, and leave purged folders out', async () => {
     const ownerId = await insertTestUser(database.db);
     for (const volume of ['local', 'local', 'other'])
@@ -109,7 +138,7 @@ describe('the figures of an API process', () => {
       ({ name, labels }) => name === 'vfolder_db_pool' && labels.program === 'vfolder-metrics',
     );
     expect(own.reduce((sum, { value }) => sum + value, 0)).toBe(1);
-    for (const collector of ['volumes', 'queues', 'folders', 'connections'])
+    for (const collector of ['volumes', 'queues', 'folders', 'connections', 'volume_states'])
       expect(figureOf(samples, 'vfolder_collector_up', { collector })).toBe(1);
   });
 

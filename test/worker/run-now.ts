@@ -24,6 +24,7 @@ export async function deliver(
       notifications: stage.client.notifications,
       timings: stage.client.timings,
       shared: shareStatements({ db, owner: 'test', timings: stage.client.timings }),
+      volumeStates: stage.client.volumeStates,
       logger: stage.jobs.log,
       handlers: given.handlers,
       workerId: 'test',

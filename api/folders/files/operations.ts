@@ -1,11 +1,11 @@
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../../domain/entry-path.ts';
 import { type DomainError, domainError, type FieldError, isDomainError } from '../../../domain/errors.ts';
 import type { ListPage, SortOrder, Volume } from '../../../storage/volume.ts';
-import { folderVolume, loadFolder } from '../../authorize.ts';
+import { folderVolume, loadFolder, writableVolume } from '../../authorize.ts';
 import type { Services } from '../../services.ts';
 import { sortByName } from './sort-by-name.ts';
 
-type FileServices = Pick<Services, 'db' | 'volumes'>;
+type FileServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
 
 /** Most entries of one page of a listing, and how many there are unless the caller says otherwise. */
 export const listLimitMax = 1000;
@@ -116,7 +116,7 @@ async function openForWriting(
   { userId, nameOrId }: { readonly userId: string; readonly nameOrId: string },
 ): Promise<{ folderId: string; volume: Volume }> {
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
-  return { folderId: folder.id, volume: folderVolume(services, folder) };
+  return { folderId: folder.id, volume: writableVolume(services, folder) };
 }
 
 function parseDirectoryPath(raw: string): EntryPath {

@@ -39,7 +39,14 @@ const makeDirectoryRoute = defineRoute({
     tag: 'Files',
     id: 'makeDirectories',
     summary: 'Make directories',
-    refusals: ['path_invalid', 'entry_not_found', 'entry_conflict', 'volume_full', 'volume_unavailable'],
+    refusals: [
+      'path_invalid',
+      'entry_not_found',
+      'entry_conflict',
+      'volume_read_only',
+      'volume_full',
+      'volume_unavailable',
+    ],
   },
   handle: async ({ services, principal, params, input }) => {
     const { path, parents, exist_ok: existOk } = input;

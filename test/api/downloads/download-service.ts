@@ -138,7 +138,6 @@ export async function startDownloadService(): Promise<DownloadService> {
     jobs,
     uploads: shareUploadStatements({ db: database.db, jobs }),
     volumes,
-    defaultVolume: 'local',
     secrets,
     version: 'test',
     apiVersion: apiVersionDefault,

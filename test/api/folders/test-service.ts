@@ -93,7 +93,6 @@ export async function startTestService(): Promise<TestService> {
     jobs,
     uploads: shareUploadStatements({ db: database.db, jobs }),
     volumes: new Map([['local', volume]]),
-    defaultVolume: 'local',
     secrets: openSecretBox(randomBytes(32)),
     version: 'test',
     apiVersion: apiVersionDefault,

@@ -82,6 +82,17 @@ describe('vfolder admin doctor blames a planted fault, nothing else, and names i
     expect(await blamed()).toEqual({});
   });
 
+  it('a volume that was left read-only', async () => {
+    await service.administrator.call('PATCH', '/admin/volumes/local', { json: { state: 'read_only' } });
+    expect(await blamed()).toEqual({
+      'volume local: state': expect.stringMatching(
+        /read-only since \d{4}-.*vfolder admin volumes set local --state active/,
+      ),
+    });
+    await service.administrator.call('PATCH', '/admin/volumes/local', { json: { state: 'active' } });
+    expect(await blamed()).toEqual({});
+  });
+
   it.skipIf(!mayMount)('a volume that has no bytes left', async () => {
     const ballast = join(small, 'ballast');
     await expect(writeFile(ballast, Buffer.alloc(smallBytes + 1))).rejects.toThrow('ENOSPC');

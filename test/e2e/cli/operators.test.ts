@@ -41,4 +41,21 @@ describe('operators', () => {
     const nobody = '01890000-0000-7000-8000-000000000000';
     expect((await admin(['admin', 'workers', 'drain', nobody])).code).toBe(3);
   });
+
+  it('set the state of a volume, see it, and are told what is no state and no volume', async () => {
+    expect(await printed(['admin', 'volumes'])).toMatchObject([{ name: 'local', state: 'active' }]);
+    const closed = await printed(['admin', 'volumes', 'set', 'local', '--state', 'read-only']);
+    expect(closed).toMatchObject({ name: 'local', state: 'read_only' });
+    const refused = await admin(['create', 'impossible', '--volume', 'local']);
+    expect([refused.code, refused.stderr]).toEqual([6, expect.stringContaining('read-only')]);
+    const shown = await admin(['admin', 'volumes', 'show', 'local']);
+    expect(shown.stdout).toMatch(/state +read_only since \d{4}-/);
+    expect(await printed(['admin', 'volumes', 'set', 'local', '--state', 'active'])).toMatchObject({
+      state: 'active',
+    });
+    expect((await admin(['create', 'possible'])).code).toBe(0);
+    expect((await admin(['admin', 'volumes', 'set', 'local', '--state', 'shut'])).code).toBe(2);
+    expect((await admin(['admin', 'volumes', 'set', 'local'])).code).toBe(2);
+    expect((await admin(['admin', 'volumes', 'show', 'none'])).code).toBe(3);
+  });
 });

@@ -192,6 +192,17 @@ function describeAdministration(stage: Stage): void {
     expect(await log({ action: 'queue.change' })).not.toEqual([]);
   });
 
+  it('shows volumes, and sets what they may be used for', async () => {
+    const listed = await admin().call('GET', '/admin/volumes');
+    expect(textsAt(listed.json, 'name', 'items')).toEqual(['local']);
+    const changed = await admin().call('PATCH', '/admin/volumes/local', { json: { state: 'active' } });
+    expectStatus(changed, 200);
+    const one = await admin().call('GET', '/admin/volumes/local');
+    expect(one.json).toMatchObject({ name: 'local', state: 'active', folders: expect.any(Number) });
+    const json = { state: 'closed' };
+    expectProblem(await admin().call('PATCH', '/admin/volumes/local', { json }), 400, 'request_malformed');
+  });
+
   it('gives each keypair of a user its own secret', async () => {
     const user = await createUser(stage.service);
     const second = await createKeypair(stage.service, user.id);

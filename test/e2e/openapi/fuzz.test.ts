@@ -69,6 +69,7 @@ function knownTo(folder: string, operation: Operation, harvest: Harvest): Known 
     user_ids: [stranger.email],
     emails: [stranger.email],
     queue: ['fs', 'archive', 'copy'],
+    volume: ['local'],
     token: harvest.get('token') ?? [],
     inv_id: harvest.get('invitations') ?? [],
     task_id: harvest.get('jobs') ?? [],

@@ -1,0 +1,90 @@
+import { domainError } from '../../domain/errors.ts';
+import type { VolumeState } from '../../domain/volume-state.ts';
+import type { Volume } from '../../storage/volume.ts';
+import type { Services } from '../services.ts';
+import { type Capacity, probeVolume } from './probe.ts';
+
+type PlacingServices = Pick<Services, 'volumes' | 'jobs'>;
+
+/** Room that differs by less than this part counts as the same, so that volumes of one disk do not take turns by chance. */
+const tiePart = 0.01;
+
+/** Bytes that new folders can have; none where no file can be made any more. */
+function roomOf({ bytesFree, inodesFree, inodesTotal }: Capacity): number {
+  return inodesTotal > 0 && inodesFree === 0 ? 0 : bytesFree;
+}
+
+/** The first of those with the most room, give or take 1 %, in the order of the configuration; `undefined` of none. */
+export function roomiest<T extends { readonly capacity: Capacity }>(known: readonly T[]): T | undefined {
+  const most = Math.max(...known.map(({ capacity }) => roomOf(capacity)));
+  return known.find(({ capacity }) => roomOf(capacity) >= most * (1 - tiePart));
+}
+
+/** @throws volume_read_only, volume_draining */
+function requirePlacing(state: VolumeState): void {
+  if (state === 'active') return;
+  if (state === 'read_only') {
+    throw domainError('volume_read_only', 'This storage host is read-only at the moment; name another one.');
+  }
+  throw domainError('volume_draining', 'This storage host takes no new folders; name another one.');
+}
+
+function findHost({ volumes, jobs }: PlacingServices, host: string): Volume {
+  const volume = volumes.get(host);
+  if (volume === undefined) {
+    const detail = 'There is no such storage host.';
+    throw domainError('request_malformed', detail, { errors: [{ pointer: '/host', detail }] });
+  }
+  requirePlacing(jobs.volumeStates.stateOf(host));
+  return volume;
+}
+
+/** The active volumes of this process, in the order of the configuration. */
+function activeVolumes({ volumes, jobs }: PlacingServices): Volume[] {
+  return [...volumes]
+    .filter(([name]) => jobs.volumeStates.stateOf(name) === 'active')
+    .map(([, volume]) => volume);
+}
+
+/**
+ * The active volume with the most room, as of at most 5 s ago; with room that differs by less than 1 %, the one that is
+ * configured first. One that does not answer takes nothing.
+ * @throws volume_draining when no volume takes new folders, volume_unavailable when none of those that do answers
+ */
+async function findRoomiest(services: PlacingServices): Promise<Volume> {
+  const candidates = activeVolumes(services);
+  const [only, ...others] = candidates;
+  if (only === undefined) {
+    throw domainError('volume_draining', 'No storage host takes new folders at the moment.');
+  }
+  if (others.length === 0) return only;
+  const probes = await Promise.all(
+    candidates.map(async (volume) => ({ volume, capacity: (await probeVolume(volume)).capacity })),
+  );
+  const known = probes.flatMap(({ volume, capacity }) =>
+    capacity === undefined ? [] : [{ volume, capacity }],
+  );
+  const found = roomiest(known);
+  if (found === undefined) throw domainError('volume_unavailable', 'No storage host answers at the moment.');
+  return found.volume;
+}
+
+/**
+ * The volume for a new folder: `host`, or else `usual` when that is active, or else the active one with the most room.
+ * @throws request_malformed (unknown host), volume_read_only, volume_draining, volume_unavailable
+ */
+export async function placeFolder(
+  services: PlacingServices,
+  wanted: { readonly host: string | undefined; readonly usual?: string },
+): Promise<Volume> {
+  const { host, usual } = wanted;
+  if (host !== undefined) return findHost(services, host);
+  const preferred = activeVolumes(services).find(({ name }) => name === usual);
+  return preferred ?? (await findRoomiest(services));
+}
+
+/** Where {@link placeFolder} would put a folder now, by name; the first volume while none takes any. */
+export async function defaultHostOf(services: PlacingServices): Promise<string> {
+  const placed = await findRoomiest(services).catch(() => undefined);
+  return placed?.name ?? [...services.volumes.keys()][0] ?? '';
+}
