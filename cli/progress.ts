@@ -7,6 +7,8 @@ export interface ProgressState {
   totalBytes: number;
   doneFiles: number;
   totalFiles: number;
+  /** Those of the done bytes that an earlier run moved; they say nothing about the speed. */
+  earlierBytes: number;
 }
 
 /** Shows progress on stderr until it is stopped. */
@@ -18,15 +20,21 @@ export interface ProgressMeter {
 }
 
 const drawMs = 100;
-const lineMs = 10_000;
+const usualLineMs = 10_000;
 const speedWindowMs = 5_000;
 /** Carriage return, and "erase to the end of the line" (ECMA-48 EL). */
 const erase = `\r${String.fromCharCode(27)}[K`;
 
 /** One line: what, how far, how fast, how long still. */
-export function formatProgress(title: string, state: ProgressState, bytesPerSecond: number): string {
+export function formatProgress(
+  title: string,
+  state: Omit<ProgressState, 'earlierBytes'>,
+  bytesPerSecond: number,
+): string {
   const { doneBytes, totalBytes, doneFiles, totalFiles } = state;
-  const percent = totalBytes === 0 ? undefined : Math.min(100, Math.floor((doneBytes / totalBytes) * 100));
+  // Empty files are done one by one as well.
+  const [done, total] = totalBytes === 0 ? [doneFiles, totalFiles] : [doneBytes, totalBytes];
+  const percent = total === 0 ? undefined : Math.min(100, Math.floor((done / total) * 100));
   const left = totalBytes - doneBytes;
   return [
     title,
@@ -42,7 +50,9 @@ export function formatProgress(title: string, state: ProgressState, bytesPerSeco
 
 /** Bytes per second over the last few seconds. */
 function openSpeedometer() {
-  const samples: { readonly atMs: number; readonly bytes: number }[] = [];
+  const samples: { readonly atMs: number; readonly bytes: number }[] = [
+    { atMs: performance.now(), bytes: 0 },
+  ];
   return (bytes: number): number => {
     const atMs = performance.now();
     samples.push({ atMs, bytes });
@@ -53,16 +63,17 @@ function openSpeedometer() {
   };
 }
 
-/** Starts to show: a line that is drawn over on a terminal, else one line every ten seconds, or nothing. */
+/** Starts to show: a line that is drawn over on a terminal, else one line every `lineMs`, ten seconds as a rule, or nothing. */
 export function startProgress(
   { stderr }: Pick<Terminal, 'stderr'>,
-  options: { readonly title: string; readonly isQuiet: boolean },
+  options: { readonly title: string; readonly isQuiet: boolean; readonly lineMs?: number | undefined },
 ): ProgressMeter {
-  const state = { doneBytes: 0, totalBytes: 0, doneFiles: 0, totalFiles: 0 };
+  const state = { doneBytes: 0, totalBytes: 0, doneFiles: 0, totalFiles: 0, earlierBytes: 0 };
+  const lineMs = options.lineMs ?? usualLineMs;
   const speed = openSpeedometer();
   const isLive = stderr.isTTY === true && !options.isQuiet;
   const draw = () => {
-    const line = formatProgress(options.title, state, speed(state.doneBytes));
+    const line = formatProgress(options.title, state, speed(state.doneBytes - state.earlierBytes));
     if (isLive) stderr.write(`${erase}${line.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
     else stderr.write(`${line}\n`);
   };

@@ -15,6 +15,16 @@ export interface TransferOptions {
   readonly isFresh: boolean;
   readonly width: number;
   readonly onConflict: ConflictChoice;
+  /** Between two lines of progress where no terminal shows it; `undefined` as usual. */
+  readonly lineMs: number | undefined;
+}
+
+/** Seconds between two lines, in milliseconds. */
+function lineMsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (/^\d{1,4}(?:\.\d{1,3})?$/.test(text) && seconds >= 0.1) return seconds * 1_000;
+  throw usageError(`--progress-every must be seconds, 0.1 at least, not "${text}".`);
 }
 
 /** Reads them. @throws a usage error */
@@ -29,6 +39,7 @@ export function readTransferOptions(invocation: Invocation): TransferOptions {
     isFresh: !invocation.flag('resume'),
     width: parseWhole(invocation.text('transfers') ?? '4', 'transfers', [1, 64]),
     onConflict,
+    lineMs: lineMsOf(invocation.text('progressEvery')),
   };
 }
 
@@ -91,7 +102,7 @@ export async function withRun(
   const identity = [url, who, options.onConflict, ...plan.identity];
   const journal = await openJournal(statePath(terminal.env), identity, { isFresh: options.isFresh });
   const isQuiet = invocation.flag('quiet') || !invocation.flag('progress');
-  const meter = startProgress(terminal, { title: plan.title, isQuiet });
+  const meter = startProgress(terminal, { title: plan.title, isQuiet, lineMs: options.lineMs });
   const run: TransferRun = {
     meter,
     signal: terminal.signal,

@@ -8,13 +8,18 @@ const synchronising = () => import('../actions/sync.ts');
 const transfers = () => import('../actions/transfers.ts');
 const detach = ['--detach', 'do not wait for the job; print its id'] as const;
 
+const progressOptions = [
+  ['--progress-every <seconds>', 'time between two lines of progress where there is no terminal (10)'],
+  ['--no-progress', 'no progress'],
+] as const;
+
 const transferOptions = [
   ['-r, --recursive', 'directories with everything below them'],
   ['--transfers <n>', 'how many transfers at the same time, 1 to 64', '4'],
   ['--on-conflict <choice>', 'what to do about files that are there: overwrite, skip or fail', 'overwrite'],
   ['--dry-run', 'only say what would be transferred'],
   ['--no-resume', 'start over, even where an interrupted transfer left off'],
-  ['--no-progress', 'no progress'],
+  ...progressOptions,
 ] as const;
 
 /** Entries in folders, and transfers. */
@@ -198,7 +203,7 @@ function defineSync(program: Command, terminal: Terminal): void {
         ['--dry-run', 'only say what would be done'],
         ['--transfers <n>', 'how many transfers at the same time, 1 to 64', '4'],
         ['--no-resume', 'start over, even where an interrupted transfer left off'],
-        ['--no-progress', 'no progress'],
+        ...progressOptions,
       ],
       examples: [
         'vfolder sync ./results data:results',

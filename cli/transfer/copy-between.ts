@@ -127,7 +127,10 @@ async function replaceFile(
     signal,
     resumeUrl: journal.begunAt(formatPlace(target), etag),
     onCreated: (url) => journal.begun(formatPlace(target), etag, url),
-    onResumed: count,
+    onResumed: (bytes) => {
+      run.meter.state.earlierBytes += bytes;
+      count(bytes);
+    },
     onSent: count,
   });
 }

@@ -18,6 +18,8 @@ export interface FileDownload {
   readonly signal: AbortSignal;
   /** Hears of received bytes; negative when some are thrown away. */
   readonly onReceived: (bytes: number) => void;
+  /** Hears how many bytes an earlier try received. */
+  readonly onResumed: (bytes: number) => void;
   /** Hears which content it is before the first byte is written. */
   readonly onBegun: (etag: string) => Promise<void>;
 }
@@ -39,10 +41,10 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promis
 }
 
 async function receive(client: VFolderClient, download: FileDownload, file: FileHandle): Promise<void> {
-  const { place, signal, etag, onReceived, onBegun } = download;
+  const { place, signal, etag, onReceived, onResumed, onBegun } = download;
   const start = etag === undefined ? 0 : (await file.stat()).size;
   let received = start;
-  if (start > 0) onReceived(start);
+  if (start > 0) onResumed(start);
   const pieces = readContent(client, place, {
     start,
     etag,

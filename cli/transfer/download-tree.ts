@@ -47,6 +47,10 @@ async function fetchOne({ client, run, journal }: DownloadJob, file: RemoteFile)
   const { target, mtimeMs } = file;
   const version = versionOf(file);
   let counted = 0;
+  const count = (bytes: number): void => {
+    counted += bytes;
+    run.meter.state.doneBytes += bytes;
+  };
   if (run.onConflict !== 'overwrite' && (await stat(target).catch(() => undefined)) !== undefined) {
     if (run.onConflict === 'fail') throw new CliError(exitCodes.conflict, `${target} is there already.`);
   } else {
@@ -56,9 +60,10 @@ async function fetchOne({ client, run, journal }: DownloadJob, file: RemoteFile)
       mtimeMs,
       etag: journal.begunAt(target, version),
       signal: run.signal,
-      onReceived: (bytes) => {
-        counted += bytes;
-        run.meter.state.doneBytes += bytes;
+      onReceived: count,
+      onResumed: (bytes) => {
+        run.meter.state.earlierBytes += bytes;
+        count(bytes);
       },
       onBegun: (etag) => journal.begun(target, version, etag),
     });
@@ -88,6 +93,7 @@ export async function downloadTree(job: DownloadJob, tree: RemoteTree): Promise<
     if (await isFetched(journal, file)) {
       state.doneFiles += 1;
       state.doneBytes += file.sizeBytes;
+      state.earlierBytes += file.sizeBytes;
     } else left.push(file);
   }
   const tasks = left.map((file) => async () => {

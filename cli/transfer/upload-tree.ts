@@ -62,6 +62,7 @@ async function sendWhole(job: UploadJob, file: LocalFile): Promise<void> {
   } catch (error) {
     if (!isProblem(error, 'precondition_failed') || !isNew) throw error;
     leaveOut(job, place);
+    run.meter.state.earlierBytes += file.sizeBytes - counted;
   }
   await finished(job, file, counted);
 }
@@ -71,7 +72,10 @@ async function sendLarge(job: UploadJob, file: LocalFile): Promise<void> {
   const place = placeOf(job, file);
   // A resumable upload replaces what is there, so it is looked at first.
   const isThere = run.onConflict !== 'overwrite' && (await client.files.stat(place)) !== undefined;
-  if (isThere && leaveOut(job, place)) return finished(job, file, 0);
+  if (isThere && leaveOut(job, place)) {
+    run.meter.state.earlierBytes += file.sizeBytes;
+    return finished(job, file, 0);
+  }
   const handle = await open(file.source, 'r');
   let counted = 0;
   const count = (bytes: number) => {
@@ -96,7 +100,10 @@ async function sendLarge(job: UploadJob, file: LocalFile): Promise<void> {
       signal: run.signal,
       resumeUrl: journal.begunAt(file.path, versionOf(file)),
       onCreated: (url) => journal.begun(file.path, versionOf(file), url),
-      onResumed: count,
+      onResumed: (bytes) => {
+        run.meter.state.earlierBytes += bytes;
+        count(bytes);
+      },
       onSent: count,
     });
   } finally {
@@ -175,6 +182,7 @@ export async function uploadTree(job: UploadJob, tree: LocalTree): Promise<void>
   const left = tree.files.filter((file) => !journal.isDone(file.path, versionOf(file)));
   state.doneFiles = tree.files.length - left.length;
   state.doneBytes = state.totalBytes - left.reduce((sum, file) => sum + file.sizeBytes, 0);
+  state.earlierBytes = state.doneBytes;
   const directories = tree.emptyDirectories.map((path) => joinPath(base, path));
   if (directories.length > 0) {
     await client.files.makeDirectories(folder, directories, { parents: true, existOk: true });

@@ -62,6 +62,8 @@ describe('sizes and times', () => {
     expect(formatProgress('Up', state, 512)).toBe(
       'Up · 50 % · 512 B of 1.0 KiB · 1 of 2 files · 512 B/s · 1s left',
     );
+    const empty = { doneBytes: 0, totalBytes: 0, doneFiles: 1, totalFiles: 4 };
+    expect(formatProgress('Up', empty, 0)).toBe('Up · 25 % · 0 B · 1 of 4 files');
   });
 
   it('are read strictly', () => {
