@@ -19,6 +19,11 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   readonly retries?: RetryPolicy;
+  /**
+   * A change that may be made twice, which then carries no `Idempotency-Key`: a repeat need not wait until the service knows
+   * what became of the first try.
+   */
+  readonly isRepeatable?: boolean;
   /** Statuses that are answers and no refusals, besides 2xx. */
   readonly accepts?: readonly number[];
   /** Hears how many bytes of `bytes` were handed to the connection; negative when they go out again. */
@@ -30,7 +35,7 @@ export interface Http {
   readonly url: URL;
   /**
    * Sends a request and answers the response with its body unread. `path` is percent-encoded. A change carries an
-   * `Idempotency-Key`, so that repeating it after a lost connection makes it once.
+   * `Idempotency-Key`, so that repeating it after a lost connection makes it once, unless it may be made twice.
    * @throws ProblemError, ConnectionError
    */
   send(method: string, path: string, options?: CallOptions): Promise<Response>;
@@ -132,12 +137,12 @@ function prepare(
   const bytes = call.json === undefined ? call.bytes : Buffer.from(JSON.stringify(call.json));
   const given = call.headers?.['Content-Type'];
   const contentType = given ?? (call.json === undefined ? undefined : 'application/json');
-  const isChange = !['GET', 'HEAD', 'OPTIONS', 'PATCH'].includes(target.method);
+  const isOnce = call.isRepeatable !== true && !['GET', 'HEAD', 'OPTIONS', 'PATCH'].includes(target.method);
   const headers = {
     'User-Agent': options.userAgent,
     Accept: 'application/json, */*',
     'Accept-Encoding': 'identity',
-    ...(isChange ? { 'Idempotency-Key': randomUUID() } : {}),
+    ...(isOnce ? { 'Idempotency-Key': randomUUID() } : {}),
     ...(contentType === undefined ? {} : { 'Content-Type': contentType }),
     ...call.headers,
   };

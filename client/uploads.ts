@@ -83,6 +83,7 @@ async function sendBatch(
   const boundary = `vfolder-${randomBytes(18).toString('base64url')}`;
   const response = await http.send('POST', `${pathOf('folders', folder)}/upload`, {
     ...options,
+    isRepeatable: true,
     bytes: formOf(boundary, files),
     headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}` },
   });
@@ -107,6 +108,8 @@ async function sendWhole(
   const response = await http.send('PUT', contentPath(place), {
     ...options,
     bytes,
+    // A repeat of what had to be new would find its own first try there.
+    isRepeatable: isNew !== true,
     headers: {
       'Content-Type': 'application/octet-stream',
       'Repr-Digest': `sha-256=:${sha256(bytes, 'base64')}:`,
