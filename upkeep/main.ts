@@ -5,6 +5,7 @@ import { ConfigError } from '../runtime/config-error.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { type BackupFinding, backUp } from './backup.ts';
 import { type Print, printFsck } from './fsck/print.ts';
+import { printGc } from './gc/print.ts';
 import { restore } from './restore.ts';
 
 /** A command as it was given. */
@@ -15,6 +16,8 @@ interface Given {
   readonly words: readonly string[];
   readonly flags: {
     readonly fix?: boolean | undefined;
+    readonly 'dry-run'?: boolean | undefined;
+    readonly orphans?: boolean | undefined;
     readonly volume?: string | undefined;
     readonly folder?: string | undefined;
   };
@@ -66,15 +69,23 @@ function runFsck({ config, flags, ...output }: Given): Promise<number> {
   return printFsck(config, { isFixing: fix, volume, folder }, output);
 }
 
+function runGc({ config, flags, ...output }: Given): Promise<number> {
+  const { 'dry-run': isDry = false, orphans: withOrphans = false, volume } = flags;
+  return printGc(config, { isDry, withOrphans, volume }, output);
+}
+
 const commands: ReadonlyMap<string | undefined, (given: Given) => Promise<number>> = new Map([
   ['backup', runBackup],
   ['restore', runRestore],
   ['fsck', runFsck],
+  ['gc', runGc],
 ]);
 
 const options = {
   json: { type: 'boolean' },
   fix: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+  orphans: { type: 'boolean' },
   volume: { type: 'string' },
   folder: { type: 'string' },
 } as const;

@@ -1,3 +1,5 @@
+import type { Config } from '../runtime/config.ts';
+import { ConfigError } from '../runtime/config-error.ts';
 import { openPosixVolume, type PosixVolume } from '../storage/posix/posix-volume.ts';
 
 /** Opens volumes by name for `work` and closes them. */
@@ -19,4 +21,15 @@ export function volumeNamed(volumes: ReadonlyMap<string, PosixVolume>, name: str
   const volume = volumes.get(name);
   if (volume === undefined) throw new Error(`The volume "${name}" is not open.`);
   return volume;
+}
+
+/** The roots of all volumes of the settings by name, or of the one named. @throws ConfigError when that is none of them */
+export function chooseVolumes(
+  config: Pick<Config, 'volumes'>,
+  only: string | undefined,
+): ReadonlyMap<string, string> {
+  if (only === undefined) return config.volumes;
+  const root = config.volumes.get(only);
+  if (root === undefined) throw new ConfigError(`VFOLDER_VOLUMES does not name the volume "${only}".`);
+  return new Map([[only, root]]);
 }

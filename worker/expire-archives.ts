@@ -68,9 +68,10 @@ export function expireArchives(services: WorkerServices): JobHandler<'archives.e
       const volume = volumeOf(services, context.job.volume);
       const expired = await removeExpired(services, context, volume);
       const leftovers = await removeLeftovers(services, context, volume);
-      await forgetPast(services);
+      const past = await forgetPast(services);
       const query = { olderThanDays: historyDays, limit: historyBatch };
-      return { result: { expired, leftovers, forgotten: await deleteFinishedJobs(services.db, query) } };
+      const forgotten = { ...past, jobs: await deleteFinishedJobs(services.db, query) };
+      return { result: { expired, leftovers, forgotten } };
     },
   };
 }

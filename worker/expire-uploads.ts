@@ -50,10 +50,8 @@ export function expireUploads(services: WorkerServices): JobHandler<'uploads.exp
         if (batch.length < batchSize) break;
       }
       const copies = await expireCopies(services, volume, context.signal);
-      const forgotten = await deleteFinishedUploads(services.db, {
-        olderThanDays: historyDays,
-        limit: historyBatch,
-      });
+      const query = { olderThanDays: historyDays, limit: historyBatch };
+      const forgotten = { uploads: await deleteFinishedUploads(services.db, query) };
       return { result: { expired, copies, forgotten } };
     },
   };

@@ -15,16 +15,21 @@ const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
 const tokensBatch = 10_000;
 const auditBatch = 10_000;
 
+/** How many rows were forgotten, by table. */
+export type Forgotten = Readonly<Record<string, number>>;
+
 /** Forgets what requests left behind and nobody looks at any more. Safe to repeat, at any time and concurrently. */
 export async function forgetPast({
   db,
   auditDays = auditDaysDefault,
-}: Pick<WorkerServices, 'db' | 'auditDays'>): Promise<void> {
-  await deleteExpiredTokens(db);
-  await deleteOldKeys(db);
-  await deleteSeenSignatures(db, signatureMinutes);
-  // The span before the current one still counts, and clocks differ.
-  await deleteRateCounts(db, rateSpanOf(Date.now()) - 2);
-  await deleteExpiredTransferTokens(db, tokensBatch);
-  await deleteOldAudit(db, { days: auditDays, limit: auditBatch });
+}: Pick<WorkerServices, 'db' | 'auditDays'>): Promise<Forgotten> {
+  return {
+    api_tokens: await deleteExpiredTokens(db),
+    idempotency_keys: await deleteOldKeys(db),
+    seen_signatures: await deleteSeenSignatures(db, signatureMinutes),
+    // The span before the current one still counts, and clocks differ.
+    rate_counts: await deleteRateCounts(db, rateSpanOf(Date.now()) - 2),
+    transfer_tokens: await deleteExpiredTransferTokens(db, tokensBatch),
+    audit_entries: await deleteOldAudit(db, { days: auditDays, limit: auditBatch }),
+  };
 }

@@ -48,3 +48,20 @@ export const fsck: Action = async (invocation) => {
       : 'The check was not carried out: see above.',
   );
 };
+
+/** Removes what is past its time. */
+export const gc: Action = async (invocation) => {
+  const volume = invocation.text('volume');
+  const code = await runBeside('upkeep/main', [
+    'gc',
+    ...(invocation.flag('dryRun') ? ['--dry-run'] : []),
+    ...(invocation.flag('orphans') ? ['--orphans'] : []),
+    ...(volume === undefined ? [] : [`--volume=${volume}`]),
+    ...(invocation.form() === 'table' ? [] : ['--json']),
+  ]);
+  if (code === exitCodes.ok) return;
+  throw new CliError(
+    code,
+    code === exitCodes.partly ? 'Some of it failed: see above.' : 'Nothing was removed: see above.',
+  );
+};

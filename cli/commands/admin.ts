@@ -7,7 +7,7 @@ import { defineVolumeCommands } from './volumes.ts';
 
 const actions = () => import('../actions/admin.ts');
 
-/** Administration; `doctor`, `backup`, `restore`, `migrate` and `fsck` work on this machine, everything else asks the service. */
+/** Administration; `doctor`, `backup`, `restore`, `migrate`, `fsck` and `gc` work on this machine, everything else asks the service. */
 export function defineAdminCommands(program: Command, terminal: Terminal): void {
   const admin = defineGroup(program, 'admin', 'administration of the service');
   defineCommand(
@@ -119,6 +119,20 @@ function defineChecks(admin: Command, terminal: Terminal): void {
       examples: ['vfolder admin fsck', 'vfolder admin fsck --fix --volume local'],
     },
     async () => (await upkeep()).fsck,
+  );
+  defineCommand(
+    admin,
+    terminal,
+    {
+      usage: 'gc',
+      summary: 'remove now what the schedules of the service would in their time, with its environment',
+      options: [
+        ['--dry-run', 'only say what would be removed'],
+        ['--orphans', 'also folders that were set aside because no row knows them'],
+        ['--volume <volume>', 'only on this volume'],
+      ],
+    },
+    async () => (await upkeep()).gc,
   );
 }
 

@@ -110,6 +110,7 @@ export async function deleteToken(
 }
 
 /** Forgets tokens that expired a day ago. */
-export async function deleteExpiredTokens(db: Executor): Promise<void> {
-  await db.delete(apiTokens).where(lt(apiTokens.expiresAt, sql`now() - interval '1 day'`));
+export async function deleteExpiredTokens(db: Executor): Promise<number> {
+  const gone = await db.delete(apiTokens).where(lt(apiTokens.expiresAt, sql`now() - interval '1 day'`));
+  return gone.count;
 }

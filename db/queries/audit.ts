@@ -105,9 +105,10 @@ export async function listAudit(
 export async function deleteOldAudit(
   db: Executor,
   { days, limit }: { readonly days: number; readonly limit: number },
-): Promise<void> {
-  await db.execute(sql`
+): Promise<number> {
+  const gone = await db.execute(sql`
     DELETE FROM audit_entries WHERE id IN (
       SELECT id FROM audit_entries WHERE at < now() - make_interval(days => ${days}::int) LIMIT ${limit}
     )`);
+  return gone.count;
 }

@@ -134,8 +134,9 @@ export async function abandonKey(db: Executor, claim: KeyClaim): Promise<void> {
 }
 
 /** Forgets keys past their day. */
-export async function deleteOldKeys(db: Executor): Promise<void> {
-  await db
+export async function deleteOldKeys(db: Executor): Promise<number> {
+  const gone = await db
     .delete(idempotencyKeys)
     .where(lt(idempotencyKeys.createdAt, sql`now() - make_interval(hours => ${idempotencyHours})`));
+  return gone.count;
 }

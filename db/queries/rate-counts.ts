@@ -34,6 +34,7 @@ export async function addRateCounts(db: Executor, additions: readonly RateAdditi
 }
 
 /** Forgets counts of spans before `span`. */
-export async function deleteRateCounts(db: Executor, span: number): Promise<void> {
-  await db.delete(rateCounts).where(lt(rateCounts.span, span));
+export async function deleteRateCounts(db: Executor, span: number): Promise<number> {
+  const gone = await db.delete(rateCounts).where(lt(rateCounts.span, span));
+  return gone.count;
 }

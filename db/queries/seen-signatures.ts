@@ -16,8 +16,9 @@ export async function noteSignature(
 }
 
 /** Forgets signatures seen longer ago than `olderThanMinutes`; their dates must be refused by then. */
-export async function deleteSeenSignatures(db: Executor, olderThanMinutes: number): Promise<void> {
-  await db
+export async function deleteSeenSignatures(db: Executor, olderThanMinutes: number): Promise<number> {
+  const gone = await db
     .delete(seenSignatures)
     .where(lt(seenSignatures.seenAt, sql`now() - make_interval(mins => ${olderThanMinutes})`));
+  return gone.count;
 }

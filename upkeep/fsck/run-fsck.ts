@@ -4,11 +4,10 @@ import { openDatabase } from '../../db/client.ts';
 import { assertMigrated } from '../../db/migrate.ts';
 import { countVolumeFolders, findFolderIds } from '../../db/queries/fsck.ts';
 import type { Config } from '../../runtime/config.ts';
-import { ConfigError } from '../../runtime/config-error.ts';
 import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
 import { NotFoundRefusal, UpkeepRefusal } from '../refusal.ts';
-import { volumeNamed, withVolumes } from '../volumes.ts';
+import { chooseVolumes, volumeNamed, withVolumes } from '../volumes.ts';
 import type { VolumeCase } from './case.ts';
 import { checkFolders } from './check-folders.ts';
 import { checkVolume } from './check-volume.ts';
@@ -84,16 +83,6 @@ async function findRoots(
   return roots;
 }
 
-function wantedVolumes(
-  config: Pick<Config, 'volumes'>,
-  only: string | undefined,
-): ReadonlyMap<string, string> {
-  if (only === undefined) return config.volumes;
-  const root = config.volumes.get(only);
-  if (root === undefined) throw new ConfigError(`VFOLDER_VOLUMES does not name the volume "${only}".`);
-  return new Map([[only, root]]);
-}
-
 /** Volumes that other machines have. */
 function elsewhere(config: Pick<Config, 'volumes'>, counts: ReadonlyMap<string, number>): Found[] {
   const absent = [...counts].filter(([name]) => !config.volumes.has(name));
@@ -117,7 +106,7 @@ async function check(url: string, config: Config, options: FsckOptions): Promise
     const ids = options.folder === undefined ? undefined : await findFolderIds(db, options.folder);
     if (ids?.length === 0) throw new NotFoundRefusal(`There is no folder "${options.folder}".`);
     const counts = await countVolumeFolders(db);
-    const roots = await findRoots(wantedVolumes(config, options.volume), counts);
+    const roots = await findRoots(chooseVolumes(config, options.volume), counts);
     const isWhole = ids === undefined && options.volume === undefined;
     for (const found of isWhole ? elsewhere(config, counts) : []) await settle(found, options, tally);
     await withVolumes(roots, async (volumes) => {

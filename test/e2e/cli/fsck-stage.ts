@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { utimes } from 'node:fs/promises';
+import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type postgres from 'postgres';
 import { openSql } from '../../support/clone-database.ts';
@@ -15,6 +15,7 @@ import {
   startWorker,
 } from '../support/service.ts';
 import { folderDir } from '../support/tree-usage.ts';
+import { metadataOf, patch, tus } from '../support/tus.ts';
 import { createFolder, createUser, type TestFolder, type UserMaker, upload } from '../support/users.ts';
 import { runAdmin } from './restored.ts';
 
@@ -148,6 +149,17 @@ export async function makeFsckStage(env: Readonly<Record<string, string>> = {}):
       await ground.remove();
     },
   };
+}
+
+/** Sends half of a resumable upload. @returns where its bytes are staged */
+export async function sendPart(stage: FsckStage, folder: StagedFolder): Promise<string> {
+  const made = await tus(stage.owner, 'POST', '/uploads', {
+    headers: { 'Upload-Length': '20', 'Upload-Metadata': metadataOf({ folder: folder.name, path: 'big' }) },
+  });
+  const location = new URL(made.headers.location ?? '', 'http://service');
+  await patch(stage.owner, location.pathname, 0, Buffer.from('0123456789'));
+  const [name = ''] = await readdir(join(folder.dir, 'stage'));
+  return join(folder.dir, 'stage', name);
 }
 
 /** Where a folder of this id lies. */

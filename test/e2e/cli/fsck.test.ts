@@ -12,7 +12,6 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { metadataOf, patch, tus } from '../support/tus.ts';
 import {
   age,
   dashedId,
@@ -22,6 +21,7 @@ import {
   placeOf,
   runFsck,
   type StagedFolder,
+  sendPart,
   strangeId,
   type ToldFinding,
 } from './fsck-stage.ts';
@@ -54,17 +54,6 @@ interface Planted {
   readonly mended?: () => Promise<void>;
   /** For what `--fix` leaves: takes it away again. */
   readonly byHand?: () => Promise<void>;
-}
-
-/** Sends half of a resumable upload. @returns where its bytes are staged */
-async function sendPart(folder: StagedFolder): Promise<string> {
-  const made = await tus(stage.owner, 'POST', '/uploads', {
-    headers: { 'Upload-Length': '20', 'Upload-Metadata': metadataOf({ folder: folder.name, path: 'big' }) },
-  });
-  const location = new URL(made.headers.location ?? '', 'http://service');
-  await patch(stage.owner, location.pathname, 0, Buffer.from('0123456789'));
-  const [name = ''] = await listStage(folder);
-  return join(folder.dir, 'stage', name);
 }
 
 async function listStage(folder: StagedFolder): Promise<string[]> {
@@ -141,7 +130,7 @@ const plants: Readonly<Record<string, () => Promise<Planted>>> = {
   },
   upload_incomplete: async () => {
     const folder = await stage.folder();
-    const file = await sendPart(folder);
+    const file = await sendPart(stage, folder);
     await truncate(file, 4);
     return { folder: folder.dashed, path: `stage/${file.split('/').at(-1)}` };
   },
@@ -223,7 +212,7 @@ const plants: Readonly<Record<string, () => Promise<Planted>>> = {
   },
   reserved_drift: async () => {
     const folder = await stage.folder();
-    await sendPart(folder);
+    await sendPart(stage, folder);
     await stage.sql(`UPDATE folders SET reserved_bytes = reserved_bytes + 7 WHERE id = '${folder.dashed}'`);
     const mended = async () => {
       const [row] = await stage.sql(`SELECT reserved_bytes FROM folders WHERE id = '${folder.dashed}'`);

@@ -1,0 +1,257 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { uuidv7 } from 'uuidv7';
+import { z } from 'zod';
+import { type Database, openDatabase } from '../../db/client.ts';
+import { assertMigrated } from '../../db/migrate.ts';
+import { openNotifications } from '../../db/notifications.ts';
+import { findFolderUsage } from '../../db/queries/usage.ts';
+import type { JobKind } from '../../domain/job.ts';
+import type { JobPayload } from '../../jobs/contracts.ts';
+import type { JobContext, JobHandlers, JobOutcome } from '../../jobs/handler.ts';
+import type { Config } from '../../runtime/config.ts';
+import type { PosixVolume } from '../../storage/posix/posix-volume.ts';
+import { makeHandlers } from '../../worker/handlers.ts';
+import type { WorkerServices } from '../../worker/services.ts';
+import { outboxOnly } from '../outbox-only.ts';
+import { withDatabase } from '../reach-database.ts';
+import { UpkeepRefusal } from '../refusal.ts';
+import { chooseVolumes, volumeNamed, withVolumes } from '../volumes.ts';
+import { countRemovals } from './counting-volume.ts';
+import { type JobRunner, runHere } from './run-jobs.ts';
+import { type Freed, makeTally, type Tally } from './tally.ts';
+
+/** What is to be removed. */
+export interface GcOptions {
+  /** Only says what would be removed. */
+  readonly isDry: boolean;
+  /** Also what was set aside because it belongs to nobody. */
+  readonly withOrphans: boolean;
+  readonly volume?: string | undefined;
+}
+
+/** Something that could not be done; everything else was. */
+export interface GcFailure {
+  readonly volume: string;
+  readonly what: string;
+  readonly reason: string;
+}
+
+/** What a run freed, or would. */
+export interface GcResult {
+  readonly freed: readonly Freed[];
+  /** Rows forgotten, by table. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly failures: readonly GcFailure[];
+}
+
+/** Rows that a handler forgets at a time: as many say that there are more. */
+const rowsBatch = 10_000;
+const roundsMax = 1_000;
+
+const resultSchema = z.object({
+  expired: z.number().default(0),
+  copies: z.number().default(0),
+  forgotten: z.record(z.string(), z.number()).default({}),
+});
+
+const freedSchema = z.object({ freed: z.object({ bytes: z.number() }) });
+
+interface Gc {
+  readonly db: Database;
+  readonly volume: PosixVolume;
+  readonly tally: Tally;
+  readonly rows: Record<string, number>;
+  readonly failures: GcFailure[];
+  readonly services: WorkerServices;
+  /** Jobs that were given to workers. */
+  readonly given: string[];
+  readonly isDry: boolean;
+}
+
+function contextOf<K extends JobKind>(
+  db: Database,
+  job: { readonly kind: K; readonly volume: string; readonly payload: JobPayload<K> },
+): JobContext<K> {
+  const id = uuidv7();
+  const run = { attempt: 0, isLastAttempt: true, checkpoint: null, trace: undefined };
+  return {
+    job: { id, folderId: null, actorId: null, ...job, ...run },
+    claim: { id, fence: 0 },
+    signal: new AbortController().signal,
+    report: () => undefined,
+    // What is scheduled is safe beside itself, so there is no claim to hold.
+    fenced: (change) => db.transaction(change),
+    step: (_name, work) => work(),
+  };
+}
+
+/** What the schedules of a volume do, in the order that one makes room for the next. */
+const scheduled: readonly {
+  readonly kind: JobKind;
+  readonly run: (handlers: JobHandlers, db: Database, volume: string) => Promise<JobOutcome>;
+}[] = [
+  {
+    kind: 'uploads.expire',
+    run: (handlers, db, volume) =>
+      handlers['uploads.expire'].run(contextOf(db, { kind: 'uploads.expire', volume, payload: {} })),
+  },
+  {
+    kind: 'trash.expire',
+    run: (handlers, db, volume) =>
+      handlers['trash.expire'].run(contextOf(db, { kind: 'trash.expire', volume, payload: {} })),
+  },
+  {
+    kind: 'archives.expire',
+    run: (handlers, db, volume) =>
+      handlers['archives.expire'].run(contextOf(db, { kind: 'archives.expire', volume, payload: {} })),
+  },
+  {
+    kind: 'storage.sweep',
+    run: (handlers, db, volume) =>
+      handlers['storage.sweep'].run(contextOf(db, { kind: 'storage.sweep', volume, payload: {} })),
+  },
+];
+type Scheduled = (typeof scheduled)[number];
+
+class RollBack extends Error {}
+
+/** Runs `work` with a database whose changes are taken back at the end. */
+async function withoutEffect(db: Database, work: (tx: Database) => Promise<void>): Promise<void> {
+  try {
+    await db.transaction(async (tx) => {
+      await work(tx);
+      throw new RollBack();
+    });
+  } catch (error) {
+    if (!(error instanceof RollBack)) throw error;
+  }
+}
+
+/** @returns whether there are more rows to forget */
+async function runOnce(gc: Gc, { kind, run }: Scheduled, services: WorkerServices): Promise<boolean> {
+  const { result } = await run(makeHandlers(services), services.db, gc.volume.name);
+  const { expired, copies, forgotten } = resultSchema.parse(result);
+  if (kind === 'uploads.expire') gc.tally.addMany('expired_uploads', expired);
+  gc.tally.addMany('abandoned_copies', copies);
+  for (const [table, count] of Object.entries(forgotten)) gc.rows[table] = (gc.rows[table] ?? 0) + count;
+  return Object.values(forgotten).some((count) => count >= rowsBatch);
+}
+
+/** Does what a schedule does, by its handler. Dry, the same runs on a transaction that is taken back. */
+async function runScheduled(gc: Gc, one: Scheduled): Promise<void> {
+  try {
+    if (gc.isDry) {
+      await withoutEffect(gc.db, async (tx) => void (await runOnce(gc, one, { ...gc.services, db: tx })));
+      return;
+    }
+    for (let round = 0; round < roundsMax; round += 1) {
+      if (!(await runOnce(gc, one, gc.services))) return;
+    }
+  } catch (error) {
+    gc.failures.push({ volume: gc.volume.name, what: one.kind, reason: reasonOf(error) });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Jobs as workers get them; what they will free is noted as they are recorded. */
+function countingJobs(given: string[], tally: Tally, isDry: boolean): WorkerServices['jobs'] {
+  const made = new Set<string>();
+  return {
+    ...outboxOnly,
+    enqueue: async (tx, job) => {
+      const id = await outboxOnly.enqueue(tx, job);
+      if (job.kind !== 'folder.purge' || job.folderId === null) return id;
+      made.add(id);
+      const usage = await findFolderUsage(tx, job.folderId);
+      tally.add('trashed_folders', (usage?.usedBytes ?? 0) + (usage?.trashBytes ?? 0));
+      return id;
+    },
+    dispatch: (jobIds) => {
+      given.push(...jobIds);
+      // Those of deletes that had failed; when they are run, they say themselves what they freed.
+      if (isDry) tally.addMany('resumed_purges', jobIds.filter((id) => !made.has(id)).length);
+    },
+  };
+}
+
+/** Sees the purges through that were made or given another go; they are many only after a long time without workers. */
+async function runGiven(gc: Gc, runner: JobRunner): Promise<void> {
+  for (const jobId of gc.given) {
+    const job = await runHere(runner, jobId);
+    if (job === null || job.state === 'succeeded') {
+      const freed = freedSchema.safeParse(job?.result);
+      if (job?.kind === 'trash.purge') gc.tally.add('resumed_purges', freed.data?.freed.bytes ?? 0);
+      continue;
+    }
+    const reason = job.errorDetail ?? `it is ${job.state}, and workers go on with it`;
+    gc.failures.push({ volume: gc.volume.name, what: `job ${jobId} (${job.kind})`, reason });
+  }
+}
+
+async function removeOrphans(volume: PosixVolume): Promise<void> {
+  for await (const batch of volume.listAside()) {
+    for (const { id } of batch) await volume.purgeAside(id);
+  }
+}
+
+/** Opening makes directories, which must not happen where a mount is missing. */
+async function requireMounted(volumes: ReadonlyMap<string, string>): Promise<void> {
+  for (const [name, root] of volumes) {
+    await stat(join(root, 'f')).catch((cause: unknown) => {
+      throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`, { cause });
+    });
+  }
+}
+
+async function collect(url: string, config: Config, options: GcOptions): Promise<GcResult> {
+  const { isDry, withOrphans } = options;
+  const client = openDatabase({ url, connectionsMax: 4, applicationName: 'vfolder-gc' });
+  const logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const notifications = openNotifications({ url, onError: () => undefined });
+  const result = { freed: [] as Freed[], rows: {}, failures: [] as GcFailure[] };
+  try {
+    const { db } = client;
+    await assertMigrated(db);
+    const roots = chooseVolumes(config, options.volume);
+    await requireMounted(roots);
+    await withVolumes(roots, async (opened) => {
+      for (const name of roots.keys()) {
+        const tally = makeTally(name);
+        const given: string[] = [];
+        const plain = volumeNamed(opened, name);
+        const volume = countRemovals(plain, tally, { isDry });
+        const jobs = countingJobs(given, tally, isDry);
+        const services = {
+          db,
+          volumes: new Map([[name, volume]]),
+          jobs,
+          logger,
+          auditDays: config.auditDays,
+        };
+        const gc: Gc = { ...result, db, volume, tally, services, given, isDry };
+        for (const one of scheduled) await runScheduled(gc, one);
+        const handlers = makeHandlers({ ...services, volumes: new Map([[name, plain]]) });
+        if (!isDry) await runGiven(gc, { db, notifications, handlers, logger });
+        if (withOrphans) await removeOrphans(volume);
+        result.freed.push(...tally.list());
+      }
+    });
+    return result;
+  } finally {
+    await notifications.close();
+    await client.close(5);
+  }
+}
+
+/**
+ * Does now what the schedules of the service would do in their time, by the code that workers do it with: ends uploads,
+ * archives and trashed folders past their time, frees them, removes what crashes left, and forgets rows. Safe beside workers.
+ * @throws UpkeepRefusal, ConfigError, SchemaOutdatedError
+ */
+export function runGc(config: Config, options: GcOptions): Promise<GcResult> {
+  return withDatabase(config, (url) => collect(url, config, options));
+}
