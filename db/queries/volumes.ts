@@ -20,6 +20,12 @@ export async function listVolumeSettings(
     .from(volumes);
 }
 
+/** Names of the volumes that nothing may be changed on. */
+export async function listReadOnlyVolumes(db: Executor): Promise<Set<string>> {
+  const settings = await listVolumeSettings(db);
+  return new Set(settings.filter(({ state }) => state === 'read_only').map(({ name }) => name));
+}
+
 /**
  * The state of a volume, locked until the transaction ends, so that changes happen one after the other and each knows what
  * it changed. Makes the row if need be.

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openDatabase } from '../../db/client.ts';
 import { assertMigrated } from '../../db/migrate.ts';
 import { countVolumeFolders, findFolderIds } from '../../db/queries/fsck.ts';
+import { listReadOnlyVolumes } from '../../db/queries/volumes.ts';
 import type { Config } from '../../runtime/config.ts';
 import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
@@ -109,14 +110,16 @@ async function check(url: string, config: Config, options: FsckOptions): Promise
     const roots = await findRoots(chooseVolumes(config, options.volume), counts);
     const isWhole = ids === undefined && options.volume === undefined;
     for (const found of isWhole ? elsewhere(config, counts) : []) await settle(found, options, tally);
+    const readOnly = await listReadOnlyVolumes(db);
     await withVolumes(roots, async (volumes) => {
       for (const name of roots.keys()) {
+        const given = readOnly.has(name) ? { ...options, isFixing: false } : options;
         const target: VolumeCase = {
           db,
           session: single.db,
           volume: volumeNamed(volumes, name),
           jobs: outboxOnly,
-          report: (found) => settle(found, options, tally),
+          report: (found) => settle(found, given, tally),
           skip: () => {
             tally.unsettled += 1;
           },

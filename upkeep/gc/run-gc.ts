@@ -4,8 +4,9 @@ import { uuidv7 } from 'uuidv7';
 import { z } from 'zod';
 import { type Database, openDatabase } from '../../db/client.ts';
 import { assertMigrated } from '../../db/migrate.ts';
-import { openNotifications } from '../../db/notifications.ts';
+import { type JobNotifications, openNotifications } from '../../db/notifications.ts';
 import { findFolderUsage } from '../../db/queries/usage.ts';
+import { listReadOnlyVolumes } from '../../db/queries/volumes.ts';
 import type { JobKind } from '../../domain/job.ts';
 import type { JobPayload } from '../../jobs/contracts.ts';
 import type { JobContext, JobHandlers, JobOutcome } from '../../jobs/handler.ts';
@@ -56,6 +57,9 @@ const resultSchema = z.object({
 });
 
 const freedSchema = z.object({ freed: z.object({ bytes: z.number() }) });
+
+/** What went wrong is told at the end. */
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 interface Gc {
   readonly db: Database;
@@ -180,16 +184,15 @@ function countingJobs(given: string[], tally: Tally, isDry: boolean): WorkerServ
 
 /** Sees the purges through that were made or given another go; they are many only after a long time without workers. */
 async function runGiven(gc: Gc, runner: JobRunner): Promise<void> {
-  for (const jobId of gc.given) {
-    const job = await runHere(runner, jobId);
+  await runHere(runner, gc.given, (jobId, job) => {
     if (job === null || job.state === 'succeeded') {
       const freed = freedSchema.safeParse(job?.result);
       if (job?.kind === 'trash.purge') gc.tally.add('resumed_purges', freed.data?.freed.bytes ?? 0);
-      continue;
+      return;
     }
     const reason = job.errorDetail ?? `it is ${job.state}, and workers go on with it`;
     gc.failures.push({ volume: gc.volume.name, what: `job ${jobId} (${job.kind})`, reason });
-  }
+  });
 }
 
 async function removeOrphans(volume: PosixVolume): Promise<void> {
@@ -207,10 +210,36 @@ async function requireMounted(volumes: ReadonlyMap<string, string>): Promise<voi
   }
 }
 
-async function collect(url: string, config: Config, options: GcOptions): Promise<GcResult> {
+interface Collection {
+  readonly db: Database;
+  readonly notifications: JobNotifications;
+  readonly auditDays: number;
+  readonly options: GcOptions;
+  readonly result: {
+    readonly freed: Freed[];
+    readonly rows: Record<string, number>;
+    readonly failures: GcFailure[];
+  };
+}
+
+async function collectVolume(collection: Collection, plain: PosixVolume): Promise<void> {
+  const { db, notifications, auditDays, options, result } = collection;
   const { isDry, withOrphans } = options;
+  const tally = makeTally(plain.name);
+  const given: string[] = [];
+  const volume = countRemovals(plain, tally, { isDry });
+  const jobs = countingJobs(given, tally, isDry);
+  const services = { db, volumes: new Map([[plain.name, volume]]), jobs, logger: silent, auditDays };
+  const gc: Gc = { ...result, db, volume, tally, services, given, isDry };
+  for (const one of scheduled) await runScheduled(gc, one);
+  const handlers = makeHandlers({ ...services, volumes: new Map([[plain.name, plain]]) });
+  if (!isDry) await runGiven(gc, { db, notifications, handlers, logger: silent });
+  if (withOrphans) await removeOrphans(volume);
+  result.freed.push(...tally.list());
+}
+
+async function collect(url: string, config: Config, options: GcOptions): Promise<GcResult> {
   const client = openDatabase({ url, connectionsMax: 4, applicationName: 'vfolder-gc' });
-  const logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const notifications = openNotifications({ url, onError: () => undefined });
   const result = { freed: [] as Freed[], rows: {}, failures: [] as GcFailure[] };
   try {
@@ -218,26 +247,12 @@ async function collect(url: string, config: Config, options: GcOptions): Promise
     await assertMigrated(db);
     const roots = chooseVolumes(config, options.volume);
     await requireMounted(roots);
+    const readOnly = await listReadOnlyVolumes(db);
+    const collection = { db, notifications, auditDays: config.auditDays, options, result };
     await withVolumes(roots, async (opened) => {
       for (const name of roots.keys()) {
-        const tally = makeTally(name);
-        const given: string[] = [];
-        const plain = volumeNamed(opened, name);
-        const volume = countRemovals(plain, tally, { isDry });
-        const jobs = countingJobs(given, tally, isDry);
-        const services = {
-          db,
-          volumes: new Map([[name, volume]]),
-          jobs,
-          logger,
-          auditDays: config.auditDays,
-        };
-        const gc: Gc = { ...result, db, volume, tally, services, given, isDry };
-        for (const one of scheduled) await runScheduled(gc, one);
-        const handlers = makeHandlers({ ...services, volumes: new Map([[name, plain]]) });
-        if (!isDry) await runGiven(gc, { db, notifications, handlers, logger });
-        if (withOrphans) await removeOrphans(volume);
-        result.freed.push(...tally.list());
+        if (!readOnly.has(name)) await collectVolume(collection, volumeNamed(opened, name));
+        else result.failures.push({ volume: name, what: 'volume', reason: 'it is read-only' });
       }
     });
     return result;

@@ -42,10 +42,11 @@ async function gc(...args: readonly string[]) {
   };
 }
 
+/** The service gives itself work and hands it over meanwhile. */
 async function everything(): Promise<unknown> {
   const files = await readdir(stage.ground.volumeRoot, { recursive: true });
   const rows = await stage.sql(`SELECT
-    (SELECT jsonb_agg(j.* ORDER BY j.id) FROM jobs j) AS jobs, (SELECT jsonb_agg(f.* ORDER BY f.id) FROM folders f) AS folders,
+    (SELECT jsonb_agg(jsonb_build_array(id, state, checkpoint) ORDER BY id) FROM jobs WHERE folder_id IS NOT NULL) AS jobs, (SELECT jsonb_agg(f.* ORDER BY f.id) FROM folders f) AS folders,
     (SELECT jsonb_agg(u.* ORDER BY u.id) FROM uploads u) AS uploads, (SELECT count(*) FROM archives) AS archives,
     (SELECT count(*) FROM seen_signatures) AS signatures`);
   return { files: files.toSorted(), rows };
@@ -159,5 +160,27 @@ describe('vfolder admin gc', () => {
     });
     for (const { dir } of folders) expect(await readdir(join(dir, 'trash'))).toEqual([]);
     expect((await stage.fsck()).findings.filter(({ level }) => level === 'fault')).toEqual([]);
+  });
+
+  it('leaves a read-only volume alone, and so does a check that is to mend', async () => {
+    const folder = await stage.folder();
+    await writeFile(join(folder.dir, 'data', 'x'), 'x');
+    await plantOrphan();
+    await stage.sql(`INSERT INTO volumes (name, state) VALUES ('local', 'read_only')
+      ON CONFLICT (name) DO UPDATE SET state = 'read_only'`);
+    const before = await everything();
+    expect(await gc()).toMatchObject({
+      code: 8,
+      freed: {},
+      failures: [{ volume: 'local', reason: 'it is read-only' }],
+    });
+    const { code, findings } = await stage.fsck('--fix');
+    expect({ code, outcomes: findings.map(({ outcome }) => outcome) }).toEqual({
+      code: 8,
+      outcomes: ['left', 'left'],
+    });
+    expect(await everything()).toEqual(before);
+    await stage.sql(`UPDATE volumes SET state = 'active'`);
+    expect((await stage.fsck('--fix')).code).toBe(0);
   });
 });
