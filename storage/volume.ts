@@ -192,6 +192,13 @@ export interface StoredName {
   readonly modifiedAt: Date;
 }
 
+/** What a run has looked up in one folder; see {@link Volume.openLookups}. */
+export interface FolderLookups {
+  readonly folderId: string;
+  /** Closes what it holds, once nobody uses it. */
+  close(): void;
+}
+
 /**
  * One storage root. Every function takes a folder id (uuid) and components, never a path string, and never leaves
  * `<folder>/{data,stage,trash}` whatever a hostile writer inside `data` does meanwhile: symlinks are not followed,
@@ -233,8 +240,14 @@ export interface Volume {
   /** Removes what was set aside. Resumable; missing is fine. */
   purgeAside(folderId: string, options?: PurgeOptions): Promise<PurgedTree>;
 
+  /**
+   * Begins to keep what a run looks up in a folder, for calls that take it: what many files share, such as the directories above
+   * them, is then looked for once. A directory stays the one that was found, even when a container renames it meanwhile.
+   */
+  openLookups(folderId: string): Promise<FolderLookups>;
+
   /** Creates an empty staged file; `stageId` (uuid) is never used twice. */
-  createStage(folderId: string, stageId: string): Promise<StageWriter>;
+  createStage(folderId: string, stageId: string, lookups?: FolderLookups): Promise<StageWriter>;
   /**
    * Opens a staged file to go on at `positionBytes`; what lies beyond is cut off. At 0 the file is made when it is
    * missing, with a durable name. Who may write is for the caller to know: two appenders of one file would mix.
@@ -258,18 +271,24 @@ export interface Volume {
   /** Removes a staged file. Missing is fine. */
   discardStage(folderId: string, stageId: string): Promise<void>;
   /** Size and inode of a staged file, or `null` when it is not (or no longer) there. */
-  statStage(folderId: string, stageId: string): Promise<EntryStat | null>;
+  statStage(folderId: string, stageId: string, lookups?: FolderLookups): Promise<EntryStat | null>;
   /** Staged files of a folder. */
   listStages(folderId: string): Promise<readonly StoredName[]>;
   /**
    * Makes a staged file visible at `path` in one step; parents are made; readers see the old entry or the new one.
-   * Durable when it resolves (directories synced). Calling it again after success answers `stage_missing`.
+   * Durable when it resolves (directories synced). Calling it again after success answers `stage_missing`. Commits by the same
+   * `lookups` share syncs; when one of a directory fails, all later ones there fail.
    * @throws entry_conflict when the target exists and is not a regular file, or a parent is not a directory
    */
-  commitStage(folderId: string, stageId: string, path: EntryPath): Promise<'committed' | 'stage_missing'>;
+  commitStage(
+    folderId: string,
+    stageId: string,
+    path: EntryPath,
+    lookups?: FolderLookups,
+  ): Promise<'committed' | 'stage_missing'>;
 
   /** `null` when nothing is there. Does not follow a final symlink. @throws entry_conflict never; a bad parent is `null` */
-  stat(folderId: string, path: EntryPath): Promise<EntryStat | null>;
+  stat(folderId: string, path: EntryPath, lookups?: FolderLookups): Promise<EntryStat | null>;
   /** One page of a directory, in directory order. @throws entry_not_found, entry_conflict (not a directory) */
   list(folderId: string, path: EntryPath, options: ListOptions): Promise<ListPage>;
   /**

@@ -15,13 +15,13 @@ import { stageIdOf } from '../domain/upload-session.ts';
 import { type JobContext, type JobHandler, type JobOutcome, LeaseLostError } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import { isFreedByReplacing } from '../storage/freed-by-replacing.ts';
-import type { EntryStat, Volume } from '../storage/volume.ts';
+import type { EntryStat } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import { type CommitStatements, shareCommitStatements } from './commit-statements.ts';
 import { completeStages } from './complete-stage.ts';
 import { describeWrite, type Naming, requireWritable, takeFreeName } from './conditional-write.ts';
 import { discardStages } from './discard-stages.ts';
-import { publish, type Target } from './publish-files.ts';
+import { type CommitSite, publish, type Target } from './publish-files.ts';
 import type { HandlerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
@@ -40,7 +40,7 @@ interface CommitServices extends HandlerServices {
   readonly commits: CommitStatements;
 }
 
-interface CommitNaming extends Naming {
+interface CommitNaming extends Naming, CommitSite {
   readonly services: CommitServices;
 }
 
@@ -59,7 +59,7 @@ function replacedBy(target: EntryStat | null, path: string): Omit<ReplacedNote, 
  * upload mostly share them. Adds those to `missing` that have to be made.
  */
 async function requireParents(
-  volume: Volume,
+  { volume, lookups }: Pick<CommitNaming, 'volume' | 'lookups'>,
   target: { readonly folderId: string; readonly path: EntryPath },
   seen: Set<string>,
   missing: EntryPath[],
@@ -68,7 +68,7 @@ async function requireParents(
   const above = parent;
   while (parent.length > 0 && !seen.has(formatEntryPath(parent))) {
     seen.add(formatEntryPath(parent));
-    const stat = await volume.stat(target.folderId, parent);
+    const stat = await volume.stat(target.folderId, parent, lookups);
     if (stat?.kind === 'directory') return;
     if (stat !== null) {
       throw domainError('entry_conflict', `"${formatEntryPath(parent)}" exists and is not a directory.`);
@@ -117,21 +117,21 @@ async function note(
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
 async function inspect(naming: CommitNaming, targets: readonly Target[]): Promise<void> {
-  const { context, volume, upload } = naming;
+  const { context, volume, upload, lookups } = naming;
   const notes: ReplacedNote[] = [];
   const seen = new Set<string>();
   const missing: EntryPath[] = [];
   for (const { file, path } of targets) {
     if (file.replacedBytes !== null) continue;
     const [staged, target] = await Promise.all([
-      volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal)),
-      volume.stat(upload.folderId, path),
+      volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal), lookups),
+      volume.stat(upload.folderId, path, lookups),
     ]);
     if (staged === null || staged.sizeBytes !== file.sizeBytes || staged.inode !== file.inode) {
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
     }
     requireWritable(context.job.payload.condition, target);
-    if (target === null) await requireParents(volume, { folderId: upload.folderId, path }, seen, missing);
+    if (target === null) await requireParents(naming, { folderId: upload.folderId, path }, seen, missing);
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
   }
   await reserveNewFiles(context, upload, { targets, notes });
@@ -164,7 +164,6 @@ async function commit(services: CommitServices, context: Context): Promise<JobOu
     throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
   }
   const volume = volumeOf(services, context.job.volume);
-  const { condition } = context.job.payload;
   const files = await nameFiles(
     { services, context, volume, upload },
     await context.step('stages.complete', () =>
@@ -177,15 +176,24 @@ async function commit(services: CommitServices, context: Context): Promise<JobOu
     claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' }),
   );
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
-  await context.step('entries.inspect', () => inspect({ services, context, volume, upload }, targets));
-  const { landed, failed } = await context.step('entries.publish', () =>
-    publish(context, volume, upload, targets),
-  );
+  // From here on the claims keep other jobs from changing what is looked up.
+  const lookups = await volume.openLookups(folderId);
+  try {
+    return await place({ services, context, volume, upload, lookups }, targets);
+  } finally {
+    lookups.close();
+  }
+}
+
+/** Puts the files of an upload, whose paths are claimed, in their places. @returns what is to be settled */
+async function place(naming: CommitNaming, targets: readonly Target[]): Promise<JobOutcome> {
+  const { services, context, upload } = naming;
+  await context.step('entries.inspect', () => inspect(naming, targets));
+  const { landed, failed } = await context.step('entries.publish', () => publish(context, naming, targets));
+  const { condition } = context.job.payload;
   const [first] = landed;
-  const written =
-    condition === undefined || first === undefined
-      ? {}
-      : await describeWrite({ services, volume, upload }, first);
+  const written = condition === undefined || first === undefined ? {} : await describeWrite(naming, first);
+  const { id: uploadId, folderId } = upload;
   return {
     result: {
       ...written,

@@ -4,7 +4,7 @@ import type { EntryPath } from '../domain/entry-path.ts';
 import { type ErrorCode, errorCodes, isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import { type JobContext, JobRetryError } from '../jobs/handler.ts';
-import type { Volume } from '../storage/volume.ts';
+import type { FolderLookups, Volume } from '../storage/volume.ts';
 import { stopUnlessStopping } from './stop.ts';
 
 const parallelCommits = 8;
@@ -15,6 +15,13 @@ type Context = JobContext<'upload.commit'>;
 export interface Target {
   readonly file: CommitFile;
   readonly path: EntryPath;
+}
+
+/** Where an upload is committed, with what the run has looked up there. */
+export interface CommitSite {
+  readonly volume: Volume;
+  readonly upload: UploadSession;
+  readonly lookups: FolderLookups;
 }
 
 /** A file that is given up. It may be visible nevertheless: a rename whose sync failed is not promised to anybody. */
@@ -39,10 +46,11 @@ function codeOf(error: unknown): ErrorCode {
   return isDomainError(error) ? error.code : 'internal';
 }
 
-async function tryOne(volume: Volume, upload: UploadSession, target: Target, pass: Pass): Promise<void> {
+async function tryOne({ volume, upload, lookups }: CommitSite, target: Target, pass: Pass): Promise<void> {
   try {
     // `stage_missing` means that an earlier run renamed it: staged names are never used twice.
-    await volume.commitStage(upload.folderId, stageIdOf(upload.id, target.file.ordinal), target.path);
+    const stageId = stageIdOf(upload.id, target.file.ordinal);
+    await volume.commitStage(upload.folderId, stageId, target.path, lookups);
   } catch (error) {
     if (isDomainError(error, 'entry_conflict')) {
       pass.refused.push({ path: target.file.path, code: error.code, isVisible: false });
@@ -54,19 +62,14 @@ async function tryOne(volume: Volume, upload: UploadSession, target: Target, pas
  * Renames what can be renamed. A target that a container made unreplaceable since it was looked at is refused, for the
  * others may be visible already. Any other failure ends the pass, except on the last attempt, which tries everything.
  */
-async function tryAll(
-  { signal, job }: Context,
-  volume: Volume,
-  upload: UploadSession,
-  targets: readonly Target[],
-): Promise<Pass> {
+async function tryAll({ signal, job }: Context, site: CommitSite, targets: readonly Target[]): Promise<Pass> {
   const pass: Pass = { refused: [], broken: [] };
   const queue = targets.values();
   const work = async () => {
     for (const target of queue) {
       stopUnlessStopping(signal);
       if (pass.broken.length > 0 && !job.isLastAttempt) return;
-      await tryOne(volume, upload, target, pass);
+      await tryOne(site, target, pass);
     }
   };
   const outcomes = await Promise.allSettled(Array.from({ length: parallelCommits }, () => work()));
@@ -77,8 +80,7 @@ async function tryAll(
 
 /** The targets whose staged file is gone: they are in place, whatever the call that renamed them answered. */
 async function findVisible(
-  volume: Volume,
-  upload: UploadSession,
+  { volume, upload }: CommitSite,
   targets: readonly Target[],
 ): Promise<ReadonlySet<Target>> {
   const visible = new Set<Target>();
@@ -95,14 +97,13 @@ async function findVisible(
  */
 async function giveUpBroken(
   { job }: Context,
-  volume: Volume,
-  upload: UploadSession,
+  site: CommitSite,
   { targets, broken }: { readonly targets: readonly Target[]; readonly broken: Pass['broken'] },
 ): Promise<Failure[]> {
   const error = broken[0]?.error;
   const isFull = isDomainError(error, 'volume_full');
   if (!isFull && !job.isLastAttempt) throw error;
-  const visible = await findVisible(volume, upload, targets);
+  const visible = await findVisible(site, targets);
   if (visible.size === 0) throw error;
   if (isFull && !job.isLastAttempt) throw new JobRetryError(error);
   return broken.map(({ target, error: reason }) => ({
@@ -115,8 +116,7 @@ async function giveUpBroken(
 /** Removes what can no longer land. Saved first, so that a missing stage is not taken for a file in place. */
 async function discardFailed(
   context: Context,
-  volume: Volume,
-  upload: UploadSession,
+  { volume, upload }: CommitSite,
   { targets, failed }: { readonly targets: readonly Target[]; readonly failed: readonly Failure[] },
 ): Promise<void> {
   await context.fenced(async () => undefined, { failed });
@@ -134,18 +134,16 @@ async function discardFailed(
  */
 export async function publish(
   context: Context,
-  volume: Volume,
-  upload: UploadSession,
+  site: CommitSite,
   targets: readonly Target[],
 ): Promise<{ readonly landed: readonly Target[]; readonly failed: readonly Failure[] }> {
   const given = failedBefore(context);
   const isGivenUp = ({ file }: Target) => given.some(({ path }) => path === file.path);
   const wanted = targets.filter((target) => !isGivenUp(target));
-  const { refused, broken } = await tryAll(context, volume, upload, wanted);
-  const lost =
-    broken.length === 0 ? [] : await giveUpBroken(context, volume, upload, { targets: wanted, broken });
+  const { refused, broken } = await tryAll(context, site, wanted);
+  const lost = broken.length === 0 ? [] : await giveUpBroken(context, site, { targets: wanted, broken });
   const failed = [...given, ...refused, ...lost];
-  if (failed.length > 0) await discardFailed(context, volume, upload, { targets, failed });
+  if (failed.length > 0) await discardFailed(context, site, { targets, failed });
   const hidden = new Set(failed.filter(({ isVisible }) => !isVisible).map(({ path }) => path));
   return { landed: targets.filter(({ file }) => !hidden.has(file.path)), failed };
 }

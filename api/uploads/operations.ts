@@ -106,7 +106,8 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
   await form.check?.(volume, folder.id);
   await requireRoomFor(services, folder, form.leastBytes(declaredBytes ?? 0, folder.quotaFiles));
   const reservation = openReservation(services, { folder, actorId: userId });
-  const target = { volume, folderId: folder.id, reservation, declaredBytes };
+  const lookups = await volume.openLookups(folder.id);
+  const target = { volume, folderId: folder.id, lookups, reservation, declaredBytes };
   const run: StageRun = { target, ordinals: 0, takenBytes: 0 };
   try {
     const staged = await receive(run, form, upload);
@@ -129,5 +130,6 @@ export async function receiveUpload(services: Services, upload: IncomingUpload):
     throw error;
   } finally {
     reservation.close();
+    lookups.close();
   }
 }

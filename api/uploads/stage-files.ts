@@ -2,7 +2,7 @@ import type { StagedFile } from '../../db/queries/uploads.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
-import type { StageWriter, Volume } from '../../storage/volume.ts';
+import type { FolderLookups, StageWriter, Volume } from '../../storage/volume.ts';
 import { startGathering } from '../http/gather.ts';
 import { countReplaced } from './count-replaced.ts';
 import type { FilePart } from './multipart.ts';
@@ -26,6 +26,8 @@ interface SmallFile {
 export interface StageTarget {
   readonly volume: Volume;
   readonly folderId: string;
+  /** What the request has looked up there. */
+  readonly lookups: FolderLookups;
   readonly reservation: UploadReservation;
   /** Bytes the client sends at most, when it said so; bounds what is reserved ahead. */
   readonly declaredBytes: number | undefined;
@@ -52,7 +54,7 @@ async function finishInto(writer: StageWriter, file: { ordinal: number; path: st
 
 async function stageSmall(target: StageTarget, file: SmallFile): Promise<StagedFile> {
   const stageId = stageIdOf(target.reservation.uploadId, file.ordinal);
-  const writer = await target.volume.createStage(target.folderId, stageId);
+  const writer = await target.volume.createStage(target.folderId, stageId, target.lookups);
   try {
     await writer.write(file.content);
     return await finishInto(writer, { ordinal: file.ordinal, path: file.path });
@@ -104,7 +106,7 @@ async function stageLarge(run: StageRun, file: LargeFile): Promise<StagedFile> {
     countReplaced(target, [file.path]),
   );
   const stageId = stageIdOf(reservation.uploadId, file.ordinal);
-  const writer = await target.volume.createStage(target.folderId, stageId);
+  const writer = await target.volume.createStage(target.folderId, stageId, target.lookups);
   try {
     await writer.write(file.head);
     for (let next = await file.rest.next(); next.done !== true; next = await file.rest.next()) {

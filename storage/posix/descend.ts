@@ -24,9 +24,23 @@ function refuseComponent(meaning: BadComponent, error: unknown): never {
   throw hasErrno(error, 'ENOTDIR', 'ELOOP') ? badComponent(meaning, error) : error;
 }
 
-async function checkDevice(directory: Directory, meaning: BadComponent): Promise<void> {
+/** @throws what `meaning` says when the directory lies on another device */
+export async function checkDevice(directory: Directory, meaning: BadComponent): Promise<void> {
   const stat = await statDirectory(directory);
   if (stat.dev !== directory.device) throw badComponent(meaning);
+}
+
+/** Opens the directory `name`. @throws entry_not_found or, for what is no directory, what `meaning` says */
+export async function enterChild(
+  parent: Directory,
+  name: EntryName,
+  meaning: BadComponent,
+): Promise<Directory> {
+  try {
+    return await openChild(parent, name);
+  } catch (error) {
+    return refuseComponent(meaning, error);
+  }
 }
 
 /** Takes a handle of `start` through `enter` once per name and returns the last; what is passed is closed. */
@@ -61,13 +75,7 @@ export async function descend(
   names: readonly EntryName[],
   meaning: BadComponent,
 ): Promise<Directory> {
-  const directory = await descendWith(start, names, async (parent, name) => {
-    try {
-      return await openChild(parent, name);
-    } catch (error) {
-      return refuseComponent(meaning, error);
-    }
-  });
+  const directory = await descendWith(start, names, (parent, name) => enterChild(parent, name, meaning));
   try {
     if (names.length > 0) await checkDevice(directory, meaning);
     return directory;
@@ -77,7 +85,8 @@ export async function descend(
   }
 }
 
-async function openOrMake(
+/** Opens the directory `name`, which is made when it is missing. @throws entry_conflict when it is no directory */
+export async function openOrMake(
   parent: Directory,
   name: EntryName,
   mode: number,

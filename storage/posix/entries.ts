@@ -13,6 +13,7 @@ import {
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
+import type { Lookups } from './lookups.ts';
 import { notRegular, openRegularFile } from './open-file.ts';
 import { type Place, placeWithoutReplacing, resumePlacing } from './place.ts';
 
@@ -28,23 +29,31 @@ export function withDataDirectory<T>(
   );
 }
 
-async function statNamed(root: VolumeRoot, folderId: string, path: EntryPath): Promise<EntryStat | null> {
+async function statNamed(
+  root: VolumeRoot,
+  { folderId, path, lookups }: StatTarget,
+): Promise<EntryStat | null> {
   const { parent, name } = splitEntryPath(path);
-  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', async (directory) => {
+  const look = async (directory: Directory) => {
     const stat = await statChild(directory, name);
     return stat === null ? null : toEntryStat(stat);
-  });
+  };
+  if (lookups !== undefined) return lookups.withFound(parent, look);
+  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', look);
+}
+
+/** An entry to look at, by what a run has looked up before, if it has. */
+interface StatTarget {
+  readonly folderId: string;
+  readonly path: EntryPath;
+  readonly lookups: Lookups | undefined;
 }
 
 /** `Volume.stat`. */
-export async function statEntry(
-  root: VolumeRoot,
-  folderId: string,
-  path: EntryPath,
-): Promise<EntryStat | null> {
+export async function statEntry(root: VolumeRoot, target: StatTarget): Promise<EntryStat | null> {
   try {
-    if (path.length > 0) return await statNamed(root, folderId, path);
-    return toEntryStat(await withDirectory(openArea(root, folderId, 'data'), statDirectory));
+    if (target.path.length > 0) return await statNamed(root, target);
+    return toEntryStat(await withDirectory(openArea(root, target.folderId, 'data'), statDirectory));
   } catch (error) {
     // A parent that is missing, no directory, or locked by its owner: nothing is to be seen there.
     if (isDomainError(error, 'entry_not_found') || hasErrno(error, 'EACCES')) return null;

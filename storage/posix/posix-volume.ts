@@ -1,6 +1,6 @@
 import type { EntryPath } from '../../domain/entry-path.ts';
 import { createPacker, type Packer } from '../archive/packer.ts';
-import type { PurgeOptions, StageWriter, Volume, WorkOptions } from '../volume.ts';
+import type { FolderLookups, PurgeOptions, StageWriter, Volume, WorkOptions } from '../volume.ts';
 import { createArchive, listArchives, openArchive, removeArchive } from './archive-area.ts';
 import { listAside, measureAside, purgeAside, setFolderAside } from './aside.ts';
 import { type Bulkhead, noBulkhead } from './bulkhead.ts';
@@ -15,6 +15,7 @@ import { createFolderCache } from './folder-cache.ts';
 import { type FolderInspection, inspectFolder, listForeign, mendFolder } from './inspect.ts';
 import { archivesName, foldersName } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
+import { createLookupRegistry, type LookupRegistry } from './lookups.ts';
 import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
 import { sealTrash } from './seal-trash.ts';
@@ -102,15 +103,24 @@ function folderOperations(
 
 function stageOperations(
   root: VolumeRoot,
-): Pick<Volume, 'createStage' | 'syncStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'> {
+  registry: LookupRegistry,
+): Pick<
+  Volume,
+  'openLookups' | 'createStage' | 'syncStage' | 'discardStage' | 'statStage' | 'listStages' | 'commitStage'
+> {
+  const folderOf = (folderId: string, given: FolderLookups | undefined) => {
+    return { root, folderId, lookups: registry.of(folderId, given) };
+  };
   return {
-    createStage: (folderId, stageId): Promise<StageWriter> =>
-      coded(() => createStage(root, folderId, stageId)),
+    openLookups: async (folderId) => registry.open(folderId),
+    createStage: (folderId, stageId, lookups): Promise<StageWriter> =>
+      coded(() => createStage(folderOf(folderId, lookups), stageId)),
     syncStage: (folderId) => coded(() => syncStage(root, folderId)),
     discardStage: (folderId, stageId) => coded(() => discardStage(root, folderId, stageId)),
-    statStage: (folderId, stageId) => coded(() => statStage(root, folderId, stageId)),
+    statStage: (folderId, stageId, lookups) => coded(() => statStage(folderOf(folderId, lookups), stageId)),
     listStages: (folderId) => coded(() => listStages(root, folderId)),
-    commitStage: (folderId, stageId, path) => coded(() => commitStage(root, folderId, stageId, path)),
+    commitStage: (folderId: string, stageId: string, path: EntryPath, lookups?: FolderLookups) =>
+      coded(() => commitStage(folderOf(folderId, lookups), stageId, path)),
   };
 }
 
@@ -125,13 +135,19 @@ function stagePartOperations(
   };
 }
 
+interface EntryParts {
+  readonly readers: ReaderCache;
+  readonly sorted: SortedCache;
+  readonly registry: LookupRegistry;
+}
+
 function entryOperations(
   root: VolumeRoot,
-  readers: ReaderCache,
-  sorted: SortedCache,
+  { readers, sorted, registry }: EntryParts,
 ): Pick<Volume, 'stat' | 'list' | 'listSorted' | 'open' | 'walk' | 'makeDirectory' | 'move' | 'resumeMove'> {
   return {
-    stat: (folderId, path) => coded(() => statEntry(root, folderId, path)),
+    stat: (folderId, path, given) =>
+      coded(() => statEntry(root, { folderId, path, lookups: registry.of(folderId, given) })),
     list: (folderId, path, options) => coded(() => listEntries(root, readers, { folderId, path }, options)),
     listSorted: (folderId, path, options) =>
       coded(() => listSortedEntries(root, sorted, { folderId, path }, options)),
@@ -232,6 +248,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
   const readers = createReaderCache();
   const packer = sharedPacker ?? createPacker();
   const sorted = createSortedCache();
+  const registry = createLookupRegistry(root);
   return {
     name,
     packer,
@@ -239,9 +256,9 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     capacity: () => coded(() => capacityOf(root)),
     ...folderOperations(root),
     ...upkeepOperations(root),
-    ...stageOperations(root),
+    ...stageOperations(root, registry),
     ...stagePartOperations(root),
-    ...entryOperations(root, readers, sorted),
+    ...entryOperations(root, { readers, sorted, registry }),
     ...copyOperations(root),
     ...trashOperations(root),
     createArchive: (archiveId) => coded(() => createArchive(root, archiveId)),

@@ -1,7 +1,7 @@
 import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { EntryStat, StageWriter, StoredName } from '../volume.ts';
-import { descend, descendMaking, syncName } from './descend.ts';
+import { descend, syncName } from './descend.ts';
 import {
   type Directory,
   openNumber,
@@ -13,8 +13,9 @@ import {
 } from './directory.ts';
 import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
-import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { idName } from './layout.ts';
+import { type Lookups, openLookups } from './lookups.ts';
 import { createStageWriter } from './stage-writer.ts';
 import { listStoredNames } from './stored-names.ts';
 import { modes, openFlags } from './syscalls.ts';
@@ -22,10 +23,43 @@ import { modes, openFlags } from './syscalls.ts';
 /** How often a commit makes the parents again after a container removed them under it. */
 const commitAttemptsMax = 3;
 
+/** Runs `work` with the lookups of a run, or with some of its own. */
+async function withLookups<T>(
+  given: Lookups | undefined,
+  open: () => Lookups,
+  work: (lookups: Lookups) => Promise<T>,
+): Promise<T> {
+  if (given !== undefined) return await work(given);
+  const own = open();
+  try {
+    return await work(own);
+  } finally {
+    own.forget();
+  }
+}
+
+/** Where staged files are: a folder, and what a run has looked up in it. */
+export interface StageFolder {
+  readonly root: VolumeRoot;
+  readonly folderId: string;
+  readonly lookups: Lookups | undefined;
+}
+
+function withStage<T>(
+  { root, folderId, lookups }: StageFolder,
+  work: (stage: Directory, lookups: Lookups) => Promise<T>,
+): Promise<T> {
+  return withLookups(
+    lookups,
+    () => openLookups(root, folderId),
+    (used) => used.withArea('stage', (stage) => work(stage, used)),
+  );
+}
+
 /** `Volume.createStage`. */
-export async function createStage(root: VolumeRoot, folderId: string, stageId: string): Promise<StageWriter> {
+export async function createStage(folder: StageFolder, stageId: string): Promise<StageWriter> {
   const name = idName(stageId);
-  return withDirectory(openArea(root, folderId, 'stage'), async (stage) => {
+  return withStage(folder, async (stage) => {
     const fd = await openNumber(stage, name, openFlags.create, modes.file);
     return createStageWriter(fd, stage.bulkhead);
   });
@@ -48,13 +82,9 @@ export async function discardStage(root: VolumeRoot, folderId: string, stageId: 
 }
 
 /** `Volume.statStage`. */
-export async function statStage(
-  root: VolumeRoot,
-  folderId: string,
-  stageId: string,
-): Promise<EntryStat | null> {
+export async function statStage(folder: StageFolder, stageId: string): Promise<EntryStat | null> {
   const name = idName(stageId);
-  const stat = await withDirectory(openArea(root, folderId, 'stage'), (stage) => statChild(stage, name));
+  const stat = await withStage(folder, (stage) => statChild(stage, name));
   return stat === null ? null : toEntryStat(stat);
 }
 
@@ -78,7 +108,7 @@ async function renameOver(
   stage: Directory,
   stageName: string,
   parent: Directory,
-  name: string,
+  { name, sync }: { readonly name: string; readonly sync: () => Promise<void> },
 ): Promise<'done' | 'something_missing'> {
   await checkReplaceable(parent, name);
   try {
@@ -87,7 +117,7 @@ async function renameOver(
     if (hasErrno(error, 'ENOENT')) return 'something_missing';
     throw error;
   }
-  await syncDirectory(parent);
+  await sync();
   return 'done';
 }
 
@@ -115,24 +145,24 @@ async function syncEarlierCommit(data: Directory, parents: readonly string[]): P
 
 /** `Volume.commitStage`. */
 export function commitStage(
-  root: VolumeRoot,
-  folderId: string,
+  folder: StageFolder,
   stageId: string,
   path: EntryPath,
 ): Promise<'committed' | 'stage_missing'> {
   const stageName = idName(stageId);
   const { parent: parents, name } = splitEntryPath(path);
-  return withAreas(root, folderId, { from: 'stage', to: 'data' }, async ({ from: stage, to: data }) => {
+  return withStage(folder, async (stage, lookups) => {
     for (let attempt = 1; attempt <= commitAttemptsMax; attempt += 1) {
       // Before parents are made, so that a late second delivery leaves no empty directories behind.
       if ((await statChild(stage, stageName)) === null) {
-        await syncEarlierCommit(data, parents);
+        await lookups.withArea('data', (data) => syncEarlierCommit(data, parents));
         return 'stage_missing';
       }
-      const outcome = await withDirectory(descendMaking(data, parents), (parent) =>
-        renameOver(stage, stageName, parent, name),
+      const outcome = await lookups.withMade(parents, (parent, sync) =>
+        renameOver(stage, stageName, parent, { name, sync }),
       );
       if (outcome === 'done') return 'committed';
+      lookups.forget();
     }
     throw entryConflict('The directory is removed again and again while the file is put there.');
   });

@@ -4,6 +4,7 @@ import { describeCopying } from './contract/copying.ts';
 import { describeEntries } from './contract/entries.ts';
 import { describeFolders } from './contract/folders.ts';
 import { describeListing } from './contract/listing.ts';
+import { describeLookups } from './contract/lookups.ts';
 import { describeSortedListing } from './contract/sorted-listing.ts';
 import { describeStageParts } from './contract/stage-parts.ts';
 import { describeStaging } from './contract/staging.ts';
@@ -28,6 +29,7 @@ export function describeVolumeContract(name: string, open: OpenTestVolume): void
     });
     describe('folders', () => describeFolders(test));
     describe('staging', () => describeStaging(test));
+    describe('lookups', () => describeLookups(test));
     describe('staging in parts', () => describeStageParts(test));
     describe('entries', () => describeEntries(test));
     describe('listing', () => describeListing(test));
