@@ -17,6 +17,7 @@ import {
 } from '../../db/queries/users.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
+import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 
 function userNotFound(): DomainError {
@@ -44,12 +45,12 @@ export async function requireUserId(
  */
 export async function createUser(
   services: Pick<Services, 'db'>,
-  { actorId, email }: { readonly actorId: string; readonly email: string },
+  { operator, email }: { readonly operator: Operator; readonly email: string },
 ): Promise<User> {
   return await services.db.transaction(async (tx) => {
     const user = await insertUser(tx, { id: uuidv7(), email, role: 'user' });
     if (user === null) throw domainError('email_taken', 'A user with this e-mail address exists.');
-    await insertAudit(tx, { actorId, action: 'user.create', subject: user.id, details: { email } });
+    await insertAudit(tx, { ...operator, action: 'user.create', subject: user.id, details: { email } });
     return user;
   });
 }
@@ -107,21 +108,21 @@ async function requirePolicy(tx: Executor, name: string | undefined): Promise<vo
 export async function changeUser(
   services: Pick<Services, 'db'>,
   request: {
-    readonly actorId: string;
+    readonly operator: Operator;
     readonly reference: string;
     readonly isActive: boolean | undefined;
     readonly role: User['role'] | undefined;
     readonly policy?: string | undefined;
   },
 ): Promise<User & UserHoldings> {
-  const { actorId, reference, ...change } = request;
+  const { operator, reference, ...change } = request;
   return await keepingAdministrator(services, async (tx) => {
     await requirePolicy(tx, change.policy);
     const { id } = await requireUser(tx, reference);
     const user = await updateUser(tx, id, change);
     if (user === null) throw userNotFound();
     if (!user.isActive) await deleteUserSessions(tx, user.id);
-    await insertAudit(tx, { actorId, action: 'user.change', subject: user.id, details: change });
+    await insertAudit(tx, { ...operator, action: 'user.change', subject: user.id, details: change });
     return { ...user, ...(await findUserHoldings(tx, user.id)) };
   });
 }

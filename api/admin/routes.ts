@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { User, UserHoldings } from '../../db/queries/users.ts';
 import { noInput } from '../http/schema.ts';
+import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { changeUser, createUser, readUser, readUsers } from './operations.ts';
 import {
@@ -34,8 +35,9 @@ const postUser = defineRoute({
   input: newUserInput,
   answers: { 201: newUserBody },
   doc: { tag: 'Administration', id: 'createUser', summary: 'Make a user', refusals: ['email_taken'] },
-  handle: async ({ services, principal, input }) => {
-    const request = { actorId: principal.userId, email: input.email };
+  handle: async (call) => {
+    const { services, input } = call;
+    const request = { operator: operatorOf(call), email: input.email };
     const { id, email } = await createUser(services, request);
     return { status: 201, body: { id, email } };
   },
@@ -94,10 +96,11 @@ const patchUser = defineRoute({
     summary: 'Switch a user on or off, or give them another role or policy',
     refusals: ['not_found', 'last_admin'],
   },
-  handle: async ({ services, principal, params, input }) => {
+  handle: async (call) => {
+    const { services, params, input } = call;
     const { state, role, policy } = input;
-    const actorId = principal.userId;
-    const change = { actorId, reference: params.id ?? '', isActive: isOn(state), role, policy };
+    const operator = operatorOf(call);
+    const change = { operator, reference: params.id ?? '', isActive: isOn(state), role, policy };
     const user = await changeUser(services, change);
     return { status: 200, body: toDetailsBody(user) };
   },

@@ -12,6 +12,7 @@ import { deleteKeypairSessions } from '../../db/queries/sessions.ts';
 import { isAccessKeyForm } from '../../domain/access-key.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { keepingAdministrator, requireUser, requireUserId } from '../admin/operations.ts';
+import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 
 const accessKeyAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
@@ -52,7 +53,7 @@ function keypairNotFound(): DomainError {
  */
 export async function issueKeypair(
   services: Pick<Services, 'db' | 'secrets'>,
-  { actorId, user: reference }: { readonly actorId: string; readonly user: string },
+  { operator, user: reference }: { readonly operator: Operator; readonly user: string },
 ): Promise<IssuedKeypair> {
   const user = await requireUser(services.db, reference);
   const keypair = { accessKey: makeAccessKey(), secretKey: makeSecretKey() };
@@ -63,7 +64,7 @@ export async function issueKeypair(
     // 36^20 keys: a clash means a broken source of randomness.
     if (!isNew) throw domainError('internal', 'An access key was made twice.');
     const details = { user: user.id };
-    await insertAudit(tx, { actorId, action: 'keypair.create', subject: accessKey, details });
+    await insertAudit(tx, { ...operator, action: 'keypair.create', subject: accessKey, details });
   });
   return keypair;
 }
@@ -93,9 +94,9 @@ export async function readKeypairs(
 /** Switches a keypair on, or off with the sessions that were made with it. @throws not_found, last_admin */
 export async function changeKeypair(
   services: Pick<Services, 'db'>,
-  request: { readonly actorId: string; readonly accessKey: string; readonly isActive: boolean },
+  request: { readonly operator: Operator; readonly accessKey: string; readonly isActive: boolean },
 ): Promise<KeypairRecord> {
-  const { actorId, accessKey, isActive } = request;
+  const { operator, accessKey, isActive } = request;
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   return await keepingAdministrator(services, async (tx) => {
     await updateKeypair(tx, accessKey, { isActive });
@@ -103,7 +104,7 @@ export async function changeKeypair(
     const keypair = await findKeypair(tx, { accessKey });
     if (keypair === null) throw keypairNotFound();
     const details = { user: keypair.userId, isActive };
-    await insertAudit(tx, { actorId, action: 'keypair.change', subject: accessKey, details });
+    await insertAudit(tx, { ...operator, action: 'keypair.change', subject: accessKey, details });
     return keypair;
   });
 }
@@ -114,9 +115,9 @@ export async function changeKeypair(
  */
 export async function rotateKeypair(
   services: Pick<Services, 'db' | 'secrets'>,
-  keypair: { readonly actorId: string; readonly accessKey: string; readonly userId?: string },
+  keypair: { readonly operator: Operator; readonly accessKey: string; readonly userId?: string },
 ): Promise<IssuedKeypair> {
-  const { actorId, accessKey } = keypair;
+  const { operator, accessKey } = keypair;
   const secretKey = makeSecretKey();
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   await services.db.transaction(async (tx) => {
@@ -125,7 +126,7 @@ export async function rotateKeypair(
     await updateKeypair(tx, accessKey, { secretSealed: services.secrets.seal(secretKey) });
     await deleteKeypairSessions(tx, accessKey);
     const details = { user: found.userId };
-    await insertAudit(tx, { actorId, action: 'keypair.rotate', subject: accessKey, details });
+    await insertAudit(tx, { ...operator, action: 'keypair.rotate', subject: accessKey, details });
   });
   return { accessKey, secretKey };
 }
@@ -133,7 +134,7 @@ export async function rotateKeypair(
 /** Removes a keypair for good, with the sessions made with it. @throws not_found, last_admin */
 export async function removeKeypair(
   services: Pick<Services, 'db'>,
-  { actorId, accessKey }: { readonly actorId: string; readonly accessKey: string },
+  { operator, accessKey }: { readonly operator: Operator; readonly accessKey: string },
 ): Promise<void> {
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   await keepingAdministrator(services, async (tx) => {
@@ -141,6 +142,6 @@ export async function removeKeypair(
     if (found === null) throw keypairNotFound();
     await deleteKeypair(tx, accessKey);
     const details = { user: found.userId };
-    await insertAudit(tx, { actorId, action: 'keypair.remove', subject: accessKey, details });
+    await insertAudit(tx, { ...operator, action: 'keypair.remove', subject: accessKey, details });
   });
 }

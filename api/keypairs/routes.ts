@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { KeypairRecord } from '../../db/queries/keypairs.ts';
 import { isOn } from '../admin/switch-state.ts';
 import { noInput } from '../http/schema.ts';
+import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
 import {
   changeKeypair,
@@ -57,8 +58,9 @@ const ofEveryone: readonly Route[] = [
       summary: 'Make a keypair for a user; its secret is shown once',
       refusals: ['not_found'],
     },
-    handle: async ({ services, principal, input }) => {
-      const request = { actorId: principal.userId, user: input.user };
+    handle: async (call) => {
+      const { services, input } = call;
+      const request = { operator: operatorOf(call), user: input.user };
       return { status: 201, body: toIssuedBody(await issueKeypair(services, request)) };
     },
   }),
@@ -92,8 +94,9 @@ const ofEveryone: readonly Route[] = [
       summary: 'Switch a keypair on or off',
       refusals: ['not_found', 'last_admin'],
     },
-    handle: async ({ services, principal, params, input }) => {
-      const keypair = { actorId: principal.userId, accessKey: params.key ?? '' };
+    handle: async (call) => {
+      const { services, params, input } = call;
+      const keypair = { operator: operatorOf(call), accessKey: params.key ?? '' };
       const change = { ...keypair, isActive: input.state === 'active' };
       return { status: 200, body: toBody(await changeKeypair(services, change)) };
     },
@@ -110,8 +113,9 @@ const ofEveryone: readonly Route[] = [
       summary: 'Give a keypair another secret, which is shown once',
       refusals: ['not_found'],
     },
-    handle: async ({ services, principal, params }) => {
-      const keypair = { actorId: principal.userId, accessKey: params.key ?? '' };
+    handle: async (call) => {
+      const { services, params } = call;
+      const keypair = { operator: operatorOf(call), accessKey: params.key ?? '' };
       return { status: 200, body: toIssuedBody(await rotateKeypair(services, keypair)) };
     },
   }),
@@ -127,8 +131,9 @@ const ofEveryone: readonly Route[] = [
       summary: 'Remove a keypair for good',
       refusals: ['not_found', 'last_admin'],
     },
-    handle: async ({ services, principal, params }) => {
-      await removeKeypair(services, { actorId: principal.userId, accessKey: params.key ?? '' });
+    handle: async (call) => {
+      const { services, params } = call;
+      await removeKeypair(services, { operator: operatorOf(call), accessKey: params.key ?? '' });
       return { status: 204 };
     },
   }),
@@ -160,9 +165,10 @@ const ofCaller: readonly Route[] = [
       summary: 'Give one of your keypairs another secret, which is shown once',
       refusals: ['not_found'],
     },
-    handle: async ({ services, principal, params }) => {
+    handle: async (call) => {
+      const { services, principal, params } = call;
       const { userId } = principal;
-      const keypair = { actorId: userId, accessKey: params.key ?? '', userId };
+      const keypair = { operator: operatorOf(call), accessKey: params.key ?? '', userId };
       return { status: 200, body: toIssuedBody(await rotateKeypair(services, keypair)) };
     },
   }),

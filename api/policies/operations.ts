@@ -11,6 +11,7 @@ import {
   updatePolicy,
 } from '../../db/queries/policies.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
+import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 
 /** The policy of users who were given no other; it always exists. */
@@ -35,13 +36,13 @@ export async function readPolicies(services: Pick<Services, 'db'>): Promise<Poli
 /** Makes a policy. @throws policy_taken */
 export async function createPolicy(
   services: Pick<Services, 'db'>,
-  request: PolicyLimits & { readonly actorId: string; readonly name: string },
+  request: PolicyLimits & { readonly operator: Operator; readonly name: string },
 ): Promise<Policy> {
-  const { actorId, ...policy } = request;
+  const { operator, ...policy } = request;
   const { name, ...details } = policy;
   return await services.db.transaction(async (tx) => {
     if (!(await insertPolicy(tx, policy))) throw domainError('policy_taken', 'A policy has this name.');
-    await insertAudit(tx, { actorId, action: 'policy.create', subject: name, details });
+    await insertAudit(tx, { ...operator, action: 'policy.create', subject: name, details });
     return await readPolicy(tx, name);
   });
 }
@@ -49,13 +50,13 @@ export async function createPolicy(
 /** Changes limits of a policy, for what its users make from then on. @throws not_found */
 export async function changePolicy(
   services: Pick<Services, 'db'>,
-  request: { readonly actorId: string; readonly name: string; readonly limits: PolicyLimits },
+  request: { readonly operator: Operator; readonly name: string; readonly limits: PolicyLimits },
 ): Promise<Policy> {
-  const { actorId, name, limits } = request;
+  const { operator, name, limits } = request;
   return await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
     await updatePolicy(tx, name, limits);
-    await insertAudit(tx, { actorId, action: 'policy.change', subject: name, details: { ...limits } });
+    await insertAudit(tx, { ...operator, action: 'policy.change', subject: name, details: { ...limits } });
     return await readPolicy(tx, name);
   });
 }
@@ -63,7 +64,7 @@ export async function changePolicy(
 /** Removes a policy that nobody has. @throws not_found, policy_in_use */
 export async function removePolicy(
   services: Pick<Services, 'db'>,
-  { actorId, name }: { readonly actorId: string; readonly name: string },
+  { operator, name }: { readonly operator: Operator; readonly name: string },
 ): Promise<void> {
   await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
@@ -76,6 +77,6 @@ export async function removePolicy(
       });
     }
     await deletePolicy(tx, name);
-    await insertAudit(tx, { actorId, action: 'policy.remove', subject: name });
+    await insertAudit(tx, { ...operator, action: 'policy.remove', subject: name });
   });
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Policy, PolicyLimits } from '../../db/queries/policies.ts';
 import { noInput } from '../http/schema.ts';
+import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { changePolicy, createPolicy, readPolicies, removePolicy } from './operations.ts';
 import { newPolicyInput, policyBody, policyChangeInput, policyListBody } from './schemas.ts';
@@ -51,8 +52,9 @@ export const policyRoutes: readonly Route[] = [
       summary: 'Make a policy',
       refusals: ['policy_taken'],
     },
-    handle: async ({ services, principal, input }) => {
-      const request = { actorId: principal.userId, name: input.name, ...toLimits(input) };
+    handle: async (call) => {
+      const { services, input } = call;
+      const request = { operator: operatorOf(call), name: input.name, ...toLimits(input) };
       const policy = await createPolicy(services, request);
       return { status: 201, body: toBody(policy) };
     },
@@ -69,8 +71,9 @@ export const policyRoutes: readonly Route[] = [
       summary: 'Change limits of a policy',
       refusals: ['not_found'],
     },
-    handle: async ({ services, principal, params, input }) => {
-      const named = { actorId: principal.userId, name: params.policy ?? '' };
+    handle: async (call) => {
+      const { services, params, input } = call;
+      const named = { operator: operatorOf(call), name: params.policy ?? '' };
       const policy = await changePolicy(services, { ...named, limits: toLimits(input) });
       return { status: 200, body: toBody(policy) };
     },
@@ -87,8 +90,9 @@ export const policyRoutes: readonly Route[] = [
       summary: 'Remove a policy that nobody has',
       refusals: ['not_found', 'policy_in_use'],
     },
-    handle: async ({ services, principal, params }) => {
-      await removePolicy(services, { actorId: principal.userId, name: params.policy ?? '' });
+    handle: async (call) => {
+      const { services, params } = call;
+      await removePolicy(services, { operator: operatorOf(call), name: params.policy ?? '' });
       return { status: 204 };
     },
   }),

@@ -9,6 +9,7 @@ import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId, toHexId } from '../../domain/ids.ts';
 import { requireUserId } from '../admin/operations.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
+import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 
 /** A page of folders. */
@@ -56,20 +57,20 @@ export async function readAdminFolder(services: Pick<Services, 'db'>, id: string
 export async function changeQuota(
   services: Pick<Services, 'db'>,
   request: {
-    readonly actorId: string;
+    readonly operator: Operator;
     readonly id: string;
     readonly quotaBytes: number | undefined;
     readonly quotaFiles: number | undefined;
   },
 ): Promise<AdminFolder> {
-  const { actorId, id, ...quota } = request;
+  const { operator, id, ...quota } = request;
   const folderId = parseId(id);
   if (folderId === undefined) throw noSuchFolder();
   return await services.db.transaction(async (tx) => {
     await updateFolderQuota(tx, { folderId, ...quota });
     const folder = await findAdminFolder(tx, folderId);
     if (folder === null) throw noSuchFolder();
-    await insertAudit(tx, { actorId, action: 'quota.change', folderId, details: quota });
+    await insertAudit(tx, { ...operator, action: 'quota.change', folderId, details: quota });
     return folder;
   });
 }

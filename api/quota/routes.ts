@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { AdminFolder } from '../../db/queries/admin-folders.ts';
 import { toHexId } from '../../domain/ids.ts';
 import { noInput } from '../http/schema.ts';
+import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { changeQuota, readAdminFolder, readAdminFolders } from './operations.ts';
 import { adminFolderBody, adminFolderPageBody, folderListInput, quotaInput } from './schemas.ts';
@@ -77,9 +78,10 @@ export const quotaRoutes: readonly Route[] = [
       summary: 'Give a folder other limits',
       refusals: ['not_found'],
     },
-    handle: async ({ services, principal, params, input }) => {
+    handle: async (call) => {
+      const { services, params, input } = call;
       const { quota_bytes: quotaBytes, quota_files: quotaFiles } = input;
-      const change = { actorId: principal.userId, id: params.id ?? '', quotaBytes, quotaFiles };
+      const change = { operator: operatorOf(call), id: params.id ?? '', quotaBytes, quotaFiles };
       return { status: 200, body: toBody(await changeQuota(services, change)) };
     },
   }),

@@ -16,8 +16,9 @@ export const sessionHours = 12;
  */
 export async function signIn(
   services: Pick<Services, 'db' | 'secrets'>,
-  { accessKey, secretKey }: { readonly accessKey: string; readonly secretKey: string },
+  request: { readonly accessKey: string; readonly secretKey: string; readonly requestId: string },
 ): Promise<string> {
+  const { accessKey, secretKey, requestId } = request;
   const proof = { accessKey, isMadeWith: (secret: string) => isSameSecret(secret, secretKey) };
   const credential = await makeKeypairCheck(services)(proof);
   await deleteExpiredSessions(services.db);
@@ -26,7 +27,7 @@ export async function signIn(
   await services.db.transaction(async (tx) => {
     await insertSession(tx, { ...session, hours: sessionHours });
     const { userId: actorId, accessKey: subject } = credential;
-    await insertAudit(tx, { actorId, action: 'session.begin', subject });
+    await insertAudit(tx, { actorId, requestId, action: 'session.begin', subject });
   });
   return token;
 }

@@ -68,7 +68,7 @@ async function handleSignIn(request: ApiRequest<object>) {
   }
   let token: string;
   try {
-    token = await signIn(request.services, keypair);
+    token = await signIn(request.services, { ...keypair, requestId: request.requestId });
   } catch (error) {
     if (!isDomainError(error, 'auth_failed')) throw error;
     const failure = 'The access key or its secret is not accepted.';

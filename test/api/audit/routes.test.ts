@@ -17,7 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-async function entriesOf(query: string): Promise<{ readonly action: string; readonly id: string }[]> {
+interface Entry {
+  readonly action: string;
+  readonly id: string;
+  readonly request_id: string | null;
+}
+
+async function entriesOf(query: string): Promise<Entry[]> {
   const { status, json } = await ask('GET', `/admin/audit?${query}`);
   expect(status).toBe(200);
   if (!Array.isArray(json.items)) throw new Error('no items');
@@ -55,6 +61,9 @@ describe('GET /admin/audit', () => {
       { ...common, action: 'keypair.create', subject: keypair.access_key },
       { ...common, action: 'user.create', subject: user.id, details: { email: 'audited@example.org' } },
     ]);
+    const requests = new Set((await entriesOf(`actor=${boss.email}`)).map(({ request_id }) => request_id));
+    expect(requests.size).toBe(10);
+    expect([...requests]).toEqual(Array.from({ length: 10 }, () => expect.stringMatching(/^[\w.-]{8,64}$/)));
     for (const secret of [keypair.secret_key, rotated.secret_key]) expect(shown.text).not.toContain(secret);
   });
 
