@@ -7,7 +7,6 @@ import type { UnsentBytes } from './http/rate-guard.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
 import type { Concurrency } from './middleware/concurrency.ts';
 import type { RateLimit } from './middleware/rate-limit.ts';
-import type { StreamSeats } from './middleware/stream-seats.ts';
 import type { Services } from './services.ts';
 
 /** What answering requests takes; the same for every request of a server. */
@@ -17,7 +16,6 @@ export interface Dispatcher {
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
   readonly concurrency: Concurrency;
-  readonly streamSeats: StreamSeats;
   readonly readPeer: (incoming: IncomingMessage) => Peer;
   readonly unsentBytes: UnsentBytes | undefined;
   readonly metrics: RequestMetrics | undefined;

@@ -97,8 +97,8 @@ export interface StageAppender {
   /** As `StageWriter.write`. */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Writes what is gathered and syncs the file; then everything accepted so far is durable, and more may be written.
-   * Never retried: after a throw only `close` is allowed. @throws as `write`
+   * Writes what is gathered and syncs the file; then everything accepted before the call is durable. More may be written
+   * meanwhile. Never retried: after a throw only `close` is allowed. @throws as `write`
    */
   sync(): Promise<Pick<StagedContent, 'inode' | 'version'>>;
   /** Closes; what was not synced may be lost. Idempotent. */

@@ -20,12 +20,16 @@ import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
 import { commitLater } from '../uploads/commit-later.ts';
 import { quotaExceeded } from '../uploads/reservation.ts';
+import { type Checkpoints, openCheckpoints } from './checkpoints.ts';
 import { type ChecksumCheck, openChecksum } from './checksum.ts';
 import type { DigestCache, RunningDigest } from './digests.ts';
 import { claimWriter, holdUpload, uploadNotFound, type WriterHold } from './writer-claim.ts';
 
-/** What a crash in the middle of a request loses at most: so much is synced and recorded while the body still arrives. */
-const checkpointBytes = 32 * 1024 ** 2;
+/**
+ * After so much what arrived is synced and recorded, while the body goes on; it waits when the one before is not done. So a
+ * crash in the middle of a request loses twice as much at most.
+ */
+const checkpointBytes = 16 * 1024 ** 2;
 
 /** A request that brings bytes. */
 export interface IncomingBytes {
@@ -64,9 +68,9 @@ interface Reception {
   readonly digest: RunningDigest | undefined;
   /** To come back to when the checksum turns out wrong. */
   readonly digestBefore: RunningDigest | undefined;
-  /** Offset of the last byte accepted, and of the last one recorded. */
+  /** Offset of the last byte accepted. */
   acceptedTo: number;
-  recordedTo: number;
+  checkpoints: Checkpoints;
   reservedBytes: number;
   /** `null` while nobody has said. */
   lengthBytes: number | null;
@@ -74,11 +78,11 @@ interface Reception {
   isBusy: boolean;
 }
 
-function segmentsOf(reception: Reception): readonly UploadSegment[] {
-  const { writer, startBytes, acceptedTo } = reception;
+/** The segments once all up to `toBytes` is recorded. */
+function segmentsOf({ writer, startBytes }: Reception, toBytes: number): readonly UploadSegment[] {
   const last = writer.segments.at(-1);
   const earlier = writer.segments.slice(0, -1).filter(({ bytes }) => bytes > 0);
-  return last === undefined ? [] : [...earlier, { ...last, bytes: last.bytes + acceptedTo - startBytes }];
+  return last === undefined ? [] : [...earlier, { ...last, bytes: last.bytes + toBytes - startBytes }];
 }
 
 async function lost(reception: Reception, db: Executor = reception.services.db): Promise<never> {
@@ -131,15 +135,13 @@ async function settleLength(reception: Reception, declaredBytes: number | undefi
   reception.lengthBytes = lengthBytes;
 }
 
+/** Makes all that was accepted durable and records it. @throws upload_locked and others when somebody took over */
 async function checkpoint(reception: Reception): Promise<void> {
-  await reception.appender.sync();
-  const { services, upload, writer, acceptedTo } = reception;
-  const progress = { id: upload.id, fence: writer.fence, offsetBytes: acceptedTo };
-  const segments = segmentsOf(reception);
-  if (!(await recordUploadProgress(services.db, { ...progress, segments, isLast: false }))) {
-    await lost(reception);
-  }
-  reception.recordedTo = acceptedTo;
+  const { services, upload, writer, appender, acceptedTo: offsetBytes } = reception;
+  const segments = segmentsOf(reception, offsetBytes);
+  await appender.sync();
+  const progress = { id: upload.id, fence: writer.fence, offsetBytes, segments, isLast: false };
+  if (!(await recordUploadProgress(services.db, progress))) await lost(reception);
 }
 
 /** A file that came in one piece from its beginning is ready; anything else the commit joins and reads. */
@@ -148,7 +150,7 @@ function stagedFile(
   { inode, version }: Pick<StagedContent, 'inode' | 'version'>,
 ): Omit<RecordedFile, 'ordinal'> & { ordinal?: number } {
   const { upload, digest, acceptedTo } = reception;
-  const [only, ...others] = segmentsOf(reception);
+  const [only, ...others] = segmentsOf(reception, acceptedTo);
   const file = { path: upload.path, sizeBytes: acceptedTo, sha256: null, crc32: null, inode };
   if (only === undefined || others.length > 0) return file;
   const content = digest === undefined ? {} : { ...digest.finish(), version };
@@ -159,9 +161,10 @@ function stagedFile(
 async function conclude(reception: Reception): Promise<string | null> {
   const { services, upload, writer, lengthBytes, appender, acceptedTo, digest, digests } = reception;
   reception.isBusy = true;
+  await reception.checkpoints.settle();
   const synced = await appender.sync();
   await appender.close();
-  const segments = segmentsOf(reception);
+  const segments = segmentsOf(reception, acceptedTo);
   const progress = {
     id: upload.id,
     fence: writer.fence,
@@ -182,7 +185,6 @@ async function conclude(reception: Reception): Promise<string | null> {
     });
   }
   if (!(await recordUploadProgress(services.db, progress))) await lost(reception);
-  reception.recordedTo = acceptedTo;
   if (digest !== undefined) digests.keep(upload.id, acceptedTo, digest);
   return null;
 }
@@ -200,8 +202,8 @@ async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
   await appender.write(chunk);
   reception.acceptedTo = to;
   // Bytes that may turn out wrong are not recorded, nor is the end but with the job that follows from it.
-  const isDue = to - reception.recordedTo >= checkpointBytes && to !== lengthBytes;
-  if (isDue && !reception.isChecked) await checkpoint(reception);
+  if (!reception.isChecked && to !== lengthBytes)
+    await reception.checkpoints.pass(to, () => checkpoint(reception));
   reception.isBusy = false;
 }
 
@@ -238,8 +240,10 @@ function keepsBytes(reception: Reception, error: unknown): boolean {
  * cuts it off. What fails here the lapse of the lease makes good.
  */
 async function giveBack(reception: Reception, error: unknown): Promise<void> {
-  const { services, digests, upload, writer, appender } = reception;
+  const { services, digests, upload, writer, appender, checkpoints } = reception;
   try {
+    // One that failed is what led here, or is met again.
+    await checkpoints.settle().catch(() => undefined);
     if (keepsBytes(reception, error)) {
       await conclude(reception);
       return;
@@ -303,7 +307,7 @@ async function openReception(
       digestBefore: isChecked ? digest?.copy() : undefined,
       startBytes: request.offsetBytes,
       acceptedTo: request.offsetBytes,
-      recordedTo: request.offsetBytes,
+      checkpoints: openCheckpoints({ everyBytes: checkpointBytes, fromBytes: request.offsetBytes }),
       reservedBytes: writer.reservedBytes,
       lengthBytes: writer.lengthBytes,
       isBusy: true,

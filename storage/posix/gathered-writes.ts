@@ -10,11 +10,14 @@ const batchBytes = 1024 * 1024;
 /** Chunks gathered at most, so that a sender of single bytes does not grow a list of a million views (and IOV_MAX). */
 const batchChunksMax = 512;
 
-/** Writes chunks in order, in large batches. Not for concurrent use; after a failure nothing may be written any more. */
+/**
+ * Writes chunks in order, in large batches. One may add at a time; flushing meanwhile is fine. After a failure nothing may be
+ * written any more.
+ */
 export interface GatheredWrites {
   /** Takes a chunk, which may be written later. Resolves when more may be given: at most two batches are in memory. */
   add(chunk: Uint8Array): Promise<void>;
-  /** Writes what is gathered; resolves when the kernel has all of it. */
+  /** Writes what is gathered; resolves when the kernel has all that was given before the call. */
   flush(): Promise<void>;
 }
 
@@ -56,16 +59,18 @@ export function gatherWrites(file: Descriptor, position: number): GatheredWrites
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
   let writing: Promise<void> = Promise.resolve();
-  const handOver = async (): Promise<void> => {
-    await writing;
+  /** Queues what is gathered. @returns when the batch before it is written */
+  const handOver = (): Promise<void> => {
+    const before = writing;
     const batch = gathered;
     const at = handedTo;
     handedTo += gatheredBytes;
     gathered = [];
     gatheredBytes = 0;
-    writing = writeAll(file, batch, at);
-    // The failure is met by the next `await writing`; until then it must not count as unhandled.
+    writing = before.then(() => writeAll(file, batch, at));
+    // The failure is met by whoever awaits it next; until then it must not count as unhandled.
     writing.catch(() => undefined);
+    return before;
   };
   return {
     async add(chunk) {
@@ -74,9 +79,10 @@ export function gatherWrites(file: Descriptor, position: number): GatheredWrites
       gatheredBytes += chunk.byteLength;
       if (gatheredBytes >= batchBytes || gathered.length >= batchChunksMax) await handOver();
     },
-    async flush() {
-      await handOver();
-      await writing;
+    flush() {
+      // What is written meanwhile comes after it in line.
+      void handOver().catch(() => undefined);
+      return writing;
     },
   };
 }

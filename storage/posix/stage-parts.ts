@@ -36,21 +36,29 @@ function appenderOf(file: Descriptor, from: number): StageAppender {
   const writes = gatherWrites(file, from);
   let sizeBytes = from;
   let isOpen = true;
+  let failure: { readonly cause: unknown } | undefined;
   const fail = (error: unknown): never => {
     isOpen = false;
-    throw toStorageError(error);
+    failure ??= { cause: toStorageError(error) };
+    throw failure.cause;
+  };
+  // A sync that runs beside the writes may fail between two of them; these are then refused for the same reason.
+  const requireWhole = (): void => {
+    if (failure !== undefined) throw failure.cause;
   };
   return {
     get sizeBytes() {
       return sizeBytes;
     },
     async write(chunk) {
-      assert(isOpen, 'Nothing is written to an appender that failed or was closed.');
+      requireWhole();
+      assert(isOpen, 'Nothing is written to an appender that was closed.');
       sizeBytes += chunk.byteLength;
       await writes.add(chunk).catch(fail);
     },
     async sync() {
-      assert(isOpen, 'An appender is synced only while it is whole.');
+      requireWhole();
+      assert(isOpen, 'An appender is synced only while it is open.');
       const stat = await writes
         .flush()
         .then(() =>

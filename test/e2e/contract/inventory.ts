@@ -94,7 +94,6 @@ const documentedRoutes = [
   'DELETE /tokens/:id',
   'GET /jobs',
   'GET /jobs/:id',
-  'GET /jobs/:id/events',
   'DELETE /jobs/:id',
 ] as const;
 

@@ -44,6 +44,23 @@ export function describeStageParts(test: () => TestVolume): void {
     expect(file.equals(Buffer.concat(chunks))).toBe(true);
   });
 
+  it('keeps every byte in its place when it is written to while it is synced', async () => {
+    const { volume, folderId } = test();
+    const stageId = randomUUID();
+    const appender = await volume.appendStage(folderId, { stageId, positionBytes: 0 });
+    const chunks = Array.from({ length: 60 }, (_, index) =>
+      randomBytes(20_000 + ((index * 37_003) % 400_000)),
+    );
+    const syncs: Promise<unknown>[] = [];
+    for (const [index, chunk] of chunks.entries()) {
+      await appender.write(chunk);
+      if (index % 3 !== 0) syncs.push(appender.sync());
+    }
+    await Promise.all([...syncs, appender.sync()]);
+    await appender.close();
+    expect((await bytesOf(stageId)).equals(Buffer.concat(chunks))).toBe(true);
+  });
+
   it('refuses to go on beyond the end, or with a file that is not there', async () => {
     const { volume, folderId } = test();
     const stageId = randomUUID();
