@@ -204,9 +204,12 @@ async function answer(
       : dispatcher.concurrency.enter(principal.accessKey, route.isTransfer === true);
   const isUpload = route.isTransfer === true && route.body === 'stream';
   const uploadEnded = isUpload ? dispatcher.metrics?.uploadBegan() : undefined;
+  let standUp: (() => void) | undefined;
   try {
+    if (route.isStream === true) standUp = dispatcher.streamSeats.enter(principal.userId);
     await handle(dispatcher, route, { exchange, principal, params, readBody });
   } finally {
+    standUp?.();
     uploadEnded?.();
     leave?.();
   }

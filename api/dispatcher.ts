@@ -7,6 +7,7 @@ import type { UnsentBytes } from './http/rate-guard.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
 import type { Concurrency } from './middleware/concurrency.ts';
 import type { RateLimit } from './middleware/rate-limit.ts';
+import type { StreamSeats } from './middleware/stream-seats.ts';
 import type { Services } from './services.ts';
 
 /** What answering requests takes; the same for every request of a server. */
@@ -16,6 +17,7 @@ export interface Dispatcher {
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;
   readonly concurrency: Concurrency;
+  readonly streamSeats: StreamSeats;
   readonly readPeer: (incoming: IncomingMessage) => Peer;
   readonly unsentBytes: UnsentBytes | undefined;
   readonly metrics: RequestMetrics | undefined;

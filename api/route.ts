@@ -101,6 +101,8 @@ export interface Route<Input = unknown, A extends Answers = Answers> {
   readonly holdsContinue?: true;
   /** Carries content of entries: such requests last, and fewer of them are served to one keypair at the same time. */
   readonly isTransfer?: true;
+  /** Answers with a stream of events, which lasts: a user has a bounded number of them. */
+  readonly isStream?: true;
   /** For people with a browser: whoever is not signed in is sent to the sign-in page. */
   readonly isPage?: true;
   readonly input: z.ZodType<Input>;

@@ -19,6 +19,7 @@ import { createRetirement } from './http/retire.ts';
 import { parseTarget } from './http/target.ts';
 import { type ConcurrencyLimits, createConcurrency } from './middleware/concurrency.ts';
 import { createRateLimit } from './middleware/rate-limit.ts';
+import { createStreamSeats } from './middleware/stream-seats.ts';
 import { openExchange } from './open-exchange.ts';
 import { locate } from './profiles/locate.ts';
 import { readProfile } from './profiles/profile.ts';
@@ -170,6 +171,7 @@ export function createServer(options: ServerOptions): ApiServer {
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
       rateLimit,
       concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
+      streamSeats: createStreamSeats(),
       unsentBytes: options.unsentBytes,
       metrics: options.metrics,
       tracer: options.tracer,

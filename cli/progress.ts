@@ -36,12 +36,15 @@ export function formatProgress(
   const [done, total] = totalBytes === 0 ? [doneFiles, totalFiles] : [doneBytes, totalBytes];
   const percent = total === 0 ? undefined : Math.min(100, Math.floor((done / total) * 100));
   const left = totalBytes - doneBytes;
+  // All is sent, and the service is still at it: a large file is joined and hashed before it is shown.
+  const isSettling = totalBytes > 0 && left <= 0 && doneFiles < totalFiles;
   return [
     title,
     percent === undefined ? undefined : `${percent} %`,
     totalBytes === 0 ? formatBytes(doneBytes) : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
     totalFiles > 1 ? `${doneFiles} of ${totalFiles} files` : undefined,
-    bytesPerSecond > 0 ? `${formatBytes(bytesPerSecond)}/s` : undefined,
+    bytesPerSecond > 0 && !isSettling ? `${formatBytes(bytesPerSecond)}/s` : undefined,
+    isSettling ? 'being put in place' : undefined,
     bytesPerSecond > 0 && left > 0 ? `${formatSeconds(left / bytesPerSecond)} left` : undefined,
   ]
     .filter((part) => part !== undefined)

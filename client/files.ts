@@ -211,7 +211,8 @@ export function openFiles(http: Http): FilesApi {
     makeDirectories: async (folder, paths, { parents, existOk }) => {
       for (const path of chunksOf(paths, directoriesMax)) {
         const json = { path, parents, exist_ok: existOk };
-        await http.read('POST', `${pathOf('folders', folder)}/mkdir`, z.unknown(), { json });
+        const options = { json, isRepeatable: existOk };
+        await http.read('POST', `${pathOf('folders', folder)}/mkdir`, z.unknown(), options);
       }
     },
     move: (folder, src, dst) => relocate(http, { folder, verb: 'move', src, dst }),

@@ -1,16 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { isTerminal } from '../domain/job.ts';
 import { JobError, ReplyError } from './errors.ts';
+import { type FollowOptions, followJob } from './follow-job.ts';
 import { type Http, parseReply, pathOf } from './http.ts';
 import { type Job, jobModel } from './models.ts';
-
-/** How to follow a job. */
-export interface FollowOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Hears of the job at every look, the last one included. */
-  readonly onLook?: ((job: Job) => void) | undefined;
-}
 
 /** Which jobs to list. */
 export interface JobQuery {
@@ -32,8 +24,6 @@ export interface JobsApi {
 
 const jobPage = z.looseObject({ items: z.array(jobModel), next_cursor: z.string().nullable() });
 const pageLimit = 500;
-const firstLookMs = 100;
-const lookMsMax = 2_000;
 
 /** Follows pages until `limit` items, or all of them, are read. */
 async function listJobs(
@@ -50,16 +40,6 @@ async function listJobs(
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined && jobs.length < limit);
   return jobs;
-}
-
-async function followJob(http: Http, id: string, options: FollowOptions): Promise<Job> {
-  const { signal, onLook } = options;
-  for (let waitMs = firstLookMs; ; waitMs = Math.min(lookMsMax, waitMs * 1.5)) {
-    const job = await http.read('GET', pathOf('jobs', id), jobModel, { signal });
-    onLook?.(job);
-    if (isTerminal(job.state)) return job;
-    await delay(waitMs, undefined, signal === undefined ? {} : { signal });
-  }
 }
 
 /** Opens the jobs of the caller. */

@@ -4,6 +4,7 @@ import type { TraceContext } from '../domain/trace.ts';
 import type { JobPayload } from './contracts.ts';
 import type { Note, QueueAdmin } from './queue-admin.ts';
 import type { VolumeStates } from './volume-states.ts';
+import type { JobWatch } from './watch.ts';
 
 /** A job to be inserted in the transaction of the change that needs it. */
 export interface NewJob<K extends JobKind = JobKind> {
@@ -59,6 +60,8 @@ export interface JobClient {
     jobId: string,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<JobView | null>;
+  /** Looks at a job for as long as it is followed. */
+  watch(jobId: string): JobWatch;
   /** Cancels: a queued job at once, a running one as soon as its handler notices. @throws job_not_cancellable */
   cancel(jobId: string, note?: Note<JobView>): Promise<JobView>;
   /** Resolves when the store of the queues answers. @throws when it is away; may hang as long as the store does */

@@ -15,6 +15,7 @@ import { throttledWarning } from './throttled-warning.ts';
 import { type JobTimings, usualTimings } from './timings.ts';
 import { openVolumeStates } from './volume-states.ts';
 import { type JobWaiter, makeJobWaiter } from './wait.ts';
+import { makeJobWatcher } from './watch.ts';
 
 /** What every process with jobs has. */
 export interface JobClientOptions {
@@ -60,12 +61,18 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
   const { volumes } = options;
   const reconciler = startReconciler({ db, store, dispatcher, volumes, timings, logger, refreshVolumes });
   const waiter = makeJobWaiter({ db, notifications, onError: throttledWarning(logger, 'job.wait-failed') });
+  const watcher = makeJobWatcher({
+    db,
+    notifications,
+    onError: throttledWarning(logger, 'job.watch-failed'),
+  });
   let closing: Promise<void> | undefined;
   const close = async () => {
     await reconciler.close();
     volumeStates.close();
     await dispatcher.close();
     await waiter.close();
+    await watcher.close();
     await notifications.close();
     await store.close();
   };
@@ -94,6 +101,7 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
     },
     release: (tx, jobId) => releaseJob(tx, { jobId, dispatchInMs: timings.graceMs }),
     wait: waiter.wait,
+    watch: watcher.watch,
     ping: store.ping,
     volumeStates,
     admin: openQueueAdmin({ db, store, dispatcher, timings, volumes }),

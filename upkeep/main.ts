@@ -4,7 +4,8 @@ import { type Config, readConfig } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { type BackupFinding, backUp } from './backup.ts';
-import { type Print, printFsck } from './fsck/print.ts';
+import { formatFinding } from './fsck/findings.ts';
+import { describeFsck, gatherFsck, type Print, printFsck } from './fsck/print.ts';
 import { printGc } from './gc/print.ts';
 import { restore } from './restore.ts';
 
@@ -58,10 +59,15 @@ async function runBackup(given: Given): Promise<number> {
 async function runRestore(given: Given): Promise<number> {
   const dir = dirOf(given);
   const result = await restore(dir, given.config);
+  const { summary, findings } = await gatherFsck(given.config, { isFixing: false }, listedMax);
   const { folders, files, bytes } = result;
-  const text = `Restored ${folders} folders, ${files} files, ${bytes} bytes. Start the service now.`;
-  await show(given, { dir, ...result }, text);
-  return 0;
+  const text = [
+    `Restored ${folders} folders, ${files} files, ${bytes} bytes.`,
+    ...findings.map(formatFinding),
+    `Rows and files compared: ${describeFsck(summary)} Start the service now.`,
+  ].join('\n');
+  await show(given, { dir, ...result, fsck: { findings, summary } }, text);
+  return summary.left === 0 ? 0 : partly;
 }
 
 function runFsck({ config, flags, ...output }: Given): Promise<number> {

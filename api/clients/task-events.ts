@@ -1,15 +1,13 @@
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { isTerminal } from '../../domain/job.ts';
 import type { JobView } from '../../jobs/job-client.ts';
-import { sendBody } from '../http/send-body.ts';
+import { sendEvents } from '../jobs/events.ts';
+import { followJob } from '../jobs/follow-job.ts';
 import { readJob } from '../jobs/operations.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 
-/** How often progress is told; it also keeps the connection from looking dead. */
+/** How often progress is told at least; it also keeps the connection from looking dead. */
 const tellEveryMs = 1_000;
-/** A stream ends after this long whatever the job does; clients then connect again. */
-const streamMsMax = 10 * 60_000;
 
 const taskInput = z.object({ task_id: z.string() });
 
@@ -36,27 +34,15 @@ function endEvent({ id, state, errorDetail }: JobView): string {
   return `${end}event: server_close\ndata: {}\n\n`;
 }
 
-async function* eventsOf(request: ApiRequest<unknown>, first: JobView): AsyncGenerator<Buffer> {
-  const { services, principal, signal } = request;
-  const until = performance.now() + streamMsMax;
+async function* taskEvents(
+  following: Pick<ApiRequest<unknown>, 'services' | 'signal'>,
+  first: JobView,
+): AsyncGenerator<Buffer> {
   let job = first;
-  // A process that stops ends its streams; clients then connect to another one.
-  const isOver = () => performance.now() > until || services.stopping?.aborted === true;
-  while (!isTerminal(job.state) && !isOver()) {
-    yield Buffer.from(progressEvent(job));
-    await services.jobs.wait(job.id, { timeoutMs: tellEveryMs, signal });
-    if (signal.aborted) return;
-    job = await readJob(services, { principal, jobId: job.id });
+  for await (const news of followJob(following, first.id, tellEveryMs)) {
+    job = news ?? job;
+    yield Buffer.from(isTerminal(job.state) ? endEvent(job) : progressEvent(job));
   }
-  if (isTerminal(job.state)) yield Buffer.from(endEvent(job));
-}
-
-async function sendEvents(request: ApiRequest<z.infer<typeof taskInput>>): Promise<'sent'> {
-  const { services, principal, input, outgoing, signal } = request;
-  const job = await readJob(services, { principal, jobId: input.task_id });
-  outgoing.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-  await sendBody({ source: Readable.from(eventsOf(request, job)), outgoing, signal });
-  return 'sent';
 }
 
 /** Jobs as clients follow them: progress and end as server-sent events. */
@@ -67,10 +53,15 @@ export const taskRoutes: readonly Route[] = [
     access: 'user',
     right: null,
     body: 'json',
+    isStream: true,
     input: taskInput,
     answers: { 200: { media: ['text/event-stream'] } },
     doc: { tag: 'Clients', id: 'followTask', summary: 'Follow a job by its events', refusals: ['not_found'] },
-    handle: sendEvents,
+    handle: async (request) => {
+      const { services, principal, input } = request;
+      const job = await readJob(services, { principal, jobId: input.task_id });
+      return await sendEvents(request, job.id, (following) => taskEvents(following, job));
+    },
     client: { aliases: { taskId: 'task_id' } },
   }),
 ];

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isTerminal } from '../../domain/job.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { sendJobEvents } from './events.ts';
 import { cancelJob, readJob, readJobs, retryJob } from './operations.ts';
 import { toJobBody } from './presenter.ts';
 import { jobBody, jobListInput, jobPageBody } from './schemas.ts';
@@ -36,6 +37,26 @@ export const getJob = defineRoute({
     const job = await readJob(services, { principal, jobId: params.id ?? '' });
     return { status: 200, body: toJobBody(job) };
   },
+});
+
+/** Follows a job by server-sent events; 204 when `Last-Event-ID` says that its end was heard. */
+export const getJobEvents = defineRoute({
+  method: 'GET',
+  path: '/jobs/:id/events',
+  access: 'user',
+  right: null,
+  body: 'json',
+  isStream: true,
+  input: z.object({}),
+  answers: { 200: { media: ['text/event-stream'] }, 204: null },
+  doc: {
+    tag: 'Jobs',
+    id: 'followJob',
+    summary: 'Follow a job by server-sent events',
+    refusals: ['not_found'],
+    reads: ['Last-Event-ID'],
+  },
+  handle: sendJobEvents,
 });
 
 /** Cancels a job: 200 once it has ended, 202 while its worker still has to notice. */
@@ -83,4 +104,4 @@ export const postRetry = defineRoute({
 });
 
 /** Routes about background work. */
-export const jobRoutes: readonly Route[] = [getJobs, getJob, deleteJob, postRetry];
+export const jobRoutes: readonly Route[] = [getJobs, getJob, getJobEvents, deleteJob, postRetry];

@@ -32,6 +32,7 @@ export const requestHeaders = {
     schema: text,
   },
   'Repr-Digest': { description: 'As `Content-Digest`.', schema: text },
+  'Last-Event-ID': { description: 'The `id` of the event that was heard last.', schema: text },
   'Tus-Resumable': { description: 'The version of tus.', schema: tusVersionSchema },
   'Upload-Length': { description: 'Bytes of the whole upload.', schema: whole },
   'Upload-Defer-Length': { description: 'The length is told later.', schema: { const: '1' } },

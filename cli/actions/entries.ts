@@ -126,7 +126,7 @@ export const showDiskUsage: Action = async (invocation) => {
   const items = [];
   for (const place of invocation.args.map(parsePlace)) {
     const sum = { bytes: 0, files: 0, directories: 0 };
-    for await (const { entry } of walkRemote(client, place)) {
+    for await (const entry of client.files.walk(place)) {
       if (entry.type === 'directory') sum.directories += 1;
       if (entry.type !== 'file') continue;
       sum.files += 1;

@@ -203,7 +203,7 @@ async function plan(invocation: Invocation, client: VFolderClient, width: number
   const walk = (side: Side): AsyncIterable<TreeEntry> =>
     side.kind === 'local'
       ? walkLocalTree(side.root)
-      : walkRemoteTree(client, side.place, { signal, onOmitted });
+      : walkRemoteTree(client, side.place, { signal, onOmitted, digests: true });
   const target = await collectTree(walk(to));
   const isByContent = invocation.flag('checksum');
   const judge = openJudge({ client, from, to, signal, isByContent });

@@ -18,9 +18,9 @@ import {
   type RemoteTree,
 } from '../transfer/download-tree.ts';
 import { streamSource } from '../transfer/stdin-source.ts';
+import { walkRemoteTree } from '../transfer/tree-entry.ts';
 import { uploadTree } from '../transfer/upload-tree.ts';
 import { type LocalTree, targetName, walkLocal } from '../transfer/walk-local.ts';
-import { walkRemote } from '../transfer/walk-remote.ts';
 import { copyBetweenFolders } from './copy-between.ts';
 import { isInto } from './destination.ts';
 import { relocate } from './entries.ts';
@@ -100,17 +100,21 @@ async function addDirectory(
   client: VFolderClient,
   tree: Growing,
   place: Place,
-  target: string,
+  to: { readonly target: string; readonly signal: AbortSignal },
 ): Promise<void> {
+  const { target, signal } = to;
+  const { folder } = place;
   tree.directories.push(target);
-  for await (const { path, entry } of walkRemote(client, place)) {
-    const full = joinPath(place.path, path);
-    if (!entry.is_addressable || !isSafePath(path)) tree.skipped.push(formatPlace({ ...place, path: full }));
-    else if (entry.type === 'directory') tree.directories.push(localTarget(target, path));
-    else if (entry.type !== 'file') tree.skipped.push(formatPlace({ ...place, path: full }));
+  const nameOf = (path: string): string => formatPlace({ folder, path: joinPath(place.path, path) });
+  const onOmitted = (entries: number): void => {
+    tree.skipped.push(`${nameOf('')}: one of ${entries} entries without a name`);
+  };
+  for await (const entry of walkRemoteTree(client, place, { signal, onOmitted })) {
+    const { path, kind, sizeBytes, mtimeMs } = entry;
+    if (kind === 'other') tree.skipped.push(nameOf(path));
+    else if (kind === 'directory') tree.directories.push(localTarget(target, path));
     else {
-      const mtimeMs = Date.parse(entry.modified);
-      const file = { folder: place.folder, path: full, sizeBytes: entry.size, mtimeMs };
+      const file = { folder, path: joinPath(place.path, path), sizeBytes, mtimeMs };
       tree.files.push({ ...file, target: localTarget(target, path) });
     }
   }
@@ -134,7 +138,12 @@ async function addSource(
   client: VFolderClient,
   tree: Growing,
   source: Remote,
-  to: { readonly destination: string; readonly isInto: boolean; readonly isRecursive: boolean },
+  to: {
+    readonly destination: string;
+    readonly isInto: boolean;
+    readonly isRecursive: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const { type, size = 0, modified } = await statSource(client, source);
   const target = to.isInto && !source.isContent ? join(to.destination, localName(source)) : to.destination;
@@ -144,7 +153,7 @@ async function addSource(
     return;
   }
   if (!to.isRecursive) throw usageError(`${formatPlace(source)} is a directory: give -r.`);
-  await addDirectory(client, tree, source, target);
+  await addDirectory(client, tree, source, { target, signal: to.signal });
 }
 
 /** The last argument is the destination when it is a local one; else it is the current directory. */
@@ -164,13 +173,13 @@ async function planDownload(
   client: VFolderClient,
   sources: readonly Remote[],
   destination: string,
-  { isRecursive }: TransferOptions,
+  options: { readonly isRecursive: boolean; readonly signal: AbortSignal },
 ): Promise<RemoteTree> {
   const found = await stat(destination).catch(() => undefined);
   const isInto = found?.isDirectory() === true || destination.endsWith('/') || sources.length > 1;
   if (isInto && found?.isFile() === true) throw usageError(`${destination} is no directory.`);
   const tree: Growing = { files: [], directories: [], skipped: [] };
-  for (const source of sources) await addSource(client, tree, source, { destination, isInto, isRecursive });
+  for (const source of sources) await addSource(client, tree, source, { ...options, destination, isInto });
   return tree;
 }
 
@@ -180,14 +189,14 @@ export const get: Action = async (invocation) => {
   const options = readTransferOptions(invocation);
   const session = await openSession(invocation, { retries: usualRetries });
   const { client } = session;
+  const { signal } = invocation.terminal;
   if (to.kind !== 'local') {
-    const { signal } = invocation.terminal;
     for (const source of sources) {
       await copyToStream(client, source, { signal, write: (bytes) => writeOut(invocation.terminal, bytes) });
     }
     return;
   }
-  const tree = await planDownload(client, sources, to.path, options);
+  const tree = await planDownload(client, sources, to.path, { ...options, signal });
   tellSkipped(invocation, tree.skipped);
   if (options.isDryRun) {
     return writeOut(

@@ -51,16 +51,20 @@ export async function* walkLocalTree(root: string, below = ''): AsyncGenerator<T
 }
 
 /**
- * As {@link walkLocalTree} for a directory of a folder, with the CRC-32 that the service knows. Entries that it could not even
- * name are counted by `onOmitted`. @throws ProblemError, ConnectionError
+ * As {@link walkLocalTree} for a directory of a folder, with the CRC-32 that the service knows when `digests` asks for it. Entries
+ * that it could not even name are counted by `onOmitted`. @throws ProblemError, ConnectionError
  */
 export async function* walkRemoteTree(
   client: VFolderClient,
   place: Place,
-  options: { readonly signal: AbortSignal; readonly onOmitted: (entries: number) => void },
+  options: {
+    readonly signal: AbortSignal;
+    readonly digests?: boolean;
+    readonly onOmitted: (entries: number) => void;
+  },
 ): AsyncGenerator<TreeEntry> {
   const prefix = place.path === '' ? 0 : place.path.length + 1;
-  for await (const entry of client.files.walk(place, { ...options, digests: true })) {
+  for await (const entry of client.files.walk(place, options)) {
     const path = entry.path.slice(prefix);
     const { type, reason, size: sizeBytes, crc32 } = entry;
     const isUsable = reason === undefined && isSafePath(path);

@@ -202,6 +202,11 @@ export async function listEndedJobIds(db: Executor, jobIds: readonly string[]): 
   return rows.map((row) => row.id);
 }
 
+/** Those of `jobIds` that exist, in no order. */
+export async function listJobsById(db: Executor, jobIds: readonly string[]): Promise<JobRecord[]> {
+  return await db.select(recordColumns).from(jobs).where(isAmong(jobIds));
+}
+
 /** A job, if it is the actor's own; `actorId` null is for administrators and finds every job. */
 export async function findJob(
   db: Executor,

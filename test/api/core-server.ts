@@ -91,6 +91,7 @@ export async function startCoreServer(
       dispatch: absent,
       release: absent,
       wait: absent,
+      watch: absent,
       cancel: absent,
       ping: async () => undefined,
       volumeStates: { stateOf: () => 'active', change: absent, subscribe: absent },

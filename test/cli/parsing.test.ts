@@ -62,6 +62,8 @@ describe('sizes and times', () => {
     expect(formatProgress('Up', state, 512)).toBe(
       'Up · 50 % · 512 B of 1.0 KiB · 1 of 2 files · 512 B/s · 1s left',
     );
+    const sent = { doneBytes: 1024, totalBytes: 1024, doneFiles: 0, totalFiles: 1 };
+    expect(formatProgress('Up', sent, 512)).toBe('Up · 100 % · 1.0 KiB of 1.0 KiB · being put in place');
     const empty = { doneBytes: 0, totalBytes: 0, doneFiles: 1, totalFiles: 4 };
     expect(formatProgress('Up', empty, 0)).toBe('Up · 25 % · 0 B · 1 of 4 files');
   });

@@ -61,8 +61,7 @@ async function checkUpload(target: VolumeCase, upload: CheckedUpload): Promise<v
       detail: `upload ${id}: ${detail}`,
       ...(path === undefined ? {} : { path }),
     });
-    // One whose commit is on its way ends by that: it looks at the staged file itself.
-    await target.report(hasJob ? finding : { ...finding, mend });
+    await target.report({ ...finding, mend });
   };
   if (state === 'staged' && !hasJob) {
     await report('upload_stuck', 'it is staged, and no job will commit it');
@@ -71,7 +70,10 @@ async function checkUpload(target: VolumeCase, upload: CheckedUpload): Promise<v
   for (const promised of promisedBy(upload)) {
     const fault = await faultOf(target, folderId, promised);
     if (fault === null || !(await stillPromises(target, id, promised))) continue;
-    await report('upload_incomplete', fault, `stage/${promised.stageId}`);
+    const path = `stage/${promised.stageId}`;
+    // A commit that is on its way looks at the staged file itself, and gives the upload up.
+    if (hasJob) await target.report(about({ code: 'upload_doomed', path, detail: `upload ${id}: ${fault}` }));
+    else await report('upload_incomplete', fault, path);
     return;
   }
 }

@@ -19,6 +19,7 @@ export const findingKinds = {
   purge_missing: { level: 'fault', fix: 'have it purged' },
   clone_missing: { level: 'fault', fix: 'give the clone up and have it purged' },
   upload_incomplete: { level: 'fault', fix: 'give the upload up' },
+  upload_doomed: { level: 'note', fix: null },
   upload_stuck: { level: 'fault', fix: 'give the upload up' },
   archive_missing: { level: 'fault', fix: 'forget the archive' },
   archive_size: { level: 'fault', fix: 'remove the archive' },

@@ -8,7 +8,8 @@ const partly = 8;
 /** Where findings go, one after the other. */
 export type Print = (text: string) => Promise<void>;
 
-function describe({ folders, faults, notes, fixed, left, unsettled }: FsckSummary): string {
+/** What a check came to, in a sentence. */
+export function describeFsck({ folders, faults, notes, fixed, left, unsettled }: FsckSummary): string {
   const parts = [
     `${folders} folders checked`,
     faults === 0 ? 'nothing is wrong' : `${faults} found`,
@@ -34,6 +35,20 @@ export async function printFsck(
   };
   const summary = await runFsck(config, { ...options, onFinding });
   const start = count === 0 ? '{"findings":[' : '\n';
-  await print(isJson ? `${start}],"summary":${JSON.stringify(summary)}}\n` : `${describe(summary)}\n`);
+  await print(isJson ? `${start}],"summary":${JSON.stringify(summary)}}\n` : `${describeFsck(summary)}\n`);
   return summary.left === 0 ? 0 : partly;
+}
+
+/** Runs a check and keeps the first `findingsMax` of what it finds. */
+export async function gatherFsck(
+  config: Config,
+  options: Omit<FsckOptions, 'onFinding'>,
+  findingsMax: number,
+): Promise<{ readonly findings: readonly ToldFinding[]; readonly summary: FsckSummary }> {
+  const findings: ToldFinding[] = [];
+  const onFinding = async (told: ToldFinding) => {
+    if (findings.length < findingsMax) findings.push(told);
+  };
+  const summary = await runFsck(config, { ...options, onFinding });
+  return { findings, summary };
 }

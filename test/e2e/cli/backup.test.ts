@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cloneDatabase } from '../../support/clone-database.ts';
@@ -8,6 +8,7 @@ import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import type { Client } from '../support/http-client.ts';
 import { type Service, startService } from '../support/service.ts';
 import { folderDir, readUsage, treeUsage } from '../support/tree-usage.ts';
+import { metadataOf, patch, tus } from '../support/tus.ts';
 import { createFolder, createUser, share, type TestFolder, type TestUser, upload } from '../support/users.ts';
 import { elsewhere, runAdmin, startRestored } from './restored.ts';
 
@@ -74,6 +75,10 @@ describe('vfolder admin backup and restore', () => {
     const env = elsewhere(service, place);
     const restored = await runAdmin(env, 'restore', target, '--json');
     expect(restored.stderr).toBe('');
+    expect(JSON.parse(restored.stdout)).toMatchObject({
+      folders: 2,
+      fsck: { findings: [], summary: { folders: 2, faults: 0, left: 0 } },
+    });
     expect((await stat(join(place, 'data', 'encryption.key'))).mode & 0o777).toBe(0o600);
     const started = await startRestored(env);
     try {
@@ -193,6 +198,34 @@ describe('vfolder admin backup and restore', () => {
     const saved = await runAdmin(service.env, 'backup', join(dir.path, 'partly'), '--json');
     expect(saved.code).toBe(8);
     expect(JSON.parse(saved.stdout)).toMatchObject({ findings: [{ kind: 'skipped', path: 'link' }] });
+  }, 60_000);
+
+  it('compare rows and files at the end, and tell that a staged file is not in the backup', async () => {
+    const begun = await createFolder(owner.client);
+    const metadata = metadataOf({ folder: begun.name, path: 'half' });
+    const headers = { 'Upload-Length': '20', 'Upload-Metadata': metadata };
+    const made = await tus(owner.client, 'POST', '/uploads', { headers });
+    const { pathname } = new URL(made.headers.location ?? '', 'http://service');
+    await patch(owner.client, pathname, 0, Buffer.from('0123456789'));
+    const target = join(dir.path, 'begun');
+    await runAdmin(service.env, 'backup', target);
+    await tus(owner.client, 'DELETE', pathname);
+    const staged = join(folderDir(join(target, 'volumes', 'local'), begun.id), 'stage');
+    for (const name of await readdir(staged)) await rm(join(staged, name));
+    const database = await cloneDatabase();
+    try {
+      const env = elsewhere(service, join(dir.path, 'begun-restored'), { DATABASE_URL: database.url });
+      const { code, stdout, stderr } = await runAdmin(env, 'restore', target, '--json');
+      expect(code).toBe(8);
+      expect(stderr).toContain('restore is not whole');
+      expect(JSON.parse(stdout).fsck).toMatchObject({
+        findings: [{ code: 'upload_incomplete', outcome: 'left' }],
+        summary: { faults: 1, left: 1 },
+      });
+      expect(await runAdmin(env, 'fsck', '--fix')).toMatchObject({ code: 0 });
+    } finally {
+      await database.drop();
+    }
   }, 60_000);
 
   it('refuse to write over anything, another version, a cut off and a damaged backup', async () => {

@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import {
   age,
   dashedId,
@@ -303,6 +304,19 @@ describe('vfolder admin fsck', () => {
     const [found] = (await stage.fsck('--fix')).findings;
     expect(found).toMatchObject({ code: 'area_owner', path: 'stage', outcome: 'fixed' });
     await expectClean();
+  });
+
+  it('notes an upload whose staged file is gone and whose commit will find that out, and leaves it to that', async () => {
+    const folder = await stage.folder();
+    const parts = [{ fileName: 'late.txt', bytes: 'late' }];
+    await stage.owner.call('POST', folder.path('upload'), { parts, headers: { Prefer: 'respond-async' } });
+    for (const name of await listStage(folder)) await rm(join(folder.dir, 'stage', name));
+    const { code, findings } = await stage.fsck('--fix');
+    expect({ code, findings }).toMatchObject({
+      code: 0,
+      findings: [{ code: 'upload_doomed', level: 'note', folder: folder.dashed, outcome: 'left' }],
+    });
+    await stage.withWorker(() => eventually(expectClean));
   });
 
   it('notes checksums of files that were changed, which is nothing wrong, and forgets them', async () => {

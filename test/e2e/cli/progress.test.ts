@@ -38,7 +38,7 @@ interface Line {
 }
 
 const form =
-  /^Uploading · (?<percent>\d+) % · [\d.]+ \w+ of [\d.]+ \w+(?: · (?<files>\d+) of \d+ files)?(?: · (?<speed>[\d.]+ \w+)\/s)?(?: · (?<left>\S+) left)?$/;
+  /^Uploading · (?<percent>\d+) % · [\d.]+ \w+ of [\d.]+ \w+(?: · (?<files>\d+) of \d+ files)?(?: · (?<speed>[\d.]+ \w+)\/s)?(?: · (?<left>\S+) left)?(?: · being put in place)?$/;
 
 /** The lines of progress of a run without a terminal. */
 function linesOf(stderr: string): Line[] {

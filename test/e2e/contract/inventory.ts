@@ -94,6 +94,7 @@ const documentedRoutes = [
   'DELETE /tokens/:id',
   'GET /jobs',
   'GET /jobs/:id',
+  'GET /jobs/:id/events',
   'DELETE /jobs/:id',
 ] as const;
 

@@ -49,6 +49,16 @@ function describeReading(stage: Stage, people: People, own: FolderOfAda): void {
     });
   });
 
+  it('tells a job by events to its end, which is what GET shows then', async () => {
+    const id = await startMeasure(own);
+    const told = await own.ada.call('GET', `${pathOf('jobs', id)}/events`);
+    expectStatus(told, 200);
+    const events = told.text.split('\n\n').filter((event) => event.includes('data: '));
+    expect(events.at(-1)).toMatch(/^id: [\w-]+\nevent: end\ndata: \{/);
+    const shown = await own.ada.call('GET', pathOf('jobs', id));
+    expect(JSON.parse(events.at(-1)?.split('data: ')[1] ?? '')).toEqual(shown.json);
+  });
+
   it('shows jobs to who asked for them, and to administrators; to others as if they were not', async () => {
     const id = await startMeasure(own);
     await awaitJob(own.ada, id);

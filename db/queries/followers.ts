@@ -1,0 +1,29 @@
+import type { Executor } from '../client.ts';
+import { statement } from '../statement.ts';
+
+/** Somebody who follows a job. */
+export interface JobFollower {
+  readonly jobId: string;
+  readonly userId: string;
+  /** As what they came; a user who is an administrator by now gains nothing. */
+  readonly role: 'user' | 'admin';
+  /** Of the keypair they came with, or `token:` and the id of a token. */
+  readonly accessKey: string;
+}
+
+/**
+ * Whether somebody may still see a job, as of now: they are active and so is what they came with, and the job is theirs, or
+ * they are an administrator still. By primary keys.
+ */
+export async function mayFollowJob(db: Executor, follower: JobFollower): Promise<boolean> {
+  const { jobId, userId, role, accessKey } = follower;
+  const tokenId = accessKey.startsWith('token:') ? accessKey.slice('token:'.length) : null;
+  const rows = await db.execute(statement`
+    SELECT 1 FROM users JOIN jobs ON jobs.id = ${jobId}
+    WHERE users.id = ${userId} AND users.is_active
+      AND (jobs.actor_id = users.id OR (${role} = 'admin' AND users.role = 'admin'))
+      AND CASE WHEN ${tokenId}::uuid IS NULL
+        THEN EXISTS (SELECT 1 FROM keypairs WHERE access_key = ${accessKey} AND keypairs.is_active)
+        ELSE EXISTS (SELECT 1 FROM api_tokens WHERE api_tokens.id = ${tokenId}::uuid AND expires_at > now()) END`);
+  return rows.length === 1;
+}

@@ -1,0 +1,207 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import type { TestProcess } from '../../support/process.ts';
+import { type EventStream, openEvents } from '../support/event-stream.ts';
+import { type Client, createClient } from '../support/http-client.ts';
+import { textAt } from '../support/json.ts';
+import { type Ground, layGround, prepareGround, startApi, startWorker } from '../support/service.ts';
+import { createFolder, createUser, type TestUser } from '../support/users.ts';
+
+/** Streams that one API process serves to a user at the same time. */
+const streamsMax = 32;
+
+let ground: Ground;
+let api: Awaited<ReturnType<typeof startApi>>;
+let other: Awaited<ReturnType<typeof startApi>>;
+let worker: TestProcess | undefined;
+let administrator: Client;
+const clients: Client[] = [];
+const streams: EventStream[] = [];
+
+const clientOf = (url: string, keypair: Client['keypair']) => {
+  const client = createClient(url, keypair);
+  clients.push(client);
+  return client;
+};
+const newUser = (word: string) =>
+  createUser({ administrator, client: (keypair) => clientOf(api.url, keypair) }, word);
+
+beforeAll(async () => {
+  ground = await layGround({ backend: 'postgres' });
+  await prepareGround(ground);
+  [api, other] = await Promise.all([startApi(ground), startApi(ground)]);
+  administrator = clientOf(api.url, ground.admin);
+}, 60_000);
+afterEach(async () => {
+  for (const stream of streams.splice(0)) stream.close();
+  await worker?.stop();
+  worker = undefined;
+});
+afterAll(async () => {
+  for (const client of clients) client.close();
+  expect(await Promise.all([api?.process.stop(), other?.process.stop()])).toEqual([0, 0]);
+  await ground?.remove();
+});
+
+async function open(client: Client, jobId: string, lastEventId?: string): Promise<EventStream> {
+  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+  const stream = await openEvents(client, `/jobs/${jobId}/events`, headers);
+  streams.push(stream);
+  return stream;
+}
+
+/** A job that waits, for there is no worker. */
+async function newJob(client: Client): Promise<string> {
+  const folder = await createFolder(client);
+  const answer = await client.call('POST', folder.path('upload'), {
+    parts: [{ fileName: 'x', bytes: 'abc' }],
+    headers: { prefer: 'respond-async' },
+  });
+  expect(answer.status).toBe(202);
+  return textAt(answer.json, 'id');
+}
+
+const statesOf = (stream: EventStream) =>
+  stream.events().map(({ event, data }) => `${event} ${textAt(data, 'state')}`);
+
+const begun = (stream: EventStream) =>
+  eventually(() => {
+    const [first] = stream.events();
+    if (first?.id === undefined) throw new Error('No event yet.');
+    return first.id;
+  });
+
+describe('the events of a job', () => {
+  it('tell how it stands and how it ended, each time as GET does, whichever process runs it', async () => {
+    const ada = await newUser('ada');
+    const jobId = await newJob(ada.client);
+    const stream = await open(ada.client, jobId);
+    expect(stream.status).toBe(200);
+    expect(stream.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    await begun(stream);
+    expect(statesOf(stream)).toEqual(['progress queued']);
+    worker = await startWorker(ground);
+    expect(await stream.ended).toBe(true);
+    const states = statesOf(stream);
+    expect(states.at(-1)).toBe('end succeeded');
+    expect(new Set(states.slice(0, -1))).toEqual(
+      new Set(
+        states.includes('progress running') ? ['progress queued', 'progress running'] : ['progress queued'],
+      ),
+    );
+    const shown = await ada.client.call('GET', `/jobs/${jobId}`);
+    expect(stream.events().at(-1)?.data).toEqual(shown.json);
+  });
+
+  it('go on after the last one heard, at another process, and say with 204 that the end was heard', async () => {
+    const ada = await newUser('ada');
+    const elsewhere = clientOf(other.url, ada.keypair);
+    const jobId = await newJob(ada.client);
+    const first = await open(ada.client, jobId);
+    const heard = await begun(first);
+    first.close();
+    const second = await open(elsewhere, jobId, heard);
+    const unheard = await open(elsewhere, jobId, 'of-another-time');
+    expect(await begun(unheard)).toBe(heard);
+    expect(second.events()).toEqual([]);
+    worker = await startWorker(ground);
+    expect(await second.ended).toBe(true);
+    expect(statesOf(second)).not.toContain('progress queued');
+    const last = second.events().at(-1);
+    expect(last?.event).toBe('end');
+    for (const client of [ada.client, elsewhere]) {
+      const again = await open(client, jobId, last?.id ?? '');
+      expect(again.status).toBe(204);
+      const late = await open(client, jobId, heard);
+      expect(await late.ended).toBe(true);
+      expect(late.events()).toEqual([last]);
+    }
+  });
+
+  it('are those of who asked for it, and of administrators; to others there is no such job', async () => {
+    const [ada, bob] = [await newUser('ada'), await newUser('bob')];
+    const jobId = await newJob(ada.client);
+    const answers = await Promise.all(
+      [jobId, '00000000-0000-0000-0000-000000000000', 'x'].map((id) =>
+        bob.client.call('GET', `/jobs/${id}/events`),
+      ),
+    );
+    for (const answer of answers)
+      expect(answer).toMatchObject({
+        status: 404,
+        json: { code: 'not_found' },
+      });
+    const stream = await open(administrator, jobId);
+    await begun(stream);
+    const anonymous = await clientOf(api.url, undefined).call('GET', `/jobs/${jobId}/events`);
+    expect(anonymous.status).toBe(401);
+  });
+
+  it.each([
+    [
+      'user',
+      (ada: TestUser) =>
+        administrator.call('PATCH', `/admin/users/${ada.id}`, { json: { state: 'inactive' } }),
+    ],
+    [
+      'keypair',
+      (ada: TestUser) =>
+        administrator.call('PATCH', `/admin/keypairs/${ada.keypair.accessKey}`, {
+          json: { state: 'inactive' },
+        }),
+    ],
+  ])('are cut when the %s is switched off', async (_what, switchOff) => {
+    const ada = await newUser('ada');
+    const jobId = await newJob(ada.client);
+    const [own, watched] = [await open(ada.client, jobId), await open(administrator, jobId)];
+    await Promise.all([begun(own), begun(watched)]);
+    expect((await switchOff(ada)).status).toBeLessThan(300);
+    expect(await own.ended).toBe(false);
+    expect(statesOf(watched)).toEqual(['progress queued']);
+    watched.close();
+  });
+
+  it('end with a token that is revoked', async () => {
+    const ada = await newUser('ada');
+    const made = await ada.client.call('POST', '/tokens', { json: { name: 'watch', scopes: ['read'] } });
+    expect(made.status).toBe(201);
+    const jobId = await newJob(ada.client);
+    const stream = await openEvents(clientOf(api.url, undefined), `/jobs/${jobId}/events`, {
+      authorization: `Bearer ${textAt(made.json, 'token')}`,
+    });
+    streams.push(stream);
+    await begun(stream);
+    const revoked = await ada.client.call('DELETE', `/tokens/${textAt(made.json, 'id')}`);
+    expect(revoked.status).toBe(204);
+    expect(await stream.ended).toBe(false);
+  });
+
+  it('are bounded per user, hold no connection to the database, and give a place back when they end', async () => {
+    const users = [await newUser('ada'), await newUser('bob')];
+    // More streams than an API has connections.
+    for (const user of users) {
+      const jobId = await newJob(user.client);
+      const opened = await Promise.all(Array.from({ length: streamsMax }, () => open(user.client, jobId)));
+      await Promise.all(opened.map(begun));
+      const refused = await user.client.call('GET', `/jobs/${jobId}/events`);
+      expect(refused).toMatchObject({ status: 429, json: { code: 'requests_busy', limit: streamsMax } });
+      expect(refused.headers['retry-after']).toBe('1');
+      expect((await user.client.call('GET', `/jobs/${jobId}`)).status).toBe(200);
+      opened[0]?.close();
+      await eventually(async () => expect((await open(user.client, jobId)).status).toBe(200));
+    }
+  });
+
+  it('end in order when their process stops, before it would be cut', async () => {
+    const stopping = await startApi(ground);
+    const jobId = await newJob(administrator);
+    const stream = await open(clientOf(stopping.url, ground.admin), jobId);
+    await begun(stream);
+    const [code, isOrderly] = await Promise.all([stopping.process.stop(), stream.ended]);
+    expect([code, isOrderly]).toEqual([0, true]);
+  });
+});
