@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { type Database, openDatabase } from '../db/client.ts';
 import { dumpTables, type Snapshot, type SnapshotFolder } from '../db/copy-tables.ts';
 import { assertMigrated } from '../db/migrate.ts';
@@ -9,6 +10,7 @@ import type { Config } from '../runtime/config.ts';
 import { version } from '../runtime/version.ts';
 import type { Volume } from '../storage/volume.ts';
 import { copyFolder } from './copy-folder.ts';
+import { hashFolder } from './hashes.ts';
 import { layoutOf, type Manifest, type SavedFolder, toLines, writeDurably } from './manifest.ts';
 import { withDatabase } from './reach-database.ts';
 import { UpkeepRefusal } from './refusal.ts';
@@ -104,6 +106,26 @@ async function saveFolders(dir: string, url: string, snapshot: Snapshot, config:
   return { saved, findings, volumes: names };
 }
 
+/** Reads everything back, in the order that it was saved in, and notes what each file is. */
+async function noteHashes(
+  dir: string,
+  saved: readonly SavedFolder[],
+  names: readonly string[],
+): Promise<void> {
+  const layout = layoutOf(dir);
+  const roots = new Map(names.map((name) => [name, layout.volume(name)]));
+  await withVolumes(roots, async (volumes) => {
+    async function* lines(): AsyncGenerator<string> {
+      for (const { id, volume, status } of saved) {
+        if (status !== 'saved') continue;
+        for await (const file of hashFolder(volumeNamed(volumes, volume), id)) yield toLines([file]);
+      }
+    }
+    const sink = createWriteStream(layout.hashes, { flags: 'wx', mode: 0o600, flush: true });
+    await pipeline(lines(), sink);
+  });
+}
+
 async function assertReady(url: string): Promise<void> {
   const client = openDatabase({ url, connectionsMax: 1, applicationName: 'vfolder-backup' });
   try {
@@ -115,10 +137,15 @@ async function assertReady(url: string): Promise<void> {
 
 /**
  * Saves an installation into an empty directory, while it runs or not: the rows of one moment first, then the files, so that
- * every file that a row promises was there to be copied; what changes meanwhile is put right by the restore.
+ * every file that a row promises was there to be copied; what changes meanwhile is put right by the restore. With
+ * `isHashing` all of it is read back, and the restore can tell whether it still is what it was.
  * @throws UpkeepRefusal, ConfigError
  */
-export async function backUp(dir: string, config: Config): Promise<BackupResult> {
+export async function backUp(
+  dir: string,
+  config: Config,
+  { isHashing = false }: { readonly isHashing?: boolean } = {},
+): Promise<BackupResult> {
   return await withDatabase(config, async (url) => {
     await assertReady(url);
     await requireEmpty(dir);
@@ -130,6 +157,7 @@ export async function backUp(dir: string, config: Config): Promise<BackupResult>
     await requireVolumes(snapshot, config);
     const hasKey = await saveSecrets(dir, config, snapshot.keyFingerprint);
     const { saved, findings, volumes } = await saveFolders(dir, url, snapshot, config);
+    if (isHashing) await noteHashes(dir, saved, volumes);
     const manifest: Manifest = {
       format: 1,
       id: randomUUID(),
@@ -138,6 +166,7 @@ export async function backUp(dir: string, config: Config): Promise<BackupResult>
       product_version: version,
       key_fingerprint: snapshot.keyFingerprint,
       has_key: hasKey,
+      has_hashes: isHashing,
       tables: snapshot.tables.map(({ name, columns }) => ({ name, columns: [...columns] })),
       volumes,
       folders: saved.length,

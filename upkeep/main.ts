@@ -19,6 +19,7 @@ interface Given {
     readonly fix?: boolean | undefined;
     readonly 'dry-run'?: boolean | undefined;
     readonly orphans?: boolean | undefined;
+    readonly verify?: boolean | undefined;
     readonly volume?: string | undefined;
     readonly folder?: string | undefined;
   };
@@ -46,7 +47,7 @@ function dirOf({ words: [dir] }: Given): string {
 
 async function runBackup(given: Given): Promise<number> {
   const dir = dirOf(given);
-  const { manifest, findings } = await backUp(dir, given.config);
+  const { manifest, findings } = await backUp(dir, given.config, { isHashing: given.flags.verify === true });
   const { folders, files, bytes, made_at } = manifest;
   const listed = findings.slice(0, listedMax).map(describe);
   const more =
@@ -58,7 +59,7 @@ async function runBackup(given: Given): Promise<number> {
 
 async function runRestore(given: Given): Promise<number> {
   const dir = dirOf(given);
-  const result = await restore(dir, given.config);
+  const result = await restore(dir, given.config, { isVerifying: given.flags.verify === true });
   const { summary, findings } = await gatherFsck(given.config, { isFixing: false }, listedMax);
   const { folders, files, bytes } = result;
   const text = [
@@ -92,6 +93,7 @@ const options = {
   fix: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   orphans: { type: 'boolean' },
+  verify: { type: 'boolean' },
   volume: { type: 'string' },
   folder: { type: 'string' },
 } as const;

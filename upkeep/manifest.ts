@@ -13,6 +13,8 @@ const manifestSchema = z.object({
   key_fingerprint: z.string().nullable(),
   /** Whether the key lies in `secrets/`; else the settings gave it. */
   has_key: z.boolean(),
+  /** Whether `hashes.jsonl` says what each file is. */
+  has_hashes: z.boolean().default(false),
   /** In the order that they can be read in. */
   tables: z.array(z.object({ name: z.string(), columns: z.array(z.string()) })),
   volumes: z.array(z.string()),
@@ -43,6 +45,7 @@ export function layoutOf(dir: string) {
     manifest: join(dir, 'manifest.json'),
     folders: join(dir, 'folders.jsonl'),
     findings: join(dir, 'findings.jsonl'),
+    hashes: join(dir, 'hashes.jsonl'),
     database: join(dir, 'database'),
     table: (name: string) => join(dir, 'database', `${name}.copy`),
     secrets: join(dir, 'secrets'),

@@ -13,6 +13,7 @@ import { stageIdOf } from '../domain/upload-session.ts';
 import type { Config } from '../runtime/config.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
 import { copyFolder } from './copy-folder.ts';
+import { openHashes } from './hashes.ts';
 import {
   layoutOf,
   type Manifest,
@@ -105,7 +106,34 @@ async function findStages(
   return stages;
 }
 
-async function fill(dir: string, url: string, config: Config, manifest: Manifest): Promise<RestoreResult> {
+/** @throws when a file is not the one that was saved */
+async function requireSame(
+  dir: string,
+  folders: readonly SavedFolder[],
+  volumes: ReadonlyMap<string, PosixVolume>,
+): Promise<void> {
+  const hashes = openHashes(dir);
+  try {
+    for (const { id, volume, status } of folders) {
+      if (status === 'saved') await hashes.requireSame(volumeNamed(volumes, volume), id);
+    }
+  } finally {
+    hashes.close();
+  }
+}
+
+/** What is brought back, and whether every file is compared with what the backup noted of it. */
+interface Restoring {
+  readonly dir: string;
+  readonly manifest: Manifest;
+  readonly isVerifying: boolean;
+}
+
+async function fill(
+  { dir, manifest, isVerifying }: Restoring,
+  url: string,
+  config: Config,
+): Promise<RestoreResult> {
   const layout = layoutOf(dir);
   const folders = await readSavedFolders(dir);
   const present = new Map(
@@ -119,6 +147,7 @@ async function fill(dir: string, url: string, config: Config, manifest: Manifest
         const pair = [volumeNamed(from, folder.volume), volumeNamed(to, folder.volume)] as const;
         restored.push(await restoreFolder(folder, ...pair));
       }
+      if (isVerifying) await requireSame(dir, folders, to);
       await loadTables(url, {
         tables: manifest.tables,
         openSource: (table) => createReadStream(layout.table(table)),
@@ -144,8 +173,17 @@ async function fill(dir: string, url: string, config: Config, manifest: Manifest
  * backup, then all rows in one transaction. Until that one the database has no users, so a restore that is cut off can only
  * be run again. @throws UpkeepRefusal, ConfigError
  */
-export async function restore(dir: string, config: Config): Promise<RestoreResult> {
+export async function restore(
+  dir: string,
+  config: Config,
+  { isVerifying = false }: { readonly isVerifying?: boolean } = {},
+): Promise<RestoreResult> {
   const manifest = await readManifest(dir);
+  if (isVerifying && !manifest.has_hashes) {
+    throw new UpkeepRefusal(
+      'This backup was made without --verify: there is nothing to compare its files with.',
+    );
+  }
   await requireFit(dir, config, manifest);
   return await withNewDatabase(config, async (url) => {
     if (await isInhabited(url)) {
@@ -155,7 +193,7 @@ export async function restore(dir: string, config: Config): Promise<RestoreResul
     await migrateDatabase(url);
     // Before the rows, which nobody could use without the key.
     await restoreSecrets(dir, config);
-    const result = await fill(dir, url, config, manifest);
+    const result = await fill({ dir, manifest, isVerifying }, url, config);
     await rm(join(config.dataDir, markName), { force: true });
     return result;
   });

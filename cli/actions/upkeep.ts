@@ -4,7 +4,8 @@ import { runBeside } from '../run-beside.ts';
 
 async function runOnInstallation(invocation: Invocation, command: string): Promise<void> {
   const json = invocation.form() === 'table' ? [] : ['--json'];
-  const code = await runBeside('upkeep/main', [command, invocation.arg(0), ...json]);
+  const verify = invocation.flag('verify') ? ['--verify'] : [];
+  const code = await runBeside('upkeep/main', [command, ...verify, ...json, '--', invocation.arg(0)]);
   if (code === exitCodes.ok) return;
   const what = code === exitCodes.partly ? 'is not whole' : 'was not carried out';
   throw new CliError(code, `The ${command} ${what}: see above.`);

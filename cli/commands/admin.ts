@@ -78,6 +78,7 @@ function defineUpkeep(admin: Command, terminal: Terminal): void {
     {
       usage: 'backup <dir>',
       summary: 'save database, files and keys into an empty directory, with the environment of the service',
+      options: [['--verify', 'read every file back and note its SHA-256, for a restore to compare with']],
     },
     async () => (await upkeep()).backup,
   );
@@ -87,6 +88,7 @@ function defineUpkeep(admin: Command, terminal: Terminal): void {
     {
       usage: 'restore <dir>',
       summary: 'bring a backup back into an empty database and empty volumes',
+      options: [['--verify', 'compare the SHA-256 of every file with that of a backup made with --verify']],
     },
     async () => (await upkeep()).restoreBackup,
   );

@@ -228,6 +228,30 @@ describe('vfolder admin backup and restore', () => {
     }
   }, 60_000);
 
+  it('compare every byte when both are told to verify, and refuse to where nothing was noted', async () => {
+    const plain = join(dir.path, 'unverified');
+    await runAdmin(service.env, 'backup', plain);
+    const target = join(dir.path, 'verified');
+    expect((await runAdmin(service.env, 'backup', '--verify', target)).stdout).toContain('Saved ');
+    const database = await cloneDatabase();
+    try {
+      const env = elsewhere(service, join(dir.path, 'verified-restored'), { DATABASE_URL: database.url });
+      expect(await runAdmin(env, 'restore', '--verify', plain)).toMatchObject({
+        code: 6,
+        stderr: expect.stringContaining('made without --verify'),
+      });
+      const leaf = join(folderDir(join(target, 'volumes', 'local'), folder.id), 'data', 'readme.txt');
+      await writeFile(leaf, 'jello');
+      const damaged = await runAdmin(env, 'restore', '--verify', target);
+      expect(damaged.code).toBe(1);
+      expect(damaged.stderr).toContain(`The backup is damaged: "readme.txt" of folder`);
+      await writeFile(leaf, 'hello');
+      expect(await runAdmin(env, 'restore', '--verify', target)).toMatchObject({ code: 0, stderr: '' });
+    } finally {
+      await database.drop();
+    }
+  }, 120_000);
+
   it('refuse to write over anything, another version, a cut off and a damaged backup', async () => {
     const target = join(dir.path, 'refused');
     await runAdmin(service.env, 'backup', target);
