@@ -11,6 +11,8 @@ export interface JobWatch {
    * time is up, `signal` aborts, or the process stops; never while there is news. One call at a time
    */
   next(options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<JobRecord | undefined>;
+  /** Whether there will be no more news, for the process stops. */
+  isOver(): boolean;
   end(): void;
 }
 
@@ -124,6 +126,7 @@ function openWatch(enter: (offer: (job: JobRecord) => void) => () => void, close
         signal.removeEventListener('abort', wake);
       }
     },
+    isOver: () => closed.aborted,
     end: () => {
       leave();
       closed.removeEventListener('abort', wake);

@@ -18,8 +18,9 @@ export async function* followJob(
   quietMs: number,
 ): AsyncGenerator<JobView | null> {
   const until = performance.now() + streamMsMax;
-  const isOver = () => signal.aborted || performance.now() > until || services.stopping?.aborted === true;
   const watch = services.jobs.watch(jobId);
+  const isOver = () =>
+    signal.aborted || performance.now() > until || services.stopping?.aborted === true || watch.isOver();
   try {
     let toldAt = performance.now();
     while (!isOver()) {

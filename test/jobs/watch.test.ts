@@ -103,6 +103,8 @@ it('lets everybody go when the process stops', async () => {
   const watch = open(id);
   await watch.next(patient);
   const waiting = watch.next(patient);
+  expect(watch.isOver()).toBe(false);
   await watcher.close();
   expect(await waiting).toBeUndefined();
+  expect(watch.isOver()).toBe(true);
 });

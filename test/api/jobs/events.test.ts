@@ -30,6 +30,7 @@ async function collect(news: readonly JobView[], beats: number, stopping?: Abort
   const watch: JobWatch = {
     // A heartbeat of 0 ms is due whenever there is no news.
     next: async () => left.shift() as JobView | undefined,
+    isOver: () => false,
     end: () => {
       ended += 1;
     },
