@@ -171,7 +171,8 @@ export async function copyBetweenFolders(
   const total = steps.length + conflicts.length + keptFiles + omitted;
   await withRun({ invocation, session, title: 'Copying', options, identity }, total, ({ run, journal }) => {
     notePlanned(run, { conflicts, omitted });
-    const isTellingJobs = !invocation.flag('quiet');
+    // Many jobs are followed here; one may as well be followed from elsewhere.
+    const isTellingJobs = steps.length === 1 && !invocation.flag('quiet');
     return copyBetween({ client, run, journal, directories, width, isTellingJobs }, steps);
   });
 }

@@ -35,7 +35,6 @@ interface Sync {
   readonly target: ReadonlyMap<string, TreeEntry>;
   readonly omitted: number;
   readonly isDeleting: boolean;
-  readonly isTellingJobs: boolean;
   readonly width: number;
 }
 
@@ -74,6 +73,15 @@ async function requireApart(client: VFolderClient, from: Place, to: Place): Prom
   const [a, b] = [`/${from.path}`, `/${to.path}`].map((path) => (path === '/' ? path : `${path}/`));
   if (a?.startsWith(b ?? '') === true || b?.startsWith(a ?? '') === true)
     throw usageError('One of the two lies in the other.');
+}
+
+/** What will be refused at the end is better refused at once. @throws CliError */
+async function requireDeletion(client: VFolderClient, to: Side): Promise<void> {
+  if (to.kind === 'local') return;
+  const { name, permission } = await client.folders.show(to.place.folder);
+  if (permission === 'rd') return;
+  const detail = `Deleting in ${name} takes the permission rd, and yours is ${permission}.`;
+  throw new CliError(exitCodes.forbidden, detail);
 }
 
 /** Directories that nothing is put into, and which have to be made by themselves. */
@@ -130,7 +138,7 @@ async function download(
 }
 
 async function transfer(sync: Sync, { run, journal }: Begun): Promise<void> {
-  const { client, from, to, plan, width, isTellingJobs } = sync;
+  const { client, from, to, plan, width } = sync;
   // What an earlier run did was compared like everything else; only files that were begun go on where they were.
   const begun = { run, journal: { ...journal, isDone: () => false } };
   if (from.kind === 'local' && to.kind === 'remote') {
@@ -141,7 +149,7 @@ async function transfer(sync: Sync, { run, journal }: Begun): Promise<void> {
   }
   if (from.kind !== 'remote' || to.kind !== 'remote') return;
   const steps = stepsOf(plan.entries, { from: from.place, to: to.place });
-  await copyBetween({ client, run, journal, directories: [to.place], width, isTellingJobs }, steps);
+  await copyBetween({ client, run, journal, directories: [to.place], width, isTellingJobs: false }, steps);
 }
 
 /** Deletes what the source lacks, once everything else is done. @returns how many entries went */
@@ -195,6 +203,8 @@ async function plan(invocation: Invocation, client: VFolderClient, width: number
   if (!(await isDirectory(client, from)))
     throw new CliError(exitCodes.notFound, `${nameOf(from, '')} is not there.`);
   await isDirectory(client, to);
+  const isDeleting = invocation.flag('delete');
+  if (isDeleting) await requireDeletion(client, to);
   let omitted = 0;
   const { signal } = invocation.terminal;
   const onOmitted = (entries: number): void => {
@@ -215,8 +225,7 @@ async function plan(invocation: Invocation, client: VFolderClient, width: number
     plan: planned,
     target,
     omitted,
-    isDeleting: invocation.flag('delete'),
-    isTellingJobs: !invocation.flag('quiet'),
+    isDeleting,
     width,
   };
 }

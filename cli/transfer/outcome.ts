@@ -45,7 +45,7 @@ export function notePlanned(run: TransferRun, { conflicts, omitted }: PlannedFai
   for (const { path, error } of conflicts) noteFailure(run, path, error);
   if (omitted === 0) return;
   const error = new CliError(exitCodes.partly, `${omitted} entries have names that cannot be told.`);
-  noteFailure(run, 'The source', error);
+  noteFailure(run, 'A listing', error);
 }
 
 /** Works through tasks, `width` at a time, until they are done or something fatal happens. */

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { VFolderClient } from '../../client/client.ts';
+import { ConnectionError } from '../../client/errors.ts';
 import type { Place } from '../../client/files.ts';
 import { joinPath } from '../address.ts';
+import { CliError, exitCodeOf } from '../exit-codes.ts';
 import { sumLocal, sumRemote } from './content-sum.ts';
 import type { FileVerdict } from './plan-tree.ts';
 import type { TreeEntry } from './tree-entry.ts';
@@ -63,6 +65,17 @@ export function openJudge(
   return async (source, target) => {
     if (source.sizeBytes !== target.sizeBytes) return 'replace';
     const told = options.isByContent ? undefined : timesTell(source, target);
-    return (told ?? (await sumsAgree(options, source, target))) ? 'keep' : 'replace';
+    try {
+      return (told ?? (await sumsAgree(options, source, target))) ? 'keep' : 'replace';
+    } catch (error) {
+      return unreadable(options, source.path, error);
+    }
   };
+}
+
+/** One file that cannot be read, or is gone, keeps nobody from the others. @throws what concerns all of them */
+function unreadable({ signal }: JudgeOptions, path: string, error: unknown): CliError {
+  if (signal.aborted || error instanceof ConnectionError) throw error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CliError(exitCodeOf(error), `"${path}" could not be compared: ${reason}`, { cause: error });
 }

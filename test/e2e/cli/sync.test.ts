@@ -117,6 +117,19 @@ describe('from this machine', () => {
     expect(await run(local, `${folder}:`, '--delete')).toMatchObject({ code: 0, summary: { deleted: 1 } });
   });
 
+  it('refuses to delete, before anything is changed, where that is not permitted', async () => {
+    const { keypair, email } = await createUser(service);
+    const bob = makeCli({ url: service.url, home: join(dir.path, 'bob'), keypair });
+    await ada(['share', folder, email, '--perm', 'rw']);
+    await bob(['invites', 'accept', (await bob(['invites', '-o', 'name'])).stdout.trim()]);
+    await writeTree(local, { a: '1' });
+    await writeTree(data, { old: 'x' });
+    expect(await bob(['sync', local, `${folder}:`, '--delete'])).toMatchObject({ code: 4, stdout: '' });
+    expect(Object.keys(await sumsOf(data))).toEqual(['old']);
+    expect(await bob(['sync', local, `${folder}:`])).toMatchObject({ code: 0 });
+    expect(Object.keys(await sumsOf(data))).toEqual(['a', 'old']);
+  });
+
   it('takes nothing of another kind out of the way', async () => {
     await writeTree(local, { a: 'file', 'b/c': 'in a directory', good: '1' });
     await writeTree(data, { 'a/x': 'in a directory', b: 'file' });
