@@ -24,6 +24,7 @@ export const showStatus: Action = async (invocation) => {
   );
   const shown = { ...readiness, version: version.manager, jobs: { waiting, running, failed } };
   const paused = queues.filter((queue) => queue.is_paused).map(({ queue }) => queue);
+  const closed = (await client.admin.volumes()).filter(({ state }) => state !== 'active');
   await printOne(invocation.terminal, invocation.form(), shown, {
     name: readiness.status,
     fields: [
@@ -32,6 +33,7 @@ export const showStatus: Action = async (invocation) => {
       ...Object.entries(readiness.volumes).map(([name, state]) => [`volume ${name}`, String(state)] as const),
       ['jobs', `${waiting} waiting, ${running} running, ${failed} failed`],
       ...(paused.length === 0 ? [] : ([['paused', paused.join(', ')]] as const)),
+      ...closed.map(({ name, state }) => [`volume ${name}`, state] as const),
     ],
   });
   if (readiness.status !== 'ok') {

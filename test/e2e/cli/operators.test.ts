@@ -48,6 +48,7 @@ describe('operators', () => {
     expect(closed).toMatchObject({ name: 'local', state: 'read_only' });
     const refused = await admin(['create', 'impossible', '--volume', 'local']);
     expect([refused.code, refused.stderr]).toEqual([6, expect.stringContaining('read-only')]);
+    expect((await admin(['admin', 'status'])).stdout).toMatch(/volume local +read_only/);
     const shown = await admin(['admin', 'volumes', 'show', 'local']);
     expect(shown.stdout).toMatch(/state +read_only since \d{4}-/);
     expect(await printed(['admin', 'volumes', 'set', 'local', '--state', 'active'])).toMatchObject({
