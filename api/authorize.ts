@@ -1,4 +1,4 @@
-import { findMemberFolder, type MemberFolder } from '../db/queries/members.ts';
+import { type FolderReference, findMemberFolder, type MemberFolder } from '../db/queries/members.ts';
 import { type DomainError, domainError } from '../domain/errors.ts';
 import { parseId } from '../domain/ids.ts';
 import type { Right } from '../domain/permission.ts';
@@ -23,6 +23,9 @@ export function folderNotFound(): DomainError {
   return domainError('not_found', 'There is no such folder, or you may not access it this way.');
 }
 
+/** How folders are found; default: each by a statement of its own. */
+type FindFolder = (reference: FolderReference) => Promise<FolderAccess | null>;
+
 /**
  * Loads the folder a caller refers to, together with their membership and the check of the right, in one statement.
  * An id wins over a name. Nothing is cached: a permission taken away is gone for the next call.
@@ -31,11 +34,11 @@ export function folderNotFound(): DomainError {
 export async function loadFolder(
   services: Pick<Services, 'db'>,
   { userId, nameOrId, right }: FolderRequest,
+  find: FindFolder = (reference) => findMemberFolder(services.db, reference),
 ): Promise<FolderAccess> {
   // Postgres refuses NUL in text, and a lone surrogate would be looked up as U+FFFD; neither can name a folder.
   if (nameOrId.includes('\0') || !nameOrId.isWellFormed()) throw folderNotFound();
-  const ref = { userId, name: nameOrId, folderId: parseId(nameOrId), right };
-  const folder = await findMemberFolder(services.db, ref);
+  const folder = await find({ userId, name: nameOrId, folderId: parseId(nameOrId), right });
   if (folder === null) throw folderNotFound();
   return folder;
 }

@@ -98,7 +98,7 @@ async function receive(run: StageRun, form: UploadForm, upload: IncomingUpload):
  */
 export async function receiveUpload(services: Services, upload: IncomingUpload): Promise<string> {
   const { userId, nameOrId, incoming } = upload;
-  const folder = await loadFolder(services, { userId, nameOrId, right: 'write' });
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'write' }, services.uploads.find);
   const volume = writableVolume(services, folder);
   const declared = incoming.headers['content-length'];
   const declaredBytes = declared === undefined ? undefined : Number(declared);

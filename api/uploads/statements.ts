@@ -1,6 +1,7 @@
 import type { Database, Executor } from '../../db/client.ts';
 import { coalesce } from '../../db/coalesce.ts';
 import type { KeyClaim } from '../../db/queries/idempotency-keys.ts';
+import { type FolderReference, findMemberFolder, type MemberFolder } from '../../db/queries/members.ts';
 import {
   type RecordedFile,
   reserveUploads,
@@ -35,6 +36,8 @@ export interface StagedCommit {
 
 /** What uploads ask the database for, in statements that those which come at the same time into one folder share. */
 export interface UploadStatements {
+  /** Finds a folder for all who ask for the same one in the same way, by a look that begins after they asked. */
+  find(reference: FolderReference): Promise<MemberFolder | null>;
   /** Opens a session with its first reservation. @returns false when it does not fit, or the folder is not active */
   reserve(request: RoomRequest): Promise<boolean>;
   /** Records a staged session and its job. @throws upload_aborted, idempotency_in_flight */
@@ -90,6 +93,14 @@ export function shareUploadStatements(services: {
 }): UploadStatements {
   const { db, jobs } = services;
   return {
+    find: coalesce({
+      keyOf: ({ userId, name, right }) => JSON.stringify([userId, name, right]),
+      run: async (references) => {
+        const [reference] = references;
+        const folder = reference === undefined ? null : await findMemberFolder(db, reference);
+        return references.map(() => folder);
+      },
+    }),
     reserve: coalesce({
       keyOf: ({ folderId }) => folderId,
       run: (requests) => reserveTogether(db, requests),

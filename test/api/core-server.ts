@@ -106,7 +106,7 @@ export async function startCoreServer(
         retry: absent,
       },
     },
-    uploads: { reserve: absent, record: absent },
+    uploads: { find: absent, reserve: absent, record: absent },
     volumes: new Map(),
     secrets,
     version: '1.2.3',

@@ -6,6 +6,7 @@ import { claimKey } from '../../../db/queries/idempotency-keys.ts';
 import { abortUpload } from '../../../db/queries/uploads.ts';
 import { findFolderUsage } from '../../../db/queries/usage.ts';
 import { jobs } from '../../../db/schema/jobs.ts';
+import { members } from '../../../db/schema/members.ts';
 import { uploads } from '../../../db/schema/uploads.ts';
 import { insertTestFolder } from '../../support/factories.ts';
 import { startTestService, type TestService } from '../folders/test-service.ts';
@@ -97,4 +98,27 @@ it('records the uploads of a batch beside one that was abandoned and one whose k
   expect(await counters()).toMatchObject({ reservedBytes: 38, reservedFiles: 5 });
   const [row] = await db.select().from(uploads).where(eq(uploads.id, taken.id));
   expect(row).toMatchObject({ state: 'receiving', jobId: null });
+});
+
+it('finds a folder once for all who ask for it at the same time, and anew for whoever asks later', async () => {
+  const { db, jobs: client } = service.services;
+  let looks = 0;
+  const execute: typeof db.execute = (query) => {
+    looks += 1;
+    return db.execute(query);
+  };
+  const counting = new Proxy(db, {
+    get: (target, name): unknown => (name === 'execute' ? execute : Reflect.get(target, name)),
+  });
+  const { find } = shareUploadStatements({ db: counting, jobs: client });
+  const { userId: stranger } = await service.signUp();
+  const reference = { userId, name: folderId, folderId, right: 'write' } as const;
+  const asked = [userId, stranger, userId, userId, stranger].map((who) =>
+    find({ ...reference, userId: who }),
+  );
+  const found = await Promise.all(asked);
+  expect(found.map((folder) => folder?.id ?? null)).toEqual([folderId, null, folderId, folderId, null]);
+  expect(looks).toBe(2);
+  await db.delete(members).where(eq(members.folderId, folderId));
+  expect(await find(reference)).toBeNull();
 });
