@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
@@ -56,4 +56,49 @@ it('answers 201 to an upload whose worker is killed in the middle of the commit'
     if (await uploadUnderFire()) hits += 1;
   }
   expect(hits).toBe(1);
+});
+
+/** Kills the worker that runs most commits. @returns how many of them it left running */
+async function killBusiest(): Promise<number> {
+  const rows = await eventually(
+    async () => {
+      const running = await sql`
+        SELECT lease_owner FROM jobs WHERE kind = 'upload.commit' AND state = 'running'
+        GROUP BY lease_owner HAVING count(*) > 1 ORDER BY count(*) DESC`;
+      expect(running).not.toHaveLength(0);
+      return running;
+    },
+    { everyMs: 1, timeoutMs: 60_000 },
+  );
+  const owner = String(rows[0]?.lease_owner);
+  if (!(await ground.killWorker(pidOf(owner)))) return 0;
+  const left = await sql`SELECT 1 FROM jobs WHERE state = 'running' AND lease_owner = ${owner}`;
+  await ground.addWorker();
+  return left.length;
+}
+
+/** @returns how many commits the kill hit */
+async function uploadTogetherUnderFire(): Promise<number> {
+  const folder = await createFolder(client);
+  const names = Array.from({ length: 60 }, (_, index) => `d${index % 5}/f${index}`);
+  const answering = names.map((fileName) =>
+    client.call('POST', folder.path('upload'), { parts: [{ fileName, bytes: fileName }] }),
+  );
+  const hits = await killBusiest();
+  expect((await Promise.all(answering)).map(({ status }) => status)).toEqual(names.map(() => 201));
+  const data = join(folderDir(ground.volumeRoot, folder.id), 'data');
+  for (const name of names) expect(await readFile(join(data, name), 'utf8')).toBe(name);
+  expect(await readUsage(client, folder.name)).toMatchObject({
+    live: { bytes: names.join('').length, files: names.length },
+    reserved: { bytes: 0, files: 0 },
+  });
+  return hits;
+}
+
+it('loses none of the uploads that are committed together and counts none twice when their worker is killed', {
+  timeout: 240_000,
+}, async () => {
+  let hits = 0;
+  for (let round = 0; round < roundsMax && hits < 2; round += 1) hits += await uploadTogetherUnderFire();
+  expect(hits).toBeGreaterThanOrEqual(2);
 });
