@@ -143,9 +143,13 @@ async function checkJobs(target: VolumeCase): Promise<void> {
 }
 
 /** Whose a directory is: `undefined` without a row here. */
-type Place = Awaited<ReturnType<typeof findFolderPlaces>>;
+type Places = Awaited<ReturnType<typeof findFolderPlaces>>;
 
-async function checkOrphan(target: VolumeCase, folderId: string, places: Place): Promise<void> {
+function isGone(place: ReturnType<Places['get']>): boolean {
+  return place === undefined || place.state === 'purged';
+}
+
+async function checkOrphan(target: VolumeCase, folderId: string, places: Places): Promise<void> {
   const { db, volume } = target;
   const place = places.get(folderId);
   const about = aboutFolder(volume.name, folderId);
@@ -157,8 +161,14 @@ async function checkOrphan(target: VolumeCase, folderId: string, places: Place):
     await target.report(about({ code: 'folder_leftover', path, detail }));
     return;
   }
-  const isOrphan = async () => (await findFolderPlaces(db, [folderId])).get(folderId)?.volume !== volume.name;
-  const where = place === undefined ? 'no row knows it' : `its row is on volume ${place.volume}`;
+  if (place !== undefined && place.state !== 'purged') {
+    // Volumes may have been renamed, or a copy to another one be under way: moving it would take it from its owner.
+    const detail = `its row is on volume ${place.volume}`;
+    await target.report(about({ code: 'folder_misplaced', path, detail }));
+    return;
+  }
+  const isOrphan = async () => isGone((await findFolderPlaces(db, [folderId])).get(folderId));
+  const where = place === undefined ? 'no row knows it' : `it was purged from volume ${place.volume}`;
   if (await holdsEntries(volume, folderId)) {
     const mend = async () => (await isOrphan()) && (await setAside(volume, folderId));
     await target.report({ ...about({ code: 'folder_orphaned', path, detail: where }), mend });

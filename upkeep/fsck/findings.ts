@@ -14,6 +14,7 @@ export const findingKinds = {
   area_mode: { level: 'fault', fix: 'set the mode' },
   area_owner: { level: 'fault', fix: 'set the owner, which takes root' },
   folder_orphaned: { level: 'fault', fix: 'set it aside under lost/, with a note' },
+  folder_misplaced: { level: 'fault', fix: null },
   folder_litter: { level: 'fault', fix: 'remove the empty directories' },
   folder_leftover: { level: 'fault', fix: null },
   purge_missing: { level: 'fault', fix: 'have it purged' },

@@ -5,6 +5,8 @@ import { assertMigrated } from '../../db/migrate.ts';
 import { countVolumeFolders, findFolderIds } from '../../db/queries/fsck.ts';
 import { listReadOnlyVolumes } from '../../db/queries/volumes.ts';
 import type { Config } from '../../runtime/config.ts';
+import type { PosixVolume } from '../../storage/posix/posix-volume.ts';
+import { holdsEntries } from '../../worker/set-aside.ts';
 import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
 import { NotFoundRefusal, UpkeepRefusal } from '../refusal.ts';
@@ -84,6 +86,18 @@ async function findRoots(
   return roots;
 }
 
+/** A database that knows nothing of a full volume is most likely another one; then everything would be set aside. */
+async function requireKnown(volume: PosixVolume): Promise<void> {
+  for await (const batch of volume.listFolders()) {
+    for (const { id } of batch) {
+      if (!(await holdsEntries(volume, id))) continue;
+      throw new UpkeepRefusal(
+        `The database knows no folder on the volume "${volume.name}", which holds some: is it the right one? Without --fix they are listed.`,
+      );
+    }
+  }
+}
+
 /** Volumes that other machines have. */
 function elsewhere(config: Pick<Config, 'volumes'>, counts: ReadonlyMap<string, number>): Found[] {
   const absent = [...counts].filter(([name]) => !config.volumes.has(name));
@@ -113,6 +127,7 @@ async function check(url: string, config: Config, options: FsckOptions): Promise
     const readOnly = await listReadOnlyVolumes(db);
     await withVolumes(roots, async (volumes) => {
       for (const name of roots.keys()) {
+        if (options.isFixing && !counts.has(name)) await requireKnown(volumeNamed(volumes, name));
         const given = readOnly.has(name) ? { ...options, isFixing: false } : options;
         const target: VolumeCase = {
           db,

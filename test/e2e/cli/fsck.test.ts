@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cloneDatabase } from '../../support/clone-database.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
   age,
@@ -50,6 +51,8 @@ interface Planted {
   readonly path?: string | null;
   /** Found with it, because it follows from it. */
   readonly with?: readonly string[];
+  /** What is left with it, until it is taken away by hand. */
+  readonly alsoLeft?: readonly string[];
   /** By code, what a run after the fix still finds: what is for an operator. */
   readonly after?: readonly string[];
   readonly mended?: () => Promise<void>;
@@ -106,6 +109,18 @@ const plants: Readonly<Record<string, () => Promise<Planted>>> = {
       },
       byHand: () => rm(aside, { recursive: true }),
     };
+  },
+  folder_misplaced: async () => {
+    const folder = await stage.folder();
+    await writeFile(join(folder.dir, 'data', 'x'), 'x');
+    await stage.sql(`UPDATE folders SET volume = 'renamed' WHERE id = '${folder.dashed}'`);
+    await age(folder.dir);
+    const byHand = async () => {
+      await stage.sql(
+        `UPDATE folders SET volume = 'local', used_bytes = 1, used_files = 1 WHERE id = '${folder.dashed}'`,
+      );
+    };
+    return { folder: folder.dashed, with: ['volume_elsewhere'], alsoLeft: ['volume_elsewhere'], byHand };
   },
   folder_litter: async () => {
     const id = strangeId();
@@ -280,7 +295,11 @@ describe('vfolder admin fsck', () => {
     const fixing = await stage.fsck('--fix');
     expect(fixing.code).toBe(8);
     for (const one of planted) await expectMended(fixing, one);
-    expectCodes(await stage.fsck(), ({ after, byHand, code }) => after ?? (byHand ? [code] : []), planted);
+    expectCodes(
+      await stage.fsck(),
+      ({ after, byHand, code, alsoLeft = [] }) => after ?? (byHand ? [code, ...alsoLeft] : []),
+      planted,
+    );
     for (const one of planted) await one.byHand?.();
     await expectClean();
   });
@@ -340,6 +359,24 @@ describe('vfolder admin fsck', () => {
       /ends with 3: .*no folder "nobody has this"/,
     );
     await stage.fsck('--fix');
+    await expectClean();
+  });
+
+  it('refuses to mend by a database that knows nothing of what the volume holds', async () => {
+    const folder = await stage.folder();
+    await writeFile(join(folder.dir, 'data', 'x'), 'x');
+    const other = await cloneDatabase();
+    try {
+      const env = { ...stage.ground.env, DATABASE_URL: other.url };
+      await age(folder.dir);
+      await expect(runFsck(env, '--fix')).rejects.toThrow(
+        /ends with 6: .*knows no folder on the volume "local"/,
+      );
+      expect((await runFsck(env)).findings.map(({ code }) => code)).toContain('folder_orphaned');
+    } finally {
+      await other.drop();
+    }
+    expect((await stage.fsck('--fix')).findings).toMatchObject([{ code: 'usage_drift', outcome: 'fixed' }]);
     await expectClean();
   });
 
