@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { bodyFailureOf } from './body-failure.ts';
+import { bodyGarbage } from './body-garbage.ts';
 
 /** What is read ahead of whoever takes the chunks: stopping and starting the socket for each costs more than the read. */
 const aheadBytesMax = 1024 ** 2;
@@ -54,6 +55,7 @@ export async function* readChunks(incoming: IncomingMessage): AsyncGenerator<Buf
     data: (chunk: Buffer) => {
       ahead.chunks.push(chunk);
       ahead.bytes += chunk.byteLength;
+      bodyGarbage.note(chunk.byteLength);
       if (isFull(ahead)) incoming.pause();
       wake();
     },

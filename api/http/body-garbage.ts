@@ -1,0 +1,42 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** Content after which the buffers that it came in are collected. */
+const collectEveryBytes = 16 * 1024 ** 2;
+
+/** Counts what came, and collects in between. */
+export interface BodyGarbage {
+  /** So much more of a body came. */
+  note(bytes: number): void;
+}
+
+/** Calls `collect` after every 16 MiB. */
+export function countGarbage(collect: () => void): BodyGarbage {
+  let uncollectedBytes = 0;
+  return {
+    note(bytes) {
+      uncollectedBytes += bytes;
+      if (uncollectedBytes < collectEveryBytes) return;
+      uncollectedBytes = 0;
+      collect();
+    },
+  };
+}
+
+let collector: unknown;
+
+/** Collects what was made lately and is used no more: a few milliseconds at most, for most of it is garbage. */
+export function collectYoung(): void {
+  if (collector === undefined) {
+    setFlagsFromString('--expose-gc');
+    collector = runInNewContext('gc');
+  }
+  if (typeof collector === 'function') collector({ type: 'minor' });
+}
+
+/**
+ * The garbage that bodies leave in this process, whose heap all of them share. Each read from a socket makes a buffer of 64 KiB outside
+ * the heap and next to nothing in it, so the young generation fills late; until then the buffers pile up to where V8
+ * stops for full collections of the whole heap.
+ */
+export const bodyGarbage: BodyGarbage = countGarbage(collectYoung);
