@@ -9,6 +9,7 @@ import type { PosixVolume } from '../../storage/posix/posix-volume.ts';
 import { holdsEntries } from '../../worker/set-aside.ts';
 import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
+import { reasonOf } from '../reason.ts';
 import { NotFoundRefusal, UpkeepRefusal } from '../refusal.ts';
 import { chooseVolumes, volumeNamed, withVolumes } from '../volumes.ts';
 import type { VolumeCase } from './case.ts';
@@ -40,10 +41,6 @@ export interface FsckSummary {
 }
 
 type Tally = { -readonly [K in keyof FsckSummary]: FsckSummary[K] };
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 /** Mends a finding if that is wanted and possible, tells it, and counts it. */
 async function settle(found: Found, options: FsckOptions, tally: Tally): Promise<void> {

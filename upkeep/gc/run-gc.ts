@@ -16,6 +16,7 @@ import { makeHandlers } from '../../worker/handlers.ts';
 import type { WorkerServices } from '../../worker/services.ts';
 import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
+import { reasonOf } from '../reason.ts';
 import { UpkeepRefusal } from '../refusal.ts';
 import { chooseVolumes, volumeNamed, withVolumes } from '../volumes.ts';
 import { countRemovals } from './counting-volume.ts';
@@ -138,7 +139,10 @@ async function runOnce(gc: Gc, { kind, run }: Scheduled, services: WorkerService
   const { expired, copies, forgotten } = resultSchema.parse(result);
   if (kind === 'uploads.expire') gc.tally.addMany('expired_uploads', expired);
   gc.tally.addMany('abandoned_copies', copies);
-  for (const [table, count] of Object.entries(forgotten)) gc.rows[table] = (gc.rows[table] ?? 0) + count;
+  for (const [table, count] of Object.entries(forgotten)) {
+    // Rows belong to no volume: where they stay, every volume meets the same.
+    gc.rows[table] = gc.isDry ? Math.max(gc.rows[table] ?? 0, count) : (gc.rows[table] ?? 0) + count;
+  }
   return Object.values(forgotten).some((count) => count >= rowsBatch);
 }
 
@@ -155,10 +159,6 @@ async function runScheduled(gc: Gc, one: Scheduled): Promise<void> {
   } catch (error) {
     gc.failures.push({ volume: gc.volume.name, what: one.kind, reason: reasonOf(error) });
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Jobs as workers get them; what they will free is noted as they are recorded. */
