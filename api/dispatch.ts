@@ -76,7 +76,7 @@ async function admit(
   }
   exchange.note.userId = principal.userId;
   exchange.note.accessKey = principal.accessKey;
-  dispatcher.rateLimit.countKey(exchange, principal.accessKey);
+  dispatcher.rateLimit.countKey(exchange, principal);
   requireScope(route, principal);
   if (route.access === 'admin' && principal.role !== 'admin') {
     throw domainError('admin_required', 'Only an administrator may do this.');

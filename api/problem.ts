@@ -106,6 +106,7 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   volume_full: { status: 507, title: 'The storage is full' },
   volume_read_only: { status: 409, title: 'The storage is read-only' },
   volume_draining: { status: 409, title: 'The storage takes no new folders' },
+  volume_not_allowed: { status: 403, title: 'The storage is not for you' },
   volume_unavailable: { status: 503, title: 'The storage is unavailable', retryAfterSeconds: 5 },
   service_unavailable: {
     status: 503,

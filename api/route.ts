@@ -14,6 +14,8 @@ export interface Principal {
   readonly role: 'user' | 'admin';
   /** The keypair's; for a token a word of ours that names it. */
   readonly accessKey: string;
+  /** Requests in any 900 s that the policy of the user allows, if it says. */
+  readonly requestsMax?: number | null;
   /** What the token may do that the request came with, if it came with one. */
   readonly token?: { readonly mayChange: boolean };
 }

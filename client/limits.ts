@@ -8,6 +8,10 @@ export interface PolicyLimits {
   readonly folders: number | undefined;
   readonly folder_bytes: number | undefined;
   readonly folder_files: number | undefined;
+  /** Requests in any 900 s; `null`: as the service is set. */
+  readonly requests?: number | null | undefined;
+  /** Where folders may be made; `null`: everywhere. */
+  readonly volumes?: readonly string[] | null | undefined;
 }
 
 /** What administrators do with limits. Folders are named by id. */

@@ -175,6 +175,8 @@ export const policyModel = z.looseObject({
   folders: z.number(),
   folder_bytes: z.number(),
   folder_files: z.number(),
+  requests: z.number().nullable(),
+  volumes: z.array(z.string()).nullable(),
   users: z.number(),
 });
 /** Limits that users share. */

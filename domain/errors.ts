@@ -58,6 +58,7 @@ export const errorCodes = [
   'volume_full',
   'volume_read_only',
   'volume_draining',
+  'volume_not_allowed',
   'volume_unavailable',
   'service_unavailable',
   'internal',

@@ -170,9 +170,9 @@ function authenticateByHeader({ services, allowPlainSecrets, now }: Authenticato
       claim.scheme === 'basic'
         ? basicProof(claim)
         : await signatureProof(claim, exchange, { now: now(), contentSha256, readBody });
-    const { userId, email, role, accessKey } = await check(proof);
+    const { userId, email, role, accessKey, requestsMax } = await check(proof);
     exchange.contentSha256 = contentSha256;
     await requireUnseen(services, exchange, claim);
-    return { userId, email, role, accessKey };
+    return { userId, email, role, accessKey, requestsMax };
   };
 }

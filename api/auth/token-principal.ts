@@ -13,12 +13,13 @@ export async function principalOfToken(services: Pick<Services, 'db'>, token: st
   if (found === null) throw domainError('auth_failed', 'The token is not accepted.');
   // Nobody waits for a note that is only to the minute.
   if (found.isUseUnnoted) void noteTokenUse(services.db, found.id).catch(() => undefined);
-  const { id, userId, email, scopes } = found;
+  const { id, userId, email, scopes, requestsMax } = found;
   return {
     userId,
     email,
     role: 'user',
     accessKey: `token:${id}`,
+    requestsMax,
     token: { mayChange: scopes.includes('write') },
   };
 }

@@ -93,18 +93,20 @@ async function recordClone(
  * Name and place in the limit are the new folder's from the start; it is seen once it is whole, and gone without a
  * trace when that fails.
  * @throws not_found (also when the folder is not cloneable), name_invalid, folder_name_taken, folder_limit_reached,
- *   quota_exceeded, request_malformed (unknown host), volume_read_only, volume_draining, volume_full, volume_unavailable
+ *   quota_exceeded, request_malformed (unknown host), volume_not_allowed, volume_read_only, volume_draining, volume_full,
+ *   volume_unavailable
  */
 export async function cloneFolder(services: FolderServices, request: CloneRequest): Promise<StartedClone> {
   const { userId, nameOrId } = request;
   const source = await loadFolder(services, { userId, nameOrId, right: 'read' });
   if (!source.isOwner && !source.cloneable) throw folderNotFound();
   const owner = { userId, name: parseFolderName(request.targetName) };
-  const volume = await placeFolder(services, { host: request.host, usual: source.volume });
   const allowance = decideFolder(owner, {
     isNameTaken: await isFolderNameTaken(services.db, owner),
     allowance: await findFolderAllowance(services.db, userId),
   });
+  const place = { host: request.host, usual: source.volume, allowed: allowance.volumes };
+  const volume = await placeFolder(services, place);
   requireRoom(source, allowance);
   const folder = { id: uuidv7(), name: owner.name, volume: volume.name };
   await volume.createFolder(folder.id);

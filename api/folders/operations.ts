@@ -68,7 +68,7 @@ export async function listFolders(
  * Makes a folder on `host`, or on the active volume with the most room. Its directories exist before it can be seen. The name and the
  * limit of the owner's policy are decided under a lock, so neither is ever exceeded, whatever runs concurrently.
  * @throws name_invalid, folder_name_taken, folder_limit_reached, request_malformed (unknown host),
- *   volume_read_only, volume_draining, volume_full, volume_unavailable
+ *   volume_not_allowed, volume_read_only, volume_draining, volume_full, volume_unavailable
  */
 export async function createFolder(
   services: FolderServices,
@@ -80,11 +80,11 @@ export async function createFolder(
   },
 ): Promise<CreatedFolder> {
   const owner = { userId: request.userId, name: parseFolderName(request.name) };
-  const volume = await placeFolder(services, { host: request.host });
-  decideFolder(owner, {
+  const { volumes: allowed } = decideFolder(owner, {
     isNameTaken: await isFolderNameTaken(services.db, owner),
     allowance: await findFolderAllowance(services.db, owner.userId),
   });
+  const volume = await placeFolder(services, { host: request.host, allowed });
   const folder = { id: uuidv7(), name: owner.name, volume: volume.name };
   await volume.createFolder(folder.id);
   try {

@@ -1,3 +1,4 @@
+import { findFolderAllowance } from '../../db/queries/folders.ts';
 import { askCapacity } from '../service/readiness.ts';
 import type { Services } from '../services.ts';
 import { defaultHostOf } from '../volumes/place-folder.ts';
@@ -8,21 +9,29 @@ export interface Host {
   readonly usedPercent: number | null;
 }
 
-/** The volumes of this service, and which of them takes new folders unless another is named. */
+/** Volumes, and which of them takes new folders unless another is named. */
 export interface Hosts {
   readonly defaultHost: string;
   readonly hosts: readonly Host[];
 }
 
-/** Asks all volumes at once; one that hangs costs at most two seconds. */
-export async function listHosts(services: Pick<Services, 'volumes' | 'jobs'>): Promise<Hosts> {
+/**
+ * Asks all volumes at once, or those where `userId` may make folders; one that hangs costs at most two seconds.
+ */
+export async function listHosts(
+  services: Pick<Services, 'db' | 'volumes' | 'jobs'>,
+  userId?: string,
+): Promise<Hosts> {
+  const allowance = userId === undefined ? null : await findFolderAllowance(services.db, userId);
+  const allowed = allowance?.volumes ?? null;
+  const shown = [...services.volumes].filter(([name]) => allowed?.includes(name) !== false);
   const hosts = await Promise.all(
-    [...services.volumes].map(async ([name, volume]): Promise<Host> => {
+    shown.map(async ([name, volume]): Promise<Host> => {
       const capacity = await askCapacity(volume);
       if (capacity === undefined || capacity.bytesTotal === 0) return { name, usedPercent: null };
       const usedPercent = (1 - capacity.bytesFree / capacity.bytesTotal) * 100;
       return { name, usedPercent: Math.round(usedPercent * 100) / 100 };
     }),
   );
-  return { defaultHost: await defaultHostOf(services), hosts };
+  return { defaultHost: await defaultHostOf(services, allowed), hosts };
 }

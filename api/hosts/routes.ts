@@ -38,7 +38,7 @@ function presentHosts({ defaultHost, hosts }: Hosts): z.infer<typeof hostsBody> 
   };
 }
 
-/** Everybody may use every host, so both lists are the same. */
+/** For users those that their policy allows; administrators are also told of all. */
 function listAt(path: string, access: 'user' | 'admin', id: string): Route {
   return defineRoute({
     method: 'GET',
@@ -49,7 +49,10 @@ function listAt(path: string, access: 'user' | 'admin', id: string): Route {
     input: noInput,
     answers: { 200: hostsBody },
     doc: { tag: 'Clients', id, summary: 'List the volumes where folders can be made' },
-    handle: async ({ services }) => ({ status: 200, body: presentHosts(await listHosts(services)) }),
+    handle: async ({ services, principal }) => {
+      const userId = access === 'user' ? principal.userId : undefined;
+      return { status: 200, body: presentHosts(await listHosts(services, userId)) };
+    },
   });
 }
 

@@ -3,12 +3,13 @@ import { rateSpanOf, rateUsed, rateWaitSeconds, rateWindowSeconds } from '../../
 import type { SharedRateCounts } from '../../jobs/rate-counts.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { rateKeyOf } from '../http/peer.ts';
+import type { Principal } from '../route.ts';
 import { createRateTally } from './rate-tally.ts';
 
 /** Counts requests, tells the caller in headers how many are left, and refuses when none are. */
 export interface RateLimit {
-  /** Counts a request of a keypair. @throws rate_limited */
-  countKey(exchange: Exchange, accessKey: string): void;
+  /** Counts a request of a keypair or token, by what the policy of its user says, if it does. @throws rate_limited */
+  countKey(exchange: Exchange, caller: Pick<Principal, 'accessKey' | 'requestsMax'>): void;
   /** Counts a request without proven credentials, by address. @throws rate_limited */
   countAddress(exchange: Exchange): void;
   /** Hands over what is counted but not shared yet, and stops. */
@@ -17,7 +18,7 @@ export interface RateLimit {
 
 /** What a limit is made of. */
 export interface RateLimitOptions {
-  /** Requests in any 900 s, for each keypair and, apart from that, for each address (an IPv6 /64 is one). */
+  /** Requests in any 900 s, for each keypair whose user's policy names none and, apart from that, for each address (an IPv6 /64 is one). */
   readonly requestsMax: number;
   /** Without it counts live in this process, and each process allows the full number. */
   readonly shared: SharedRateCounts | undefined;
@@ -30,9 +31,9 @@ export interface RateLimitOptions {
  * it counted once a second and learns the totals, so that together they may admit what comes in within that second, and
  * the store's answer, too many. While the store is away each process counts for itself. Refused requests do not count.
  */
-export function createRateLimit({ requestsMax, shared, now }: RateLimitOptions): RateLimit {
+export function createRateLimit({ requestsMax: usualMax, shared, now }: RateLimitOptions): RateLimit {
   const tally = createRateTally({ shared, now });
-  function count(exchange: Exchange, key: string): void {
+  function count(exchange: Exchange, key: string, requestsMax: number): void {
     const { outgoing } = exchange;
     // A client whose answer went out already (its connection broke) cannot be told anything.
     if (outgoing.headersSent) return;
@@ -52,8 +53,9 @@ export function createRateLimit({ requestsMax, shared, now }: RateLimitOptions):
     );
   }
   return {
-    countKey: (exchange, accessKey) => count(exchange, `key:${accessKey}`),
-    countAddress: (exchange) => count(exchange, `address:${rateKeyOf(exchange.peer.address)}`),
+    countKey: (exchange, { accessKey, requestsMax }) =>
+      count(exchange, `key:${accessKey}`, requestsMax ?? usualMax),
+    countAddress: (exchange) => count(exchange, `address:${rateKeyOf(exchange.peer.address)}`, usualMax),
     close: () => tally.close(),
   };
 }

@@ -33,13 +33,22 @@ export async function readPolicies(services: Pick<Services, 'db'>): Promise<Poli
   return await listPolicies(services.db);
 }
 
-/** Makes a policy. @throws policy_taken */
+/** A name that no volume has would shut its users out for a slip of the pen. @throws request_malformed */
+function requireVolumes({ volumes }: Pick<Services, 'volumes'>, limits: PolicyLimits): void {
+  const unknown = limits.volumes?.find((name) => !volumes.has(name));
+  if (unknown === undefined) return;
+  const detail = 'There is no such storage host.';
+  throw domainError('request_malformed', detail, { errors: [{ pointer: '/volumes', detail }] });
+}
+
+/** Makes a policy. @throws policy_taken, request_malformed (an unknown volume) */
 export async function createPolicy(
-  services: Pick<Services, 'db'>,
+  services: Pick<Services, 'db' | 'volumes'>,
   request: PolicyLimits & { readonly operator: Operator; readonly name: string },
 ): Promise<Policy> {
   const { operator, ...policy } = request;
   const { name, ...details } = policy;
+  requireVolumes(services, policy);
   return await services.db.transaction(async (tx) => {
     if (!(await insertPolicy(tx, policy))) throw domainError('policy_taken', 'A policy has this name.');
     await insertAudit(tx, { ...operator, action: 'policy.create', subject: name, details });
@@ -47,12 +56,13 @@ export async function createPolicy(
   });
 }
 
-/** Changes limits of a policy, for what its users make from then on. @throws not_found */
+/** Changes limits of a policy, for what its users make from then on. @throws not_found, request_malformed (an unknown volume) */
 export async function changePolicy(
-  services: Pick<Services, 'db'>,
+  services: Pick<Services, 'db' | 'volumes'>,
   request: { readonly operator: Operator; readonly name: string; readonly limits: PolicyLimits },
 ): Promise<Policy> {
   const { operator, name, limits } = request;
+  requireVolumes(services, limits);
   return await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
     await updatePolicy(tx, name, limits);

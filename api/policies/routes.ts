@@ -13,9 +13,19 @@ function toBody({
   foldersMax,
   folderBytesMax,
   folderFilesMax,
+  requestsMax,
+  volumes,
   users,
 }: Policy): z.infer<typeof policyBody> {
-  return { name, folders: foldersMax, folder_bytes: folderBytesMax, folder_files: folderFilesMax, users };
+  return {
+    name,
+    folders: foldersMax,
+    folder_bytes: folderBytesMax,
+    folder_files: folderFilesMax,
+    requests: requestsMax,
+    volumes: volumes === null ? null : [...volumes],
+    users,
+  };
 }
 
 function toLimits(input: z.infer<typeof policyChangeInput>): PolicyLimits {
@@ -23,6 +33,8 @@ function toLimits(input: z.infer<typeof policyChangeInput>): PolicyLimits {
     foldersMax: input.folders,
     folderBytesMax: input.folder_bytes,
     folderFilesMax: input.folder_files,
+    requestsMax: input.requests,
+    volumes: input.volumes,
   };
 }
 

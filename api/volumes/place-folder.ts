@@ -29,30 +29,37 @@ function requirePlacing(state: VolumeState): void {
   throw domainError('volume_draining', 'This storage host takes no new folders; name another one.');
 }
 
-function findHost({ volumes, jobs }: PlacingServices, host: string): Volume {
+/** Names of the volumes that a policy allows; `null` is all of them. */
+export type AllowedVolumes = readonly string[] | null;
+
+function findHost({ volumes, jobs }: PlacingServices, host: string, allowed: AllowedVolumes): Volume {
   const volume = volumes.get(host);
   if (volume === undefined) {
     const detail = 'There is no such storage host.';
     throw domainError('request_malformed', detail, { errors: [{ pointer: '/host', detail }] });
   }
+  if (allowed !== null && !allowed.includes(host)) {
+    const detail = `Your policy allows folders on ${allowed.join(', ')} only.`;
+    throw domainError('volume_not_allowed', detail);
+  }
   requirePlacing(jobs.volumeStates.stateOf(host));
   return volume;
 }
 
-/** The active volumes of this process, in the order of the configuration. */
-function activeVolumes({ volumes, jobs }: PlacingServices): Volume[] {
+/** The active ones among the allowed volumes of this process, in the order of the configuration. */
+function activeVolumes({ volumes, jobs }: PlacingServices, allowed: AllowedVolumes): Volume[] {
   return [...volumes]
-    .filter(([name]) => jobs.volumeStates.stateOf(name) === 'active')
+    .filter(([name]) => jobs.volumeStates.stateOf(name) === 'active' && allowed?.includes(name) !== false)
     .map(([, volume]) => volume);
 }
 
 /**
- * The active volume with the most room, as of at most 5 s ago; with room that differs by less than 1 %, the one that is
+ * The active and allowed volume with the most room, as of at most 5 s ago; with room that differs by less than 1 %, the one that is
  * configured first. One that does not answer takes nothing.
  * @throws volume_draining when no volume takes new folders, volume_unavailable when none of those that do answers
  */
-async function findRoomiest(services: PlacingServices): Promise<Volume> {
-  const candidates = activeVolumes(services);
+async function findRoomiest(services: PlacingServices, allowed: AllowedVolumes): Promise<Volume> {
+  const candidates = activeVolumes(services, allowed);
   const [only, ...others] = candidates;
   if (only === undefined) {
     throw domainError('volume_draining', 'No storage host takes new folders at the moment.');
@@ -70,21 +77,27 @@ async function findRoomiest(services: PlacingServices): Promise<Volume> {
 }
 
 /**
- * The volume for a new folder: `host`, or else `usual` when that is active, or else the active one with the most room.
- * @throws request_malformed (unknown host), volume_read_only, volume_draining, volume_unavailable
+ * The volume for a new folder: `host`, or else `usual` when that is active, or else the active one with the most room; always
+ * one of the `allowed`. @throws request_malformed (unknown host), volume_not_allowed, volume_read_only, volume_draining,
+ *   volume_unavailable
  */
 export async function placeFolder(
   services: PlacingServices,
-  wanted: { readonly host: string | undefined; readonly usual?: string },
+  wanted: {
+    readonly host: string | undefined;
+    readonly usual?: string;
+    readonly allowed: AllowedVolumes;
+  },
 ): Promise<Volume> {
-  const { host, usual } = wanted;
-  if (host !== undefined) return findHost(services, host);
-  const preferred = activeVolumes(services).find(({ name }) => name === usual);
-  return preferred ?? (await findRoomiest(services));
+  const { host, usual, allowed } = wanted;
+  if (host !== undefined) return findHost(services, host, allowed);
+  const preferred = activeVolumes(services, allowed).find(({ name }) => name === usual);
+  return preferred ?? (await findRoomiest(services, allowed));
 }
 
-/** Where {@link placeFolder} would put a folder now, by name; the first volume while none takes any. */
-export async function defaultHostOf(services: PlacingServices): Promise<string> {
-  const placed = await findRoomiest(services).catch(() => undefined);
-  return placed?.name ?? [...services.volumes.keys()][0] ?? '';
+/** Where {@link placeFolder} would put a folder now, by name; the first allowed volume while none takes any. */
+export async function defaultHostOf(services: PlacingServices, allowed: AllowedVolumes): Promise<string> {
+  const placed = await findRoomiest(services, allowed).catch(() => undefined);
+  const names = [...services.volumes.keys()];
+  return placed?.name ?? names.find((name) => allowed?.includes(name) !== false) ?? names[0] ?? '';
 }

@@ -77,17 +77,33 @@ export const listPolicies: Action = async (invocation) => {
       { title: 'FOLDERS', cell: (policy) => String(policy.folders), align: 'end' },
       { title: 'BYTES', cell: (policy) => formatBytes(policy.folder_bytes), align: 'end' },
       { title: 'FILES', cell: (policy) => String(policy.folder_files), align: 'end' },
+      { title: 'REQUESTS', cell: (policy) => String(policy.requests ?? 'usual'), align: 'end' },
+      { title: 'VOLUMES', cell: (policy) => policy.volumes?.join(',') ?? 'all' },
       { title: 'USERS', cell: (policy) => String(policy.users), align: 'end' },
     ],
     name: (policy) => policy.name,
   });
 };
 
+function requestsOf(invocation: Invocation): number | null | undefined {
+  const text = invocation.text('requests');
+  if (text === undefined || text === 'usual') return text === undefined ? undefined : null;
+  return parseWhole(text, 'requests', [1, 1_000_000_000]);
+}
+
+function volumesOf(invocation: Invocation): readonly string[] | null | undefined {
+  const text = invocation.text('volumes');
+  if (text === undefined || text === 'all') return text === undefined ? undefined : null;
+  return text.split(',').map((name) => name.trim());
+}
+
 function limitsOf(invocation: Invocation): PolicyLimits {
   return {
     folders: wholeOf(invocation, 'folders'),
     folder_bytes: bytesOf(invocation),
     folder_files: wholeOf(invocation, 'files'),
+    requests: requestsOf(invocation),
+    volumes: volumesOf(invocation),
   };
 }
 
@@ -99,6 +115,8 @@ function printPolicy(invocation: Invocation, policy: Policy): Promise<void> {
       ['folders', String(policy.folders)],
       ['bytes', formatBytes(policy.folder_bytes)],
       ['files', String(policy.folder_files)],
+      ['requests', String(policy.requests ?? 'usual')],
+      ['volumes', policy.volumes?.join(', ') ?? 'all'],
       ['users', String(policy.users)],
     ],
   });
@@ -115,7 +133,7 @@ export const createPolicy: Action = async (invocation) => {
 export const setPolicy: Action = async (invocation) => {
   const limits = limitsOf(invocation);
   if (Object.values(limits).every((limit) => limit === undefined)) {
-    throw usageError('Give --folders, --bytes, --files or several of them.');
+    throw usageError('Give --folders, --bytes, --files, --requests, --volumes or several of them.');
   }
   const { client } = await openSession(invocation);
   await printPolicy(invocation, await client.admin.limits.changePolicy(invocation.arg(0), limits));

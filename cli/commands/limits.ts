@@ -7,6 +7,11 @@ const actions = () => import('../actions/limits.ts');
 const bytes = ['--bytes <size>', 'bytes of a folder: 500M, 10G, 2T'] as const;
 const files = ['--files <number>', 'files of a folder'] as const;
 const folders = ['--folders <number>', 'folders a user may own'] as const;
+const requests = [
+  '--requests <number>',
+  'requests of a keypair in any 15 minutes; "usual" for what the service is set to',
+] as const;
+const volumes = ['--volumes <names>', 'where folders may be made, by commas; "all" for everywhere'] as const;
 
 /** Limits of folders and of users, below `admin`. */
 export function defineLimitCommands(admin: Command, terminal: Terminal): void {
@@ -46,7 +51,7 @@ export function defineLimitCommands(admin: Command, terminal: Terminal): void {
     {
       usage: 'create <name>',
       summary: 'make a policy; "vfolder admin users policy" gives it to users',
-      options: [folders, bytes, files],
+      options: [folders, bytes, files, requests, volumes],
     },
     async () => (await actions()).createPolicy,
   );
@@ -56,7 +61,7 @@ export function defineLimitCommands(admin: Command, terminal: Terminal): void {
     {
       usage: 'set <name>',
       summary: 'change limits of a policy; folders that exist keep theirs',
-      options: [folders, bytes, files],
+      options: [folders, bytes, files, requests, volumes],
     },
     async () => (await actions()).setPolicy,
   );

@@ -2,6 +2,7 @@ import { and, asc, count, eq, gt, lt, sql } from 'drizzle-orm';
 import type { TokenScope } from '../../domain/api-token.ts';
 import type { Executor } from '../client.ts';
 import { apiTokens } from '../schema/api-tokens.ts';
+import { policies } from '../schema/policies.ts';
 import { users } from '../schema/users.ts';
 
 /** A token as its user may see it. */
@@ -21,6 +22,8 @@ export interface TokenCredential {
   readonly scopes: readonly TokenScope[];
   readonly userId: string;
   readonly email: string;
+  /** Requests in any 900 s by the policy of the user; `null` is what the service is set to. */
+  readonly requestsMax: number | null;
   /** Not noted as used for a minute or more. */
   readonly isUseUnnoted: boolean;
 }
@@ -44,10 +47,12 @@ export async function findToken(db: Executor, digest: string): Promise<TokenCred
       scopes: apiTokens.scopes,
       userId: users.id,
       email: users.email,
+      requestsMax: policies.requestsMax,
       isUseUnnoted: sql<boolean>`coalesce(last_used_at < now() - interval '1 minute', true)`,
     })
     .from(apiTokens)
     .innerJoin(users, and(eq(users.id, apiTokens.userId), users.isActive))
+    .innerJoin(policies, eq(policies.name, users.policyName))
     .where(and(eq(apiTokens.digest, digest), isLive));
   return rows[0] ?? null;
 }

@@ -15,6 +15,8 @@ export interface FolderAllowance {
   readonly folderFilesMax: number;
   /** Folders owned at the moment, those being made by a clone included. */
   readonly foldersOwned: number;
+  /** Where folders may be placed; `null` is everywhere. */
+  readonly volumes: readonly string[] | null;
 }
 
 /** A folder about to be recorded; limits in bytes and regular files. */
@@ -49,6 +51,7 @@ export async function findFolderAllowance(
       foldersMax: policies.foldersMax,
       folderBytesMax: policies.folderBytesMax,
       folderFilesMax: policies.folderFilesMax,
+      volumes: policies.volumes,
     })
     .from(users)
     .innerJoin(policies, eq(policies.name, users.policyName))

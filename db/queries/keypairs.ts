@@ -13,14 +13,17 @@ export interface Credential {
   readonly userId: string;
   readonly email: string;
   readonly role: 'user' | 'admin';
+  /** Requests in any 900 s by the policy of the user; `null` is what the service is set to. */
+  readonly requestsMax: number | null;
 }
 
 /** The keypair with its user in one statement by primary keys, or `null`. */
 export async function findCredential(db: Executor, accessKey: string): Promise<Credential | null> {
   const [row] = await db.execute<Credential & Record<string, unknown>>(statement`
     SELECT access_key AS "accessKey", secret_sealed AS "secretSealed", keypairs.is_active AND users.is_active AS "isActive",
-      users.id AS "userId", email, role
-    FROM keypairs JOIN users ON users.id = keypairs.user_id WHERE access_key = ${accessKey}`);
+      users.id AS "userId", email, role, requests_max AS "requestsMax"
+    FROM keypairs JOIN users ON users.id = keypairs.user_id JOIN policies ON policies.name = users.policy_name
+    WHERE access_key = ${accessKey}`);
   return row ?? null;
 }
 

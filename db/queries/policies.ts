@@ -2,11 +2,15 @@ import { asc, eq, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { policies } from '../schema/policies.ts';
 
-/** Limits that an installation sets for everybody; `undefined` leaves one as it is. */
+/** Limits of a policy; `undefined` leaves one as it is. */
 export interface PolicyLimits {
   readonly foldersMax: number | undefined;
   readonly folderBytesMax: number | undefined;
   readonly folderFilesMax: number | undefined;
+  /** `null` sets it back to that of the service. */
+  readonly requestsMax?: number | null | undefined;
+  /** `null` allows all. */
+  readonly volumes?: readonly string[] | null | undefined;
 }
 
 /** Gives the policy `default` these limits. Folders that exist keep theirs. */
@@ -22,6 +26,10 @@ export interface Policy {
   readonly foldersMax: number;
   readonly folderBytesMax: number;
   readonly folderFilesMax: number;
+  /** `null`: that of the service. */
+  readonly requestsMax: number | null;
+  /** `null`: all. */
+  readonly volumes: readonly string[] | null;
   readonly users: number;
 }
 
@@ -30,6 +38,8 @@ const columns = {
   foldersMax: policies.foldersMax,
   folderBytesMax: policies.folderBytesMax,
   folderFilesMax: policies.folderFilesMax,
+  requestsMax: policies.requestsMax,
+  volumes: policies.volumes,
   users: sql<number>`(SELECT count(*)::int FROM users WHERE users.policy_name = ${policies.name})`,
 };
 
@@ -45,10 +55,13 @@ export async function findPolicy(db: Executor, name: string): Promise<Policy | n
 }
 
 /** Makes a policy; limits that are `undefined` are the usual ones. @returns false when the name is taken */
-export async function insertPolicy(db: Executor, policy: PolicyLimits & { readonly name: string }) {
+export async function insertPolicy(
+  db: Executor,
+  { volumes, ...policy }: PolicyLimits & { readonly name: string },
+): Promise<boolean> {
   const rows = await db
     .insert(policies)
-    .values(policy)
+    .values({ ...policy, volumes: volumes ? [...volumes] : null })
     .onConflictDoNothing()
     .returning({ name: policies.name });
   return rows.length === 1;
@@ -62,6 +75,9 @@ export async function updatePolicy(db: Executor, name: string, limits: PolicyLim
       foldersMax: limits.foldersMax ?? sql`${policies.foldersMax}`,
       folderBytesMax: limits.folderBytesMax ?? sql`${policies.folderBytesMax}`,
       folderFilesMax: limits.folderFilesMax ?? sql`${policies.folderFilesMax}`,
+      // A column that is `undefined` is not touched.
+      requestsMax: limits.requestsMax,
+      volumes: limits.volumes ? [...limits.volumes] : limits.volumes,
     })
     .where(eq(policies.name, name));
 }

@@ -1,12 +1,13 @@
 import { and, eq, gt, inArray, lt, sql } from 'drizzle-orm';
 import type { Executor } from '../client.ts';
 import { keypairs } from '../schema/keypairs.ts';
+import { policies } from '../schema/policies.ts';
 import { sessions } from '../schema/sessions.ts';
 import { users } from '../schema/users.ts';
 import type { Credential } from './keypairs.ts';
 
 /** Who a session acts for. */
-export type SessionPrincipal = Pick<Credential, 'accessKey' | 'userId' | 'email' | 'role'>;
+export type SessionPrincipal = Pick<Credential, 'accessKey' | 'userId' | 'email' | 'role' | 'requestsMax'>;
 
 /** Records that a browser signed in. */
 export async function insertSession(
@@ -26,10 +27,12 @@ export async function findSession(db: Executor, tokenHash: string): Promise<Sess
       userId: users.id,
       email: users.email,
       role: users.role,
+      requestsMax: policies.requestsMax,
     })
     .from(sessions)
     .innerJoin(keypairs, eq(keypairs.accessKey, sessions.accessKey))
     .innerJoin(users, eq(users.id, keypairs.userId))
+    .innerJoin(policies, eq(policies.name, users.policyName))
     .where(
       and(
         eq(sessions.tokenHash, tokenHash),

@@ -23,6 +23,8 @@ describe('policies', () => {
       folders: 7,
       folder_bytes: 2 ** 40,
       folder_files: 1_000,
+      requests: null,
+      volumes: null,
       users: 0,
     });
     const changed = await ask('PATCH', '/admin/policies/big', { folder_files: 5, folders: 0 });
@@ -44,6 +46,20 @@ describe('policies', () => {
     expect(refused.json).toMatchObject({ status: 409, code: 'policy_in_use', users: 1 });
     await ask('PATCH', `/admin/users/${user.userId}`, { policy: 'default' });
     expect((await ask('DELETE', '/admin/policies/tiny')).status).toBe(204);
+  });
+
+  it('say how many requests a keypair and a token may make, until they say it no more', async () => {
+    const user = await makeKeypair(database, secrets);
+    const limitOf = async () => (await ask('GET', '/me', {}, user)).headers['x-ratelimit-limit'];
+    const usual = await limitOf();
+    await ask('POST', '/admin/policies', { name: 'slow', requests: 3 });
+    await ask('PATCH', `/admin/users/${user.userId}`, { policy: 'slow' });
+    expect(await limitOf()).toBe('3');
+    await ask('GET', '/me', {}, user);
+    const refused = await ask('GET', '/me', {}, user);
+    expect(refused.json).toMatchObject({ status: 429, code: 'rate_limited' });
+    await ask('PATCH', '/admin/policies/slow', { requests: null });
+    expect(await limitOf()).toBe(usual);
   });
 
   it('are never removed from under a user who is given them at the same moment', async () => {
@@ -77,6 +93,9 @@ describe('policies', () => {
     { name: 'a', folders: 1.5 },
     { name: 'a', folder_bytes: 10 ** 15 },
     { name: 'a', folder_files: null },
+    { name: 'a', requests: 0 },
+    { name: 'a', volumes: [] },
+    { name: 'a', volumes: ['elsewhere'] },
   ])('are not made of %j', async (body) => {
     expect((await ask('POST', '/admin/policies', body)).json).toMatchObject({ code: 'request_malformed' });
   });

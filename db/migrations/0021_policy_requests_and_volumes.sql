@@ -1,0 +1,2 @@
+ALTER TABLE "policies" ADD COLUMN "requests_max" integer;--> statement-breakpoint
+ALTER TABLE "policies" ADD COLUMN "volumes" text[];
