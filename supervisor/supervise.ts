@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Config, Environment } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
 import { createLifecycle, type Lifecycle, type ProcessControl } from '../runtime/lifecycle.ts';
@@ -25,6 +26,8 @@ export interface SuperviseOptions {
   readonly control?: ProcessControl;
 }
 
+/** How long a database that is being prepared is kept up for it when the service stops. */
+const preparedMsMax = 10_000;
 /** Beyond the time that a child gives itself to end. */
 const graceMs = 5_000;
 
@@ -32,6 +35,8 @@ const graceMs = 5_000;
 interface Running {
   release: (() => Promise<void>) | undefined;
   database: Promise<SupervisedDatabase> | undefined;
+  /** Settles when nobody prepares the database any more. */
+  prepared: Promise<unknown> | undefined;
   api: SupervisedChild | undefined;
   workers: SupervisedChild[];
 }
@@ -43,7 +48,13 @@ interface Running {
  * @throws ConfigError when something does not start; what was started is stopped by then
  */
 export async function supervise(options: SuperviseOptions): Promise<void> {
-  const running: Running = { release: undefined, database: undefined, api: undefined, workers: [] };
+  const running: Running = {
+    release: undefined,
+    database: undefined,
+    prepared: undefined,
+    api: undefined,
+    workers: [],
+  };
   const lifecycle = createLifecycle({
     logger: options.logger,
     steps: [
@@ -73,7 +84,7 @@ async function startAll(options: SuperviseOptions, running: Running, lifecycle: 
   if (isFirst) say('Making the database …');
   running.database = superviseDatabase(config, logger);
   const prepared = prepare(options, running.database, signal);
-  prepared.catch(() => undefined);
+  running.prepared = prepared.catch(() => undefined);
   // Making a database takes all cores for a while; programs that load meanwhile would only make it take longer.
   if (isFirst) await running.database;
   signal.throwIfAborted();
@@ -160,6 +171,8 @@ function shutdownSteps({ config }: SuperviseOptions, running: Running) {
       deadlineMs: 30_000,
       run: async () => {
         const database = await running.database?.catch(() => undefined);
+        // The driver does not bear to lose its connection between two statements of a migration (porsager/postgres#1216).
+        await Promise.race([running.prepared, setTimeout(preparedMsMax, undefined, { ref: false })]);
         await database?.stop();
       },
     },
