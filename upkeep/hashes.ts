@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { parseEntryPath } from '../domain/entry-path.ts';
 import type { Volume, WalkedEntry } from '../storage/volume.ts';
 import { layoutOf } from './manifest.ts';
+import { BackupDamagedError } from './refusal.ts';
 
 const lineSchema = z.object({
   folder: z.uuid(),
@@ -62,7 +63,9 @@ export function openHashes(dir: string): HashCheck {
     return next;
   };
   const damaged = (folderId: string, path: string) =>
-    new Error(`The backup is damaged: ${JSON.stringify(path)} of folder ${folderId} is not what was saved.`);
+    new BackupDamagedError(
+      `The backup is damaged: ${JSON.stringify(path)} of folder ${folderId} is not what was saved.`,
+    );
   return {
     requireSame: async (volume, folderId) => {
       for await (const { path, bytes, sha256 } of hashFolder(volume, folderId)) {

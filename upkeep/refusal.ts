@@ -9,6 +9,17 @@ export class UpkeepRefusal extends Error {
   }
 }
 
+/** A backup is not what was saved. The message is one sentence for the operator. */
+export class BackupDamagedError extends Error {
+  /** What the process ends with: "other", as everywhere in the program. */
+  readonly exitCode = 1;
+
+  constructor(sentence: string) {
+    super(sentence);
+    this.name = 'BackupDamagedError';
+  }
+}
+
 /** What was named does not exist. The message is one sentence for the operator. */
 export class NotFoundRefusal extends Error {
   /** What the process ends with: "not found", as everywhere in the program. */

@@ -23,7 +23,7 @@ import {
   writeDurably,
 } from './manifest.ts';
 import { withNewDatabase } from './reach-database.ts';
-import { UpkeepRefusal } from './refusal.ts';
+import { BackupDamagedError, UpkeepRefusal } from './refusal.ts';
 import { requireKey, restoreSecrets } from './secrets.ts';
 import { volumeNamed, withVolumes } from './volumes.ts';
 
@@ -82,11 +82,11 @@ async function restoreFolder(
     from,
     to,
     onSkip: ({ path, reason }) => {
-      throw new Error(`The backup cannot be read: "${path}" of folder ${id} is ${reason}.`);
+      throw new BackupDamagedError(`The backup cannot be read: "${path}" of folder ${id} is ${reason}.`);
     },
   });
   if (found === null || found.bytes !== folder.bytes || found.files !== folder.files) {
-    throw new Error(
+    throw new BackupDamagedError(
       `The backup is damaged: folder ${id} has ${found?.files ?? 0} files of ${found?.bytes ?? 0} bytes, not ${folder.files} of ${folder.bytes}.`,
     );
   }

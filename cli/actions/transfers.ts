@@ -215,6 +215,13 @@ export const get: Action = async (invocation) => {
   );
 };
 
+/** Inside one folder the service copies, and never replaces anything: what says otherwise must not be passed over. */
+function requireNoChoice(invocation: Invocation): void {
+  if (invocation.flag('dryRun')) throw usageError('--dry-run is not for copies inside one folder.');
+  if (invocation.text('onConflict') === 'overwrite') return;
+  throw usageError('--on-conflict is not for copies inside one folder, which never replace anything.');
+}
+
 /** Copies up, down, inside a folder, or between folders, as the arguments say. */
 export const copy: Action = async (invocation) => {
   const addresses = invocation.args.map(parseAddress);
@@ -225,7 +232,9 @@ export const copy: Action = async (invocation) => {
   if (sources.every((source) => !isRemote(source))) return put(invocation);
   if (sources.every(isRemote)) {
     const isInside = sources.every(({ folder }) => folder === last.folder);
-    return isInside ? relocate(invocation, 'copy') : copyBetweenFolders(invocation, sources, last);
+    if (!isInside) return copyBetweenFolders(invocation, sources, last);
+    requireNoChoice(invocation);
+    return relocate(invocation, 'copy');
   }
   throw usageError('Copy either from this machine or from a folder, not from both at once.');
 };

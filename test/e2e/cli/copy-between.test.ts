@@ -71,6 +71,9 @@ it('does with files that are there what is asked for, also with large ones', asy
   await writeTree(join(dir.path, 'other'), other);
   await ada(['put', '-r', `${join(dir.path, 'other')}/.`, 'two:']);
   const before = await sumsOf(data);
+  for (const choice of [['--dry-run'], ['--on-conflict', 'skip']]) {
+    expect(await ada(['cp', 'src:a', 'src:inside', ...choice])).toMatchObject({ code: 2, stdout: '' });
+  }
   const refused = await ada(['cp', 'src:a', 'two:', '--on-conflict', 'fail']);
   expect(refused).toMatchObject({ code: 6, stdout: '' });
   expect(refused.stderr).toContain('two:a is there already');
