@@ -23,7 +23,7 @@ const usage = `usage: npm run bench -- [--only suite,…] [--dir DIR] [--quick] 
   --only   some of: ${Object.keys(suites).join(', ')}
   --dir    a directory on the disk to measure (default: the system's temporary directory)
   --quick  small trees and few rounds, to see that it runs
-  --save   keep the outcome in bench/results/ and docs/BENCHMARKS.md
+  --save   keep the outcome in bench/results/ and docs/BENCHMARKS.md; suites that were not run keep their last figures
 `;
 
 function say(line: string): void {
@@ -59,7 +59,7 @@ async function runSuite(
   const rows: BenchRow[] = [];
   try {
     for await (const row of suite({ workDir, isQuick: options.quick, say })) {
-      rows.push(row);
+      rows.push({ ...row, suite: name });
       say(`${row.id}: ${formatFigure(row)} ${row.goal === '' ? '' : `(goal ${row.goal})`} ${row.note ?? ''}`);
     }
   } finally {
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   process.stdout.write(`${toTable(rows)}\n`);
   if (!options.save) return;
   say(`kept in ${saveReport(root, report)}`);
-  writePage(root, report);
+  writePage(root);
 }
 
 await main();

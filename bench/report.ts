@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { BenchRow } from './row.ts';
@@ -79,7 +79,7 @@ export function toTable(rows: readonly BenchRow[]): string {
   ];
   return lines
     .filter((line) => line.length > 0)
-    .map((line) => `| ${line.join(' | ')} |`)
+    .map((line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
     .join('\n');
 }
 
@@ -95,11 +95,30 @@ export function saveReport(root: string, report: BenchReport): string {
 /** Where the figures begin on the page; what stands before is written by hand. */
 const figuresMark = '## Figures';
 
-/** Puts the newest report on the page of benchmarks. */
-export function writePage(root: string, report: BenchReport): void {
-  const conditions = `${report.date.slice(0, 10)}, commit ${report.commit}, Node ${report.node}, ${report.cores} cores, ${report.memoryGiB} GiB, ${report.system}; load ${report.load.before.toFixed(1)} before and ${report.load.after.toFixed(1)} after.`;
+function readReports(root: string): BenchReport[] {
+  const directory = join(root, 'bench', 'results');
+  const reports = readdirSync(directory).map(
+    (name): BenchReport => JSON.parse(readFileSync(join(directory, name), 'utf8')),
+  );
+  return reports.sort((one, other) => other.date.localeCompare(one.date));
+}
+
+function conditionsOf(report: BenchReport): string {
+  const { date, commit, node, cores, memoryGiB, system, load } = report;
+  return `${date.slice(0, 10)}, commit ${commit}, Node ${node}, ${cores} cores, ${memoryGiB} GiB, ${system}; load ${load.before.toFixed(1)} before and ${load.after.toFixed(1)} after.`;
+}
+
+/** Puts the newest figures of each suite on the page of benchmarks, under the conditions of their run. */
+export function writePage(root: string): void {
+  const shown = new Set<string>();
+  const parts: string[] = [];
+  for (const report of readReports(root)) {
+    const rows = report.rows.filter(({ suite = '' }) => !shown.has(suite));
+    if (rows.length > 0) parts.push(conditionsOf(report), toTable(rows));
+    for (const { suite = '' } of rows) shown.add(suite);
+  }
   const path = join(root, 'docs', 'BENCHMARKS.md');
   const text = readFileSync(path, 'utf8');
   const preamble = text.slice(0, text.indexOf(figuresMark) + figuresMark.length);
-  writeFileSync(path, `${preamble}\n\n${conditions}\n\n${toTable(report.rows)}\n`);
+  writeFileSync(path, `${preamble}\n\n${parts.join('\n\n')}\n`);
 }

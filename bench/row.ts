@@ -13,6 +13,8 @@ export interface BenchRow {
   readonly met: boolean | null;
   /** Single figures behind a ratio, or why there is none. */
   readonly note?: string;
+  /** The suite it came from; added by who runs it. */
+  readonly suite?: string;
 }
 
 /** A bound that a figure is held to. */
