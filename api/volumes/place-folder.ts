@@ -2,7 +2,7 @@ import { domainError } from '../../domain/errors.ts';
 import type { VolumeState } from '../../domain/volume-state.ts';
 import type { Volume } from '../../storage/volume.ts';
 import type { Services } from '../services.ts';
-import { type Capacity, probeVolume } from './probe.ts';
+import { type Capacity, probeTogether } from './probe.ts';
 
 type PlacingServices = Pick<Services, 'volumes' | 'jobs'>;
 
@@ -65,12 +65,11 @@ async function findRoomiest(services: PlacingServices, allowed: AllowedVolumes):
     throw domainError('volume_draining', 'No storage host takes new folders at the moment.');
   }
   if (others.length === 0) return only;
-  const probes = await Promise.all(
-    candidates.map(async (volume) => ({ volume, capacity: (await probeVolume(volume)).capacity })),
-  );
-  const known = probes.flatMap(({ volume, capacity }) =>
-    capacity === undefined ? [] : [{ volume, capacity }],
-  );
+  const probes = await probeTogether(candidates);
+  const known = candidates.flatMap((volume, index) => {
+    const capacity = probes[index]?.capacity;
+    return capacity === undefined ? [] : [{ volume, capacity }];
+  });
   const found = roomiest(known);
   if (found === undefined) throw domainError('volume_unavailable', 'No storage host answers at the moment.');
   return found.volume;

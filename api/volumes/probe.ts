@@ -18,6 +18,8 @@ export interface Probe {
 
 /** Room changes slowly, and folders may be made by the hundred. */
 const freshMs = 5_000;
+/** Asked no further apart than this, volumes count as asked at the same time. */
+const apartMsMax = 100;
 
 interface Memory {
   probe: Probe;
@@ -75,11 +77,24 @@ export async function probeVolume(volume: Volume): Promise<Probe> {
   memories.set(volume, memory);
   if (memory.asking !== undefined) return await memory.asking;
   if (performance.now() - memory.askedAt < freshMs) return memory.probe;
+  memory.askedAt = performance.now();
   memory.asking = ask(volume, memory.probe).then((probe) => {
     memory.probe = probe;
-    memory.askedAt = performance.now();
     memory.asking = undefined;
     return probe;
   });
   return await memory.asking;
+}
+
+/**
+ * As {@link probeVolume} of several that are compared: all as of the same time, for the room of a disk that is filled at full
+ * speed differs by more within 5 s than it does between volumes on that disk.
+ */
+export async function probeTogether(volumes: readonly Volume[]): Promise<Probe[]> {
+  const known = volumes.map((volume) => memories.get(volume));
+  const times = known.map((memory) => memory?.askedAt ?? Number.NEGATIVE_INFINITY);
+  if (Math.max(...times) - Math.min(...times) > apartMsMax) {
+    for (const memory of known) if (memory !== undefined) memory.askedAt = Number.NEGATIVE_INFINITY;
+  }
+  return await Promise.all(volumes.map(probeVolume));
 }

@@ -70,6 +70,7 @@ describe('a signed request', () => {
       email: keypair.email,
       role: 'user',
       accessKey: keypair.accessKey,
+      requestsMax: null,
       path: 'a+b',
     });
   });

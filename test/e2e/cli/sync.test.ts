@@ -155,9 +155,11 @@ describe('from this machine', () => {
   it('goes on after an interruption when the same command is given again', async () => {
     await writeTree(local, { large: randomBytes(80_000_000), small: 'x', old: 'x' });
     const first = ada.start(['sync', local, `${folder}:`]);
+    const journals = join(dir.path, 'ada', '.local', 'state', 'vfolder', 'transfers');
     await eventually(async () => {
-      const { stdout } = await ada(['usage', folder, '--json']);
-      expect(JSON.parse(stdout)[0].reserved.bytes).toBeGreaterThan(0);
+      const names = await readdir(journals);
+      const texts = await Promise.all(names.map((name) => readFile(join(journals, name), 'utf8')));
+      expect(texts.join('')).toContain('/uploads/');
     });
     first.interrupt();
     expect((await first.done).code).toBe(130);
