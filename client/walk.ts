@@ -58,7 +58,9 @@ function openMark() {
   let last: string | undefined;
   /** @returns whether an entry is new */
   return ({ path, reason }: Walked): boolean => {
-    if (last !== undefined && compareWalked(path, last) <= 0) return false;
+    const order = last === undefined ? 1 : compareWalked(path, last);
+    // A directory that could not be entered is told once more, with the reason.
+    if (order < 0 || (order === 0 && reason === undefined)) return false;
     // What could not be read as a name is not where its path says.
     if (reason === undefined) last = path;
     return true;

@@ -4,6 +4,32 @@ import { failureOf } from './failure.ts';
 /** Most requests that travel together: their statement stays short, and so does the time that it holds its locks. */
 const membersMax = 64;
 
+/** Longer than any lock is held: a round that is not answered by then rides on a connection that is gone unnoticed. */
+const silenceMsMax = 60_000;
+
+/** Looks like a lost connection to whoever reads failures, see `failureOf`. */
+class RoundSilentError extends Error {
+  readonly code = 'ETIMEDOUT';
+
+  constructor() {
+    super('The database has not answered for a minute.');
+    this.name = 'RoundSilentError';
+  }
+}
+
+/** @throws what `work` throws, or a lost connection when it takes too long; it then goes on and may take effect */
+async function untilSilent<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silent = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new RoundSilentError()), silenceMsMax);
+  });
+  try {
+    return await Promise.race([work, silent]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** How requests travel together. */
 export interface Coalescing<Request, Answer> {
   /**
@@ -48,7 +74,7 @@ async function send<Request, Answer>(
   run: Coalescing<Request, Answer>['run'],
 ): Promise<void> {
   try {
-    const answers = await run(round.map(({ request }) => request));
+    const answers = await untilSilent(run(round.map(({ request }) => request)));
     if (answers.length !== round.length) throw new Error('A batch has as many answers as requests.');
     for (const [index, answer] of answers.entries()) round[index]?.resolve(answer);
   } catch (error) {

@@ -44,15 +44,19 @@ export interface UploadStatements {
   record(commit: StagedCommit): Promise<void>;
 }
 
-/** What is asked for is granted together where it fits together; else each is asked for by itself, in the order of arrival. */
-async function reserveTogether(db: Executor, requests: readonly RoomRequest[]): Promise<boolean[]> {
+/**
+ * What is asked for is granted together where it fits together; else each is asked for by itself, in the order of arrival and in
+ * one transaction, so that a failure leaves nothing granted that nobody hears of.
+ */
+async function reserveTogether(db: Database, requests: readonly RoomRequest[]): Promise<boolean[]> {
   const folderId = requests[0]?.folderId ?? '';
   if (await reserveUploads(db, folderId, requests)) return requests.map(() => true);
-  const granted: boolean[] = [];
-  for (const request of requests) {
-    granted.push(requests.length > 1 && (await reserveUploads(db, folderId, [request])));
-  }
-  return granted;
+  if (requests.length === 1) return [false];
+  return await db.transaction(async (tx) => {
+    const granted: boolean[] = [];
+    for (const request of requests) granted.push(await reserveUploads(tx, folderId, [request]));
+    return granted;
+  });
 }
 
 /**

@@ -4,8 +4,8 @@ import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 
 /** When a measurement that could not be written is tried again by itself: doubles with every one, up to a day. */
-const retryMinutes = 15;
-const retryDoublingsMax = 7;
+const retryMinutes = 1;
+const retryDoublingsMax = 11;
 const dayMinutes = 24 * 60;
 /** How long a request for a measurement has to show effect before the folder is asked for again. */
 const requestedMinutes = 60;

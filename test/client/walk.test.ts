@@ -49,6 +49,12 @@ it('entries that could not be named are counted', async () => {
   expect(await walk(url)).toEqual({ paths: ['a', 'l'], omitted: 3 });
 });
 
+it('a directory that could not be entered is handed out again with the reason', async () => {
+  const directory = { ...entry('d'), type: 'directory' };
+  const unreadable = { path: 'd', type: 'other', reason: 'unreadable' };
+  expect((await walk(await listAs([directory, unreadable, entry('e')], []))).paths).toEqual(['d', 'd', 'e']);
+});
+
 it('directories come before what is in them, and names by their bytes', () => {
   const paths = ['a', 'a/b', 'a/b/c', 'a-b', 'ab', 'z', '\u{ffff}', '\u{10000}'];
   expect(paths.toReversed().toSorted(compareWalked)).toEqual(paths);

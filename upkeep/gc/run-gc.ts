@@ -195,10 +195,10 @@ async function runGiven(gc: Gc, runner: JobRunner): Promise<void> {
   });
 }
 
-async function removeOrphans(volume: PosixVolume): Promise<void> {
-  for await (const batch of volume.listAside()) {
-    for (const { id } of batch) await volume.purgeAside(id);
-  }
+async function listOrphans(volume: PosixVolume): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const batch of volume.listAside()) ids.push(...batch.map(({ id }) => id));
+  return ids;
 }
 
 /** Opening makes directories, which must not happen where a mount is missing. */
@@ -231,10 +231,12 @@ async function collectVolume(collection: Collection, plain: PosixVolume): Promis
   const jobs = countingJobs(given, tally, isDry);
   const services = { db, volumes: new Map([[plain.name, volume]]), jobs, logger: silent, auditDays };
   const gc: Gc = { ...result, db, volume, tally, services, given, isDry };
+  // What this very run sets aside stays: nobody could have looked at it.
+  const orphans = withOrphans ? await listOrphans(plain) : [];
   for (const one of scheduled) await runScheduled(gc, one);
   const handlers = makeHandlers({ ...services, volumes: new Map([[plain.name, plain]]) });
   if (!isDry) await runGiven(gc, { db, notifications, handlers, logger: silent });
-  if (withOrphans) await removeOrphans(volume);
+  for (const id of orphans) await volume.purgeAside(id);
   result.freed.push(...tally.list());
 }
 
