@@ -23,7 +23,9 @@ afterAll(() => database.close());
 describe('findFolderAllowance', () => {
   it('reads the limits of the user’s policy and counts live owned folders only', async () => {
     const { db } = database;
-    await db.insert(policies).values({ name: 'small', foldersMax: 3, folderBytesMax: 10, folderFilesMax: 2 });
+    await db
+      .insert(policies)
+      .values({ name: 'small', foldersMax: 3, folderBytesMax: 10, folderFilesMax: 2, volumes: ['a'] });
     const userId = await insertTestUser(db);
     await db.update(users).set({ policyName: 'small' }).where(eq(users.id, userId));
     await insertTestFolder(db, { ownerId: userId });
@@ -36,6 +38,7 @@ describe('findFolderAllowance', () => {
       folderBytesMax: 10,
       folderFilesMax: 2,
       foldersOwned: 1,
+      volumes: ['a'],
     });
   });
 
