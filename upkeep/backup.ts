@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { type Database, openDatabase } from '../db/client.ts';
 import { dumpTables, type Snapshot, type SnapshotFolder } from '../db/copy-tables.ts';
@@ -15,7 +15,7 @@ import { layoutOf, type Manifest, type SavedFolder, toLines, writeDurably } from
 import { withDatabase } from './reach-database.ts';
 import { UpkeepRefusal } from './refusal.ts';
 import { saveSecrets } from './secrets.ts';
-import { volumeNamed, withVolumes } from './volumes.ts';
+import { requireMounted, volumeNamed, withVolumes } from './volumes.ts';
 
 /** Something that a backup could not keep as it is. */
 export type BackupFinding =
@@ -35,15 +35,13 @@ async function requireEmpty(dir: string): Promise<void> {
   throw new UpkeepRefusal(`${dir} is not empty: each backup takes a directory of its own.`);
 }
 
-/** Every volume that holds folders has to be within reach; a mount that is missing must not look like lost folders. */
+/** Every volume that holds folders has to be within reach. */
 async function requireVolumes(snapshot: Snapshot, config: Pick<Config, 'volumes'>): Promise<void> {
   for (const name of new Set(snapshot.folders.map(({ volume }) => volume))) {
     const root = config.volumes.get(name);
     if (root === undefined)
       throw new UpkeepRefusal(`VFOLDER_VOLUMES does not name the volume "${name}", which has folders.`);
-    await stat(`${root}/f`).catch((cause: unknown) => {
-      throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`, { cause });
-    });
+    await requireMounted(name, root);
   }
 }
 

@@ -1,6 +1,9 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Config } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
 import { openPosixVolume, type PosixVolume } from '../storage/posix/posix-volume.ts';
+import { UpkeepRefusal } from './refusal.ts';
 
 /** Opens volumes by name for `work` and closes them. */
 export async function withVolumes<T>(
@@ -32,4 +35,11 @@ export function chooseVolumes(
   const root = config.volumes.get(only);
   if (root === undefined) throw new ConfigError(`VFOLDER_VOLUMES does not name the volume "${only}".`);
   return new Map([[only, root]]);
+}
+
+/** A mount that is missing must not look like lost folders, and opening would make directories below it. @throws UpkeepRefusal */
+export async function requireMounted(name: string, root: string): Promise<void> {
+  await stat(join(root, 'f')).catch((cause: unknown) => {
+    throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`, { cause });
+  });
 }

@@ -1,7 +1,7 @@
 import { findFolderAllowance } from '../../db/queries/folders.ts';
 import { askCapacity } from '../service/readiness.ts';
 import type { Services } from '../services.ts';
-import { defaultHostOf } from '../volumes/place-folder.ts';
+import { defaultHostOf, isAllowed } from '../volumes/place-folder.ts';
 
 /** A volume where folders can be made; `usedPercent` is `null` while it does not answer. */
 export interface Host {
@@ -24,7 +24,7 @@ export async function listHosts(
 ): Promise<Hosts> {
   const allowance = userId === undefined ? null : await findFolderAllowance(services.db, userId);
   const allowed = allowance?.volumes ?? null;
-  const shown = [...services.volumes].filter(([name]) => allowed?.includes(name) !== false);
+  const shown = [...services.volumes].filter(([name]) => isAllowed(allowed, name));
   const hosts = await Promise.all(
     shown.map(async ([name, volume]): Promise<Host> => {
       const capacity = await askCapacity(volume);

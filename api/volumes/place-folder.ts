@@ -32,6 +32,11 @@ function requirePlacing(state: VolumeState): void {
 /** Names of the volumes that a policy allows; `null` is all of them. */
 export type AllowedVolumes = readonly string[] | null;
 
+/** Whether a policy allows folders on a volume. */
+export function isAllowed(allowed: AllowedVolumes, name: string): boolean {
+  return allowed === null || allowed.includes(name);
+}
+
 function findHost({ volumes, jobs }: PlacingServices, host: string, allowed: AllowedVolumes): Volume {
   const volume = volumes.get(host);
   if (volume === undefined) {
@@ -49,7 +54,7 @@ function findHost({ volumes, jobs }: PlacingServices, host: string, allowed: All
 /** The active ones among the allowed volumes of this process, in the order of the configuration. */
 function activeVolumes({ volumes, jobs }: PlacingServices, allowed: AllowedVolumes): Volume[] {
   return [...volumes]
-    .filter(([name]) => jobs.volumeStates.stateOf(name) === 'active' && allowed?.includes(name) !== false)
+    .filter(([name]) => jobs.volumeStates.stateOf(name) === 'active' && isAllowed(allowed, name))
     .map(([, volume]) => volume);
 }
 
@@ -98,5 +103,5 @@ export async function placeFolder(
 export async function defaultHostOf(services: PlacingServices, allowed: AllowedVolumes): Promise<string> {
   const placed = await findRoomiest(services, allowed).catch(() => undefined);
   const names = [...services.volumes.keys()];
-  return placed?.name ?? names.find((name) => allowed?.includes(name) !== false) ?? names[0] ?? '';
+  return placed?.name ?? names.find((name) => isAllowed(allowed, name)) ?? names[0] ?? '';
 }

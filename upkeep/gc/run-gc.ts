@@ -1,5 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { uuidv7 } from 'uuidv7';
 import { z } from 'zod';
 import { type Database, openDatabase } from '../../db/client.ts';
@@ -17,8 +15,7 @@ import type { WorkerServices } from '../../worker/services.ts';
 import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
 import { reasonOf } from '../reason.ts';
-import { UpkeepRefusal } from '../refusal.ts';
-import { chooseVolumes, volumeNamed, withVolumes } from '../volumes.ts';
+import { chooseVolumes, requireMounted, volumeNamed, withVolumes } from '../volumes.ts';
 import { countRemovals } from './counting-volume.ts';
 import { type JobRunner, runHere } from './run-jobs.ts';
 import { type Freed, makeTally, type Tally } from './tally.ts';
@@ -201,15 +198,6 @@ async function listOrphans(volume: PosixVolume): Promise<string[]> {
   return ids;
 }
 
-/** Opening makes directories, which must not happen where a mount is missing. */
-async function requireMounted(volumes: ReadonlyMap<string, string>): Promise<void> {
-  for (const [name, root] of volumes) {
-    await stat(join(root, 'f')).catch((cause: unknown) => {
-      throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`, { cause });
-    });
-  }
-}
-
 interface Collection {
   readonly db: Database;
   readonly notifications: JobNotifications;
@@ -248,7 +236,7 @@ async function collect(url: string, config: Config, options: GcOptions): Promise
     const { db } = client;
     await assertMigrated(db);
     const roots = chooseVolumes(config, options.volume);
-    await requireMounted(roots);
+    for (const [name, root] of roots) await requireMounted(name, root);
     const readOnly = await listReadOnlyVolumes(db);
     const collection = { db, notifications, auditDays: config.auditDays, options, result };
     await withVolumes(roots, async (opened) => {
