@@ -98,7 +98,7 @@ export function shareUploadStatements(services: {
   const { db, jobs } = services;
   return {
     find: coalesce({
-      keyOf: ({ userId, name, right }) => JSON.stringify([userId, name, right]),
+      keyOf: ({ userId, name, folderId, right }) => JSON.stringify([userId, name, folderId, right]),
       run: async (references) => {
         const [reference] = references;
         const folder = reference === undefined ? null : await findMemberFolder(db, reference);

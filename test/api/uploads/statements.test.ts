@@ -122,3 +122,12 @@ it('finds a folder once for all who ask for it at the same time, and anew for wh
   await db.delete(members).where(eq(members.folderId, folderId));
   expect(await find(reference)).toBeNull();
 });
+
+it('never answers with the folder of somebody who names another one alike', async () => {
+  const { db, jobs: client } = service.services;
+  const { find } = shareUploadStatements({ db, jobs: client });
+  const other = await insertTestFolder(db, { ownerId: userId });
+  const ask = (id: string) => find({ userId, name: 'alike', folderId: id, right: 'read' });
+  const found = await Promise.all([ask(folderId), ask(other.id)]);
+  expect(found.map((folder) => folder?.id)).toEqual([folderId, other.id]);
+});
