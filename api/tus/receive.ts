@@ -157,11 +157,9 @@ function stagedFile(
   return { ...file, ...content, ordinal: only.ordinal };
 }
 
-/** Ends the claim with all that was accepted, and the upload with it when that was the last byte. */
-async function conclude(reception: Reception): Promise<string | null> {
+/** Ends the claim with all that was accepted, and the upload with it when that was the last byte; no checkpoint runs. */
+async function closeUp(reception: Reception): Promise<string | null> {
   const { services, upload, writer, lengthBytes, appender, acceptedTo, digest, digests } = reception;
-  reception.isBusy = true;
-  await reception.checkpoints.settle();
   const synced = await appender.sync();
   await appender.close();
   const segments = segmentsOf(reception, acceptedTo);
@@ -187,6 +185,12 @@ async function conclude(reception: Reception): Promise<string | null> {
   if (!(await recordUploadProgress(services.db, progress))) await lost(reception);
   if (digest !== undefined) digests.keep(upload.id, acceptedTo, digest);
   return null;
+}
+
+async function conclude(reception: Reception): Promise<string | null> {
+  reception.isBusy = true;
+  await reception.checkpoints.settle();
+  return await closeUp(reception);
 }
 
 async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
@@ -235,29 +239,39 @@ function keepsBytes(reception: Reception, error: unknown): boolean {
   );
 }
 
+/** After a failed write the kernel may have dropped more than it says. */
+function isVolumeFault(error: unknown): boolean {
+  return isDomainError(error, 'volume_unavailable') || isDomainError(error, 'volume_full');
+}
+
 /**
  * Gives the upload back after a refusal, with the bytes that are good. The rest stays in the file until the next writer
- * cuts it off. What fails here the lapse of the lease makes good.
+ * cuts it off, or is left in it when the next one has to begin a file of its own. Only while the database cannot be told
+ * does the upload stay taken, until the lease lapses. Never throws: the refusal that led here matters more to the caller.
  */
 async function giveBack(reception: Reception, error: unknown): Promise<void> {
-  const { services, digests, upload, writer, appender, checkpoints } = reception;
+  const { services, digests, upload, writer, appender, checkpoints, digestBefore, startBytes } = reception;
+  // Whoever wants the upload has it at the latest when the lease lapses, however long the volume takes from here.
+  reception.hold.end();
+  const failure = await checkpoints.settle().then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  let isSound = !isVolumeFault(error) && !isVolumeFault(failure);
   try {
-    // One that failed is what led here, or is met again.
-    await checkpoints.settle().catch(() => undefined);
-    if (keepsBytes(reception, error)) {
-      await conclude(reception);
+    if (isSound && keepsBytes(reception, error)) {
+      await closeUp(reception);
       return;
     }
-    await appender.close();
-    // After a failed write the kernel may have dropped more than it says: what follows goes to a file of its own.
-    const isFaulty = isDomainError(error, 'volume_unavailable') || isDomainError(error, 'volume_full');
-    await releaseUploadWriter(services.db, { id: upload.id, fence: writer.fence, isClosed: !isFaulty });
-    const { digestBefore, startBytes } = reception;
-    if (digestBefore !== undefined) digests.keep(upload.id, startBytes, digestBefore);
   } catch {
-    // The refusal that led here matters more to the caller.
-    await appender.close().catch(() => undefined);
+    isSound = false;
   }
+  await appender.close().catch(() => {
+    isSound = false;
+  });
+  const ended = { id: upload.id, fence: writer.fence, isClosed: isSound };
+  await releaseUploadWriter(services.db, ended).catch(() => undefined);
+  if (digestBefore !== undefined) digests.keep(upload.id, startBytes, digestBefore);
 }
 
 /** Frees what a writer that never ended left behind its recorded bytes. Only room is lost when this fails. */
