@@ -10,7 +10,7 @@ import {
   requireIdentityEncoding,
   requireJson,
 } from './http/body.ts';
-import { requireDigest, watchDigest } from './http/content-digest.ts';
+import { readContentDigest, requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
 import { acceptedReply, replyAfterJob } from './http/job-reply.ts';
 import { parsePrefer } from './http/prefer.ts';
@@ -65,6 +65,10 @@ async function admit(
 ): Promise<Principal> {
   if (route.access === 'public') {
     dispatcher.rateLimit.countAddress(exchange);
+    // Other public routes take a small form at most.
+    if (route.isTransfer === true) {
+      exchange.contentSha256 = readContentDigest(exchange.incoming.headers, 'request_malformed');
+    }
     return anonymous;
   }
   let principal: Principal;
@@ -110,8 +114,11 @@ async function readInput(
 ): Promise<unknown> {
   const { headers } = exchange.incoming;
   const query = readQuery(exchange.target?.query ?? '');
-  if (route.body === 'stream') requireIdentityEncoding(headers);
-  else requireJson(headers);
+  if (route.body === 'stream') {
+    requireIdentityEncoding(headers);
+    // Whoever reads a body compares it; one that is not there nobody reads.
+    if (!hasBody(headers)) requireDigest(Buffer.alloc(0), exchange.contentSha256);
+  } else requireJson(headers);
   const body = route.body === 'stream' ? {} : parseJsonObject(await readVerified(exchange, readBody));
   if (exchange.profile.name === 'documented') return validateInput(route.input, body, query);
   const given = clientParameters({ body, query }, route.client);

@@ -11,6 +11,7 @@ import {
 } from '../../domain/signature.ts';
 import { parseSignedDate } from '../../domain/signed-date.ts';
 import { mediaTypeOf } from '../http/body.ts';
+import { readContentDigest } from '../http/content-digest.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
@@ -44,15 +45,6 @@ function invalid(detail: string): never {
 function headerOf(exchange: Exchange, name: string): string | undefined {
   const value = exchange.incoming.headers[name];
   return typeof value === 'string' ? value : undefined;
-}
-
-/** The digest that the caller says the content has. */
-function readContentDigest(exchange: Exchange): string | undefined {
-  const digest = headerOf(exchange, 'x-vfolder-content-sha256');
-  if (digest !== undefined && !/^[0-9a-f]{64}$/.test(digest)) {
-    invalid('X-VFolder-Content-SHA256 must be 64 hexadecimal digits in lower case.');
-  }
-  return digest;
 }
 
 function readDate(
@@ -147,6 +139,7 @@ function basicProof(claim: Claim & { scheme: 'basic' }): Proof {
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
   const byHeader = authenticateByHeader(options);
   return async (exchange, readBody) => {
+    exchange.contentSha256 = readContentDigest(exchange.incoming.headers, 'auth_invalid');
     const isHeaderGiven = exchange.incoming.headers.authorization !== undefined;
     const signedIn = isHeaderGiven ? null : await findSessionPrincipal(options.services, exchange);
     return signedIn ?? byHeader(exchange, readBody);
@@ -160,18 +153,13 @@ function authenticateByHeader({ services, allowPlainSecrets, now }: Authenticato
     if (claim.scheme !== 'signature' && !allowPlainSecrets && !exchange.peer.isConfidential) {
       invalid('Basic credentials and tokens are only accepted over TLS; sign the request instead.');
     }
-    const contentSha256 = readContentDigest(exchange);
-    if (claim.scheme === 'token') {
-      const principal = await principalOfToken(services, claim.token);
-      exchange.contentSha256 = contentSha256;
-      return principal;
-    }
+    if (claim.scheme === 'token') return await principalOfToken(services, claim.token);
+    const { contentSha256 } = exchange;
     const proof =
       claim.scheme === 'basic'
         ? basicProof(claim)
         : await signatureProof(claim, exchange, { now: now(), contentSha256, readBody });
     const { userId, email, role, accessKey, requestsMax } = await check(proof);
-    exchange.contentSha256 = contentSha256;
     await requireUnseen(services, exchange, claim);
     return { userId, email, role, accessKey, requestsMax };
   };

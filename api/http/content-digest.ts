@@ -3,6 +3,17 @@ import type { IncomingMessage } from 'node:http';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { bodyFailureOf } from './body-failure.ts';
 
+/** The digest that a caller says the content has. @throws `malformed` when it is none */
+export function readContentDigest(
+  headers: IncomingMessage['headers'],
+  malformed: 'auth_invalid' | 'request_malformed',
+): string | undefined {
+  const digest = headers['x-vfolder-content-sha256'];
+  if (digest === undefined) return undefined;
+  if (typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest)) return digest;
+  throw domainError(malformed, 'X-VFolder-Content-SHA256 must be 64 hexadecimal digits in lower case.');
+}
+
 function requireSame(actual: string, expected: string): void {
   if (actual === expected) return;
   throw domainError('digest_mismatch', 'The body does not have the digest of X-VFolder-Content-SHA256.');

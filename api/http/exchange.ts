@@ -20,7 +20,7 @@ export interface Exchange {
   profile: Profile;
   /** The method and path that routes match; `undefined` while the head was not accepted. */
   location: Location | undefined;
-  /** Hex SHA-256 that the content must have, once the caller is known; `undefined` when none was sent along. */
+  /** Hex SHA-256 that the content must have; `undefined` until the caller is known, and when none was sent along. */
   contentSha256: string | undefined;
   /** Aborted when the connection closes before the answer is complete. */
   readonly signal: AbortSignal;

@@ -143,6 +143,8 @@ export function tusRoutes(digests: DigestCache): readonly Route[] {
     }),
     defineRoute({
       ...upload,
+      // Whatever is sent along is read as a whole, so that a signed digest is compared before the upload is gone.
+      body: 'json',
       method: 'DELETE',
       answers: { 204: null },
       doc: { tag: 'Resumable', id: 'terminateUpload', summary: 'Give an upload up', ...terminateDoc },

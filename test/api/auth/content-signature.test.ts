@@ -46,6 +46,32 @@ const routes: readonly Route[] = [
       return { status: 200 };
     },
   }),
+  // It looks at nothing of its body, as an upload that asks for its end, or one that is only begun.
+  defineTestRoute({
+    ...common,
+    method: 'POST',
+    path: '/unread',
+    body: 'stream',
+    handle: async () => {
+      effects.push('unread');
+      return { status: 200 };
+    },
+  }),
+  defineTestRoute({
+    method: 'PATCH',
+    path: '/by-token',
+    access: 'public',
+    right: null,
+    input: z.object({}),
+    body: 'stream',
+    isTransfer: true,
+    handle: async ({ incoming, verifyBody }) => {
+      incoming.resume();
+      await verifyBody();
+      effects.push('by token');
+      return { status: 200 };
+    },
+  }),
 ];
 let database: TestDatabase;
 let servers: readonly CoreServer[];
@@ -108,6 +134,19 @@ describe('a signature that covers the content', () => {
     expect(effects).toEqual([]);
   });
 
+  it('is refused where the body it covers never came', async () => {
+    effects.length = 0;
+    for (const path of ['/things', '/stream', '/unread']) {
+      const { body: _, ...call } = withContent({ ...post, path });
+      const answer = await send(call);
+      expect([path, answer.status, answer.json.code]).toEqual([path, 400, 'digest_mismatch']);
+    }
+    expect(effects).toEqual([]);
+    const nothing = withContent({ method: 'POST', path: '/unread' }, { contentSha256: digestOf('') });
+    expect((await send(nothing)).status).toBe(200);
+    expect(effects).toEqual(['unread']);
+  });
+
   it('is refused with a header that is not what was signed, or none', async () => {
     const call = withContent(post);
     const other = { ...call.headers, 'x-vfolder-content-sha256': digestOf('{"a":2}') };
@@ -149,6 +188,22 @@ describe('a signature that covers the content', () => {
     await forgetPast({ db: database.db });
     const rows = await database.db.execute(sql`SELECT 1 FROM seen_signatures`);
     expect(rows).toHaveLength(0);
+  });
+
+  it('is not needed for the digest to be checked where a token is the proof', async () => {
+    effects.length = 0;
+    const transfer = (digest: string) =>
+      send({
+        method: 'PATCH',
+        path: '/by-token',
+        body: 'bytes',
+        headers: { 'x-vfolder-content-sha256': digest, 'content-type': 'text/plain' },
+      });
+    expect((await transfer(digestOf('other'))).json.code).toBe('digest_mismatch');
+    expect((await transfer('none')).json.code).toBe('request_malformed');
+    expect(effects).toEqual([]);
+    expect((await transfer(digestOf('bytes'))).status).toBe(200);
+    expect(effects).toEqual(['by token']);
   });
 
   it('is not needed for the digest to be checked', async () => {
