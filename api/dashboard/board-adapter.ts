@@ -59,6 +59,15 @@ function failureOf(job: QueueJob): string {
   return `${job.errorCode}: ${job.errorDetail ?? ''}`;
 }
 
+/** What is done, and the percentage that the dashboard draws as a ring once it is known how much there is. */
+function toBoardProgress({ progress }: QueueJob): object | number {
+  if (progress === null) return 0;
+  const { entries, bytes, of } = progress;
+  if (of === null) return progress;
+  const share = of.bytes > 0 ? bytes / of.bytes : entries / Math.max(of.entries, 1);
+  return { progress: Math.min(Math.floor(share * 100), 100), ...progress };
+}
+
 /** A row of ours as the dashboard shows jobs. */
 function toBoardJob(job: QueueJob, access: BoardAccess): BoardJob {
   return {
@@ -74,7 +83,7 @@ function toBoardJob(job: QueueJob, access: BoardAccess): BoardJob {
     toJSON: () => ({
       id: job.id,
       name: job.kind,
-      progress: job.progress ?? 0,
+      progress: toBoardProgress(job),
       attemptsMade: job.attempt,
       timestamp: job.createdAt.getTime(),
       processedOn: job.startedAt?.getTime() ?? null,
