@@ -20,6 +20,10 @@ export interface DatabaseOptions {
   readonly applicationName: string;
   /** The server ends statements that take longer. Default: none is ended. */
   readonly statementMsMax?: number;
+  /** A transaction that waits longer for its process is ended. Default: 30 s. */
+  readonly idleMsMax?: number;
+  /** Keeps its connections for as long as it is open, for what is bound to a session. Default: they are renewed in turn. */
+  readonly isLasting?: boolean;
 }
 
 /** A database and the way to close it. */
@@ -43,9 +47,10 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     max: options.connectionsMax,
     connection: {
       application_name: options.applicationName,
-      idle_in_transaction_session_timeout: idleInTransactionMsMax,
+      idle_in_transaction_session_timeout: options.idleMsMax ?? idleInTransactionMsMax,
       ...(options.statementMsMax === undefined ? {} : { statement_timeout: options.statementMsMax }),
     },
+    ...(options.isLasting === true ? { max_lifetime: null } : {}),
     connect_timeout: 10,
     onnotice: () => undefined,
   });

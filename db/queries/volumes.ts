@@ -26,6 +26,11 @@ export async function listReadOnlyVolumes(db: Executor): Promise<Set<string>> {
   return new Set(settings.filter(({ state }) => state === 'read_only').map(({ name }) => name));
 }
 
+/** Tells whether nothing may be changed on a volume at the moment. */
+export async function isReadOnlyVolume(db: Executor, name: string): Promise<boolean> {
+  return (await listReadOnlyVolumes(db)).has(name);
+}
+
 /**
  * The state of a volume, locked until the transaction ends, so that changes happen one after the other and each knows what
  * it changed. Makes the row if need be.

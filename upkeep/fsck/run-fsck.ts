@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDatabase } from '../../db/client.ts';
+import { type Database, openDatabase } from '../../db/client.ts';
 import { assertMigrated } from '../../db/migrate.ts';
 import { countVolumeFolders, findFolderIds } from '../../db/queries/fsck.ts';
-import { listReadOnlyVolumes } from '../../db/queries/volumes.ts';
+import { isReadOnlyVolume } from '../../db/queries/volumes.ts';
 import type { Config } from '../../runtime/config.ts';
 import type { PosixVolume } from '../../storage/posix/posix-volume.ts';
 import { holdsEntries } from '../../worker/set-aside.ts';
@@ -42,18 +42,25 @@ export interface FsckSummary {
 
 type Tally = { -readonly [K in keyof FsckSummary]: FsckSummary[K] };
 
-/** Mends a finding if that is wanted and possible, tells it, and counts it. */
-async function settle(found: Found, options: FsckOptions, tally: Tally): Promise<void> {
-  const { level, fix } = findingKinds[found.code];
-  let outcome: Outcome = 'left';
-  let reason: string | undefined;
-  if (options.isFixing && fix !== null && found.mend !== undefined) {
-    try {
-      outcome = (await found.mend()) ? 'fixed' : 'gone';
-    } catch (error) {
-      [outcome, reason] = ['failed', reasonOf(error)];
-    }
+/** Mends a finding where that is possible, and allowed by now. @returns what became of it, and why it failed */
+async function mend(found: Found, db: Database): Promise<{ outcome: Outcome; reason?: string }> {
+  if (findingKinds[found.code].fix === null || found.mend === undefined) return { outcome: 'left' };
+  try {
+    if (await isReadOnlyVolume(db, found.volume)) return { outcome: 'left' };
+    return { outcome: (await found.mend()) ? 'fixed' : 'gone' };
+  } catch (error) {
+    return { outcome: 'failed', reason: reasonOf(error) };
   }
+}
+
+/** Mends a finding if that is wanted, tells it, and counts it. */
+async function settle(
+  found: Found,
+  options: FsckOptions,
+  { db, tally }: { readonly db: Database; readonly tally: Tally },
+): Promise<void> {
+  const { level } = findingKinds[found.code];
+  const { outcome, reason } = options.isFixing ? await mend(found, db) : { outcome: 'left' as const };
   if (level === 'note') tally.notes += 1;
   else tally.faults += 1;
   if (outcome === 'fixed') tally.fixed += 1;
@@ -110,7 +117,8 @@ function elsewhere(config: Pick<Config, 'volumes'>, counts: ReadonlyMap<string, 
 async function check(url: string, config: Config, options: FsckOptions): Promise<FsckSummary> {
   const applicationName = 'vfolder-fsck';
   const client = openDatabase({ url, connectionsMax: 4, applicationName });
-  const single = openDatabase({ url, connectionsMax: 1, applicationName });
+  // It holds a temporary table.
+  const single = openDatabase({ url, connectionsMax: 1, applicationName, isLasting: true });
   const tally: Tally = { folders: 0, unsettled: 0, faults: 0, notes: 0, fixed: 0, left: 0 };
   try {
     const { db } = client;
@@ -120,18 +128,16 @@ async function check(url: string, config: Config, options: FsckOptions): Promise
     const counts = await countVolumeFolders(db);
     const roots = await findRoots(chooseVolumes(config, options.volume), counts);
     const isWhole = ids === undefined && options.volume === undefined;
-    for (const found of isWhole ? elsewhere(config, counts) : []) await settle(found, options, tally);
-    const readOnly = await listReadOnlyVolumes(db);
+    for (const found of isWhole ? elsewhere(config, counts) : []) await settle(found, options, { db, tally });
     await withVolumes(roots, async (volumes) => {
       for (const name of roots.keys()) {
         if (options.isFixing && !counts.has(name)) await requireKnown(volumeNamed(volumes, name));
-        const given = readOnly.has(name) ? { ...options, isFixing: false } : options;
         const target: VolumeCase = {
           db,
           session: single.db,
           volume: volumeNamed(volumes, name),
           jobs: outboxOnly,
-          report: (found) => settle(found, given, tally),
+          report: (found) => settle(found, options, { db, tally }),
           skip: () => {
             tally.unsettled += 1;
           },

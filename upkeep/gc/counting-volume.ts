@@ -23,12 +23,12 @@ async function archiveSize(volume: Volume, archiveId: string): Promise<number> {
 
 /**
  * A volume that notes in `tally` what is removed from it, and with `isDry` removes nothing: so that the code that removes
- * need not know whether it is meant.
+ * need not know whether it is meant. `allow` is asked before each removal that is meant, and throws when it must not be.
  */
 export function countRemovals(
   volume: PosixVolume,
   tally: Tally,
-  { isDry }: { readonly isDry: boolean },
+  { isDry, allow }: { readonly isDry: boolean; readonly allow: () => Promise<void> },
 ): PosixVolume {
   const note = async (kind: FreedKind, look: () => Promise<number>): Promise<void> => {
     const bytes = await sizeOf(look);
@@ -47,34 +47,44 @@ export function countRemovals(
     // Of a staged tree nobody knows the size.
     if (stat !== null) tally.add('staged_files', stat.kind === 'file' ? stat.sizeBytes : 0);
   };
+  const permit = async (): Promise<void> => {
+    if (!isDry) await allow();
+  };
   return {
     ...volume,
     discardStage: async (folderId, stageId) => {
+      await permit();
       await noteStage(folderId, stageId);
       if (!isDry) await volume.discardStage(folderId, stageId);
     },
     discardTree: async (folderId, stageId, options) => {
+      await permit();
       await noteStage(folderId, stageId);
       if (!isDry) await volume.discardTree(folderId, stageId, options);
     },
     purgeTrash: async (folderId, trashId, options) => {
+      await permit();
       await note('left_trash', async () => (await volume.measureTrash(folderId, trashId)).bytes);
       return isDry ? nothing : await volume.purgeTrash(folderId, trashId, options);
     },
     purgeFolder: async (folderId, options) => {
+      await permit();
       tally.add('folder_directories');
       return isDry ? nothing : await volume.purgeFolder(folderId, options);
     },
     removeArchive: async (archiveId) => {
+      await permit();
       tally.add('archives', (await sizeOf(() => archiveSize(volume, archiveId))) ?? 0);
       if (!isDry) await volume.removeArchive(archiveId);
     },
     setFolderAside: async (folderId, why) => {
+      await permit();
       const isThere = isDry || (await volume.setFolderAside(folderId, why));
       if (isThere) tally.add('set_aside');
       return isThere;
     },
     purgeAside: async (folderId, options) => {
+      await permit();
       await note('orphans', async () => (await volume.measureAside(folderId)).bytes);
       return isDry ? nothing : await volume.purgeAside(folderId, options);
     },

@@ -4,7 +4,8 @@ import { type Database, openDatabase } from '../../db/client.ts';
 import { assertMigrated } from '../../db/migrate.ts';
 import { type JobNotifications, openNotifications } from '../../db/notifications.ts';
 import { findFolderUsage } from '../../db/queries/usage.ts';
-import { listReadOnlyVolumes } from '../../db/queries/volumes.ts';
+import { isReadOnlyVolume } from '../../db/queries/volumes.ts';
+import { domainError } from '../../domain/errors.ts';
 import type { JobKind } from '../../domain/job.ts';
 import type { JobPayload } from '../../jobs/contracts.ts';
 import type { JobContext, JobHandlers, JobOutcome } from '../../jobs/handler.ts';
@@ -44,6 +45,9 @@ export interface GcResult {
   readonly failures: readonly GcFailure[];
 }
 
+const becameReadOnly = 'it became read-only, and the rest is left';
+/** A dry run walks volumes in a transaction. */
+const dryIdleMsMax = 10 * 60_000;
 /** Rows that a handler forgets at a time: as many say that there are more. */
 const rowsBatch = 10_000;
 const roundsMax = 1_000;
@@ -181,7 +185,7 @@ function countingJobs(given: string[], tally: Tally, isDry: boolean): WorkerServ
 
 /** Sees the purges through that were made or given another go; they are many only after a long time without workers. */
 async function runGiven(gc: Gc, runner: JobRunner): Promise<void> {
-  await runHere(runner, gc.given, (jobId, job) => {
+  await runHere(runner, { volume: gc.volume.name, jobIds: gc.given }, (jobId, job) => {
     if (job === null || job.state === 'succeeded') {
       const freed = freedSchema.safeParse(job?.result);
       if (job?.kind === 'trash.purge') gc.tally.add('resumed_purges', freed.data?.freed.bytes ?? 0);
@@ -215,21 +219,36 @@ async function collectVolume(collection: Collection, plain: PosixVolume): Promis
   const { isDry, withOrphans } = options;
   const tally = makeTally(plain.name);
   const given: string[] = [];
-  const volume = countRemovals(plain, tally, { isDry });
+  const allow = async (): Promise<void> => {
+    if (await isReadOnlyVolume(db, plain.name)) throw domainError('volume_read_only', becameReadOnly);
+  };
+  const volume = countRemovals(plain, tally, { isDry, allow });
   const jobs = countingJobs(given, tally, isDry);
   const services = { db, volumes: new Map([[plain.name, volume]]), jobs, logger: silent, auditDays };
   const gc: Gc = { ...result, db, volume, tally, services, given, isDry };
   // What this very run sets aside stays: nobody could have looked at it.
   const orphans = withOrphans ? await listOrphans(plain) : [];
-  for (const one of scheduled) await runScheduled(gc, one);
+  for (const one of scheduled) {
+    if (await isReadOnlyVolume(db, plain.name)) break;
+    await runScheduled(gc, one);
+  }
   const handlers = makeHandlers({ ...services, volumes: new Map([[plain.name, plain]]) });
   if (!isDry) await runGiven(gc, { db, notifications, handlers, logger: silent });
-  for (const id of orphans) await volume.purgeAside(id);
+  if (await isReadOnlyVolume(db, plain.name)) {
+    result.failures.push({ volume: plain.name, what: 'volume', reason: becameReadOnly });
+  } else {
+    for (const id of orphans) await volume.purgeAside(id);
+  }
   result.freed.push(...tally.list());
 }
 
 async function collect(url: string, config: Config, options: GcOptions): Promise<GcResult> {
-  const client = openDatabase({ url, connectionsMax: 4, applicationName: 'vfolder-gc' });
+  const client = openDatabase({
+    url,
+    connectionsMax: 4,
+    applicationName: 'vfolder-gc',
+    ...(options.isDry ? { idleMsMax: dryIdleMsMax } : {}),
+  });
   const notifications = openNotifications({ url, onError: () => undefined });
   const result = { freed: [] as Freed[], rows: {}, failures: [] as GcFailure[] };
   try {
@@ -237,11 +256,10 @@ async function collect(url: string, config: Config, options: GcOptions): Promise
     await assertMigrated(db);
     const roots = chooseVolumes(config, options.volume);
     for (const [name, root] of roots) await requireMounted(name, root);
-    const readOnly = await listReadOnlyVolumes(db);
     const collection = { db, notifications, auditDays: config.auditDays, options, result };
     await withVolumes(roots, async (opened) => {
       for (const name of roots.keys()) {
-        if (!readOnly.has(name)) await collectVolume(collection, volumeNamed(opened, name));
+        if (!(await isReadOnlyVolume(db, name))) await collectVolume(collection, volumeNamed(opened, name));
         else result.failures.push({ volume: name, what: 'volume', reason: 'it is read-only' });
       }
     });

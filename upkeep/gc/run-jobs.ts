@@ -4,6 +4,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Database } from '../../db/client.ts';
 import type { JobNotifications } from '../../db/notifications.ts';
 import { findJob, type JobRecord, listDispatchRows } from '../../db/queries/jobs.ts';
+import { isReadOnlyVolume } from '../../db/queries/volumes.ts';
 import { isTerminal } from '../../domain/job.ts';
 import type { JobHandlers } from '../../jobs/handler.ts';
 import type { JobLogger } from '../../jobs/logger.ts';
@@ -40,24 +41,26 @@ function partsOf(runner: JobRunner, volumeStates: OpenVolumeStates): RunnerParts
   };
 }
 
-async function runToEnd(parts: RunnerParts, jobId: string): Promise<JobRecord | null> {
+/** Runs a job, or waits for whoever does; not while its volume is read-only, when nobody does. */
+async function runToEnd(parts: RunnerParts, volume: string, jobId: string): Promise<JobRecord | null> {
   const endsAt = performance.now() + waitMsMax;
   for (;;) {
     const [row] = await listDispatchRows(parts.db, [jobId]);
     if (row !== undefined) await runJob(parts, row);
     const job = await findJob(parts.db, { jobId, actorId: null });
     if (job === null || isTerminal(job.state) || performance.now() > endsAt) return job;
+    if (await isReadOnlyVolume(parts.db, volume)) return job;
     await delay(pollMs);
   }
 }
 
 /**
- * Runs jobs here, one after the other, each under a lease as a worker does; one that a worker was faster to take is
+ * Runs jobs of a volume here, one after the other, each under a lease as a worker does; one that a worker was faster to take is
  * waited for. `onEnd` hears how each stands then, `null` for one that is forgotten.
  */
 export async function runHere(
   runner: JobRunner,
-  jobIds: readonly string[],
+  { volume, jobIds }: { readonly volume: string; readonly jobIds: readonly string[] },
   onEnd: (jobId: string, job: JobRecord | null) => void,
 ): Promise<void> {
   const { db, notifications } = runner;
@@ -65,7 +68,7 @@ export async function runHere(
   try {
     await volumeStates.refresh();
     const parts = partsOf(runner, volumeStates);
-    for (const jobId of jobIds) onEnd(jobId, await runToEnd(parts, jobId));
+    for (const jobId of jobIds) onEnd(jobId, await runToEnd(parts, volume, jobId));
   } finally {
     volumeStates.close();
   }

@@ -168,6 +168,54 @@ describe('vfolder admin gc', () => {
     expect((await stage.fsck()).findings.filter(({ level }) => level === 'fault')).toEqual([]);
   });
 
+  it('stops where a volume becomes read-only, and so does a check that mends', async () => {
+    // The first change of either makes the volume read-only.
+    const closing = (table: string) => `
+      CREATE FUNCTION close_volume() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO volumes (name, state) VALUES ('local', 'read_only')
+          ON CONFLICT (name) DO UPDATE SET state = 'read_only';
+        RETURN NULL; END $$;
+      CREATE TRIGGER close_volume AFTER UPDATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION close_volume()`;
+    const reopen = `DROP FUNCTION close_volume CASCADE; UPDATE volumes SET state = 'active'`;
+    const late = await stage.folder();
+    await sendPart(stage, late);
+    // For half a minute others leave an upload to whoever took it.
+    const expire = () =>
+      stage.sql(`UPDATE uploads SET lease_until = now() - interval '1 minute'
+        WHERE folder_id = '${late.dashed}'`);
+    await expire();
+    await plantFailedDelete(await stage.folder());
+    await stage.sql(closing('uploads'));
+    const stopped = await gc();
+    expect([stopped.code, stopped.freed]).toEqual([8, {}]);
+    expect(stopped.failures).toContainEqual({
+      volume: 'local',
+      what: 'volume',
+      reason: expect.stringContaining('it became read-only'),
+    });
+    expect(await readdir(join(late.dir, 'stage'))).toHaveLength(1);
+    await stage.sql(reopen);
+    await expire();
+    expect((await gc()).freed).toMatchObject({ resumed_purges: { count: 1 }, staged_files: { count: 1 } });
+
+    // Folders are looked at a few at a time.
+    for (let count = 0; count < 12; count += 1) {
+      const { dashed } = await stage.folder();
+      await stage.sql(`UPDATE folders SET used_bytes = 99 WHERE id = '${dashed}'`);
+    }
+    await stage.sql(closing('folders'));
+    const { code, findings } = await stage.fsck('--fix');
+    const [first, last] = [findings[0]?.outcome, findings.at(-1)?.outcome];
+    expect({ code, findings: findings.length, first, last }).toEqual({
+      code: 8,
+      findings: 12,
+      first: 'fixed',
+      last: 'left',
+    });
+    await stage.sql(reopen);
+    expect((await stage.fsck('--fix')).code).toBe(0);
+  });
+
   it('leaves a read-only volume alone, and so does a check that is to mend', async () => {
     const folder = await stage.folder();
     await writeFile(join(folder.dir, 'data', 'x'), 'x');
