@@ -5,8 +5,10 @@ import { instant, uuid } from '../http/wire.ts';
 
 const nameCharactersMax = 100;
 const day = 24 * 60 * 60;
+const expiresInMin = 60;
 const expiresInDefault = 90 * day;
-const expiresInMax = 366 * day;
+/** A year of 365 days, to the second. */
+const expiresInMax = 365 * day;
 
 /** `POST /tokens`: what to call it, what it may be used for, and for how many seconds. `write` includes `read`. */
 export const newTokenInput = z.object({
@@ -18,7 +20,7 @@ export const newTokenInput = z.object({
   scopes: stringList({ min: 1, max: tokenScopes.length })
     .pipe(z.array(z.enum(tokenScopes)))
     .default([...tokenScopes]),
-  expires_in: queryInteger({ min: 60, max: expiresInMax }).default(expiresInDefault),
+  expires_in: queryInteger({ min: expiresInMin, max: expiresInMax }).default(expiresInDefault),
 });
 
 /** A token as its owner sees it. */

@@ -147,6 +147,18 @@ describe('an API token', () => {
     ]) {
       expect((await issue(body)).status, JSON.stringify(body)).toBe(400);
     }
+    const yearSeconds = 31_536_000;
+    for (const expiresIn of [59, yearSeconds + 1, 60.5, -60, 1e308, '1e3', '', null, [60]]) {
+      const refused = await issue({ expires_in: expiresIn });
+      expect([expiresIn, refused.status, refused.json.code]).toEqual([expiresIn, 400, 'request_malformed']);
+      expect(refused.json.errors).toContainEqual(expect.objectContaining({ pointer: '/expires_in' }));
+    }
+    for (const expiresIn of [60, yearSeconds]) {
+      const { json } = await issue({ expires_in: expiresIn });
+      expect(Date.parse(String(json.expires_at)) - Date.parse(String(json.created_at))).toBe(
+        expiresIn * 1_000,
+      );
+    }
     const many = await makeKeypair(database, secrets);
     const answers = await Promise.all(Array.from({ length: 105 }, () => issue({}, many)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(100);
