@@ -13,6 +13,7 @@ import {
 import { readContentDigest, requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
 import { acceptedReply, replyAfterJob } from './http/job-reply.ts';
+import { rateKeyOf } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
 import { readQuery } from './http/query.ts';
 import { validateInput } from './http/schema.ts';
@@ -197,6 +198,11 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
   send(exchange, 'stored' in reply ? reply.stored : toTextReply(reply));
 }
 
+/** Whose places a request takes. No keypair has a colon. */
+function placeOf(principal: Principal, { peer }: Exchange): string {
+  return principal === anonymous ? `address:${rateKeyOf(peer.address)}` : principal.accessKey;
+}
+
 async function answer(
   dispatcher: Dispatcher,
   route: Route,
@@ -205,10 +211,7 @@ async function answer(
 ): Promise<void> {
   const readBody = bodyReader(route, exchange);
   const principal = await admit(dispatcher, route, exchange, readBody);
-  const leave =
-    principal === anonymous
-      ? undefined
-      : dispatcher.concurrency.enter(principal.accessKey, route.isTransfer === true);
+  const leave = dispatcher.concurrency.enter(placeOf(principal, exchange), route.isTransfer === true);
   const isUpload = route.isTransfer === true && route.body === 'stream';
   const uploadEnded = isUpload ? dispatcher.metrics?.uploadBegan() : undefined;
   let standUp: (() => void) | undefined;
@@ -218,7 +221,7 @@ async function answer(
   } finally {
     standUp?.();
     uploadEnded?.();
-    leave?.();
+    leave();
   }
 }
 

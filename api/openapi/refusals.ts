@@ -2,7 +2,13 @@ import type { ErrorCode } from '../../domain/errors.ts';
 import { statusesOf } from '../problem.ts';
 import type { Route } from '../route.ts';
 
-const always = ['request_malformed', 'headers_too_large', 'rate_limited', 'internal'] as const;
+const always = [
+  'request_malformed',
+  'headers_too_large',
+  'rate_limited',
+  'requests_busy',
+  'internal',
+] as const;
 const ofJsonBody = [
   'media_type_unsupported',
   'body_too_large',
@@ -16,7 +22,6 @@ const behindKeys = [
   'auth_invalid',
   'auth_failed',
   'scope_missing',
-  'requests_busy',
   'service_unavailable',
 ] as const;
 const ofChanges = [

@@ -14,6 +14,8 @@ const routes: readonly Route[] = [
   defineTestRoute({ ...common, path: '/hold', handle: hold }),
   defineTestRoute({ ...common, path: '/transfer', isTransfer: true, handle: hold }),
   defineTestRoute({ ...common, path: '/quick', handle: async () => ({ status: 200 }) }),
+  defineTestRoute({ ...common, path: '/by-token', access: 'public', isTransfer: true, handle: hold }),
+  defineTestRoute({ ...common, path: '/open', access: 'public', handle: async () => ({ status: 200 }) }),
 ];
 let database: TestDatabase;
 let server: CoreServer;
@@ -24,6 +26,7 @@ beforeAll(async () => {
     secrets,
     routes,
     concurrency: { requestsMax: 3, transfersMax: 2 },
+    trustedProxies: ['127.0.0.1'],
   });
 });
 afterAll(async () => {
@@ -66,5 +69,29 @@ describe('the places of a keypair', () => {
     // What a request of a client that left still does counts until it is done.
     for (const release of held.splice(0)) release();
     await eventually(async () => expect((await server.send({ path: '/quick', headers })).status).toBe(200));
+  });
+});
+
+describe('the places of an address', () => {
+  it('run out for whoever needs no keypair, for that address alone, and come back', async () => {
+    const from = (address: string, path: string) =>
+      server.send({ path, headers: { 'x-forwarded-for': address } });
+    const running = [1, 2].map(() => from('192.0.2.1', '/by-token'));
+    await eventually(() => expect(held).toHaveLength(2));
+    const refused = await from('192.0.2.1', '/by-token');
+    expect([refused.status, refused.json.code, refused.json.limit]).toEqual([429, 'requests_busy', 2]);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await from('192.0.2.1', '/open')).status).toBe(200);
+    running.push(from('192.0.2.2', '/by-token'));
+    await eventually(() => expect(held).toHaveLength(3));
+    const headers = { ...basic(await makeKeypair(database, secrets)), 'x-forwarded-for': '192.0.2.1' };
+    const signed = { ...headers, 'x-forwarded-proto': 'https' };
+    expect((await server.send({ path: '/quick', headers: signed })).status).toBe(200);
+    for (const release of held.splice(0)) release();
+    for (const answer of await Promise.all(running)) expect(answer.status).toBe(200);
+    const again = from('192.0.2.1', '/by-token');
+    await eventually(() => expect(held).toHaveLength(1));
+    for (const release of held.splice(0)) release();
+    expect((await again).status).toBe(200);
   });
 });
