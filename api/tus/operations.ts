@@ -1,6 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../../db/client.ts';
 import {
+  countOpenParts,
   deleteResumableUpload,
   insertResumableUpload,
   joinUploadParts,
@@ -28,6 +29,9 @@ import { countReplaced } from '../uploads/count-replaced.ts';
 import { quotaExceeded, takeRoom, withoutReplaced } from '../uploads/reservation.ts';
 import { loadUpload, requireKept, uploadNotFound } from './writer-claim.ts';
 
+/** Parts of a folder that may be open at the same time; they are staged files that count as none. Some of the largest uploads. */
+export const openPartsMax = 4_000;
+
 /** What a client asks for when it begins an upload. */
 export interface UploadOrder {
   readonly userId: string;
@@ -45,6 +49,13 @@ function replacingAt(services: Services, folder: UploadFolder, path: string): ()
   return () => countReplaced({ volume: folderVolume(services, folder), folderId: folder.id }, [path]);
 }
 
+/** @throws requests_busy */
+async function requireFewParts(tx: Executor, folderId: string): Promise<void> {
+  if ((await countOpenParts(tx, folderId)) < openPartsMax) return;
+  const detail = `At most ${openPartsMax} parts of uploads to one folder are open at the same time; join or terminate some.`;
+  throw domainError('requests_busy', detail, { extra: { limit: openPartsMax } });
+}
+
 async function reserve(
   services: Services,
   folder: UploadFolder,
@@ -57,7 +68,10 @@ async function reserve(
     services.db.transaction(async (tx) => {
       const order = { id, folderId: folder.id, actorId, leaseSeconds: resumableLifeSeconds };
       const isGranted = await reserveUpload(tx, { ...order, amount: wanted });
-      if (isGranted) await insertResumableUpload(tx, values);
+      if (!isGranted) return false;
+      // The reservation holds the folder's row, so that what is counted stays true until the commit.
+      if (values.shape === 'partial') await requireFewParts(tx, folder.id);
+      await insertResumableUpload(tx, values);
       return isGranted;
     });
   await takeRoom(services, { id, folder, amount, countReplacing: replacingAt(services, folder, path) }, ask);
@@ -72,7 +86,8 @@ function writePath(path: string | undefined): string {
 
 /**
  * Begins an upload and reserves its length; one of unknown length reserves as it grows.
- * @throws not_found, path_invalid, request_malformed, quota_exceeded, volume_unavailable
+ * @throws not_found, path_invalid, request_malformed, quota_exceeded, volume_unavailable; requests_busy when too many parts are
+ *   open in the folder
  */
 export async function createUpload(
   services: Services,

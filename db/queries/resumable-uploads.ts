@@ -96,6 +96,14 @@ export async function insertResumableUpload(tx: Executor, upload: NewResumableUp
   await tx.insert(resumableUploads).values({ uploadId, ...values });
 }
 
+/** How many parts of a folder wait to be joined or go on; looks at its open sessions (`uploads_folder_open_idx`). */
+export async function countOpenParts(db: Executor, folderId: string): Promise<number> {
+  const [row] = await db.execute<{ total: number }>(sql`
+    SELECT count(*)::int AS total FROM uploads JOIN resumable_uploads ON upload_id = uploads.id
+    WHERE folder_id = ${folderId} AND state = 'receiving' AND shape = 'partial'`);
+  return row?.total ?? 0;
+}
+
 /**
  * Says how long the upload is, once. Its writer does, for what that has received but not recorded may be longer already.
  * @returns false when it is known to be something else, or when somebody else has taken over
