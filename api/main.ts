@@ -95,6 +95,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
     services: {
       db,
       jobs,
+      notifications: jobs.notifications,
       uploads: shareUploadStatements({ db, jobs }),
       volumes,
       secrets,

@@ -18,6 +18,8 @@ export interface Principal {
   readonly requestsMax?: number | null;
   /** What the token may do that the request came with, if it came with one. */
   readonly token?: { readonly mayChange: boolean };
+  /** What is stored of the session of the browser that the request came from, if it came from one. */
+  readonly session?: string;
 }
 
 /** `Prefer` of RFC 7240 as far as the service honours it. */

@@ -1,4 +1,5 @@
 import type { Database } from '../db/client.ts';
+import type { JobNotifications } from '../db/notifications.ts';
 import type { KeyClaim } from '../db/queries/idempotency-keys.ts';
 import type { SecretBox } from '../db/secret-box.ts';
 import type { ApiVersion } from '../domain/api-version.ts';
@@ -11,6 +12,8 @@ import type { UploadStatements } from './uploads/statements.ts';
 export interface Services {
   readonly db: Database;
   readonly jobs: JobClient;
+  /** Hears what other processes tell; all of it is a hint. Default: nothing is heard. */
+  readonly notifications?: Pick<JobNotifications, 'subscribe'>;
   /** What uploads that come at the same time ask for together. */
   readonly uploads: UploadStatements;
   /** By name, those of `VFOLDER_VOLUMES`. */

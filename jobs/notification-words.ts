@@ -7,5 +7,10 @@ export const beatWord = 'beat';
 /** What is told about the states of volumes goes under this name, in place of the id of a job. */
 export const volumesTopic = 'volumes';
 
-/** The word that makes every process read the states of the volumes anew. */
+/** What is told about the session of a browser goes under this name; `hash` is what is stored of it. */
+export function sessionTopic(hash: string): string {
+  return `session:${hash}`;
+}
+
+/** The word that makes every process look anew at the states of the volumes, or at a session. */
 export const changedWord = 'changed';

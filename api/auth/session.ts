@@ -57,5 +57,7 @@ export async function findSessionPrincipal(
   const token = readSessionToken(headers);
   if (token === undefined) return null;
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD') requireSameOrigin(headers, services.publicUrl);
-  return findSession(services.db, hashSessionToken(token));
+  const session = hashSessionToken(token);
+  const found = await findSession(services.db, session);
+  return found === null ? null : { ...found, session };
 }

@@ -9,6 +9,8 @@ export interface AccessWatch {
   readonly signal: AbortSignal;
   /** Whether that is so already. */
   readonly isOver: boolean;
+  /** Asks at once, where there is reason to. */
+  look(): void;
   end(): void;
 }
 
@@ -21,8 +23,8 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
   let either: AbortSignal | undefined;
   let sureAt = performance.now();
   let isEnded = false;
-  let timer: NodeJS.Timeout;
-  const look = async (): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const ask = async (): Promise<void> => {
     let mayRead: boolean;
     try {
       mayRead = await check();
@@ -35,7 +37,8 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
     else revoked.abort(new Error('The right to read this was taken away.'));
   };
   const schedule = (): void => {
-    timer = setTimeout(() => void look(), checkEveryMs).unref();
+    clearTimeout(timer);
+    timer = setTimeout(() => void ask(), checkEveryMs).unref();
   };
   schedule();
   return {
@@ -45,6 +48,9 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
     },
     get isOver() {
       return signal.aborted || revoked.signal.aborted;
+    },
+    look() {
+      if (!isEnded) void ask();
     },
     end() {
       isEnded = true;

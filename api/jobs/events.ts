@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { mayFollowJob } from '../../db/queries/followers.ts';
 import { isTerminal } from '../../domain/job.ts';
 import type { JobView } from '../../jobs/job-client.ts';
+import { sessionTopic } from '../../jobs/notification-words.ts';
 import { sendBody } from '../http/send-body.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { ApiRequest } from '../route.ts';
@@ -69,13 +70,18 @@ export async function sendEvents(
   eventsOf: (following: Pick<ApiRequest<unknown>, 'services' | 'signal'>) => AsyncGenerator<Buffer>,
 ): Promise<'sent'> {
   const { services, principal, outgoing, signal, unsentBytes } = request;
-  const access = watchAccess(() => mayFollowJob(services.db, { jobId, ...principal }), signal);
+  const { userId, role, accessKey, session } = principal;
+  const follower = { jobId, userId, role, accessKey, session };
+  const access = watchAccess(() => mayFollowJob(services.db, follower), signal);
+  const unsubscribe =
+    session === undefined ? undefined : services.notifications?.subscribe(sessionTopic(session), access.look);
   try {
     outgoing.writeHead(200, streamHeaders);
     const source = Readable.from(eventsOf({ services, signal: access.signal }), { objectMode: false });
     await sendBody({ source, outgoing, signal: access.signal, unsentBytes });
     return 'sent';
   } finally {
+    unsubscribe?.();
     access.end();
   }
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { notifyJob } from '../../db/notifications.ts';
 import { insertAudit } from '../../db/queries/audit.ts';
 import { deleteExpiredSessions, deleteSession, insertSession } from '../../db/queries/sessions.ts';
+import { changedWord, sessionTopic } from '../../jobs/notification-words.ts';
 import { makeKeypairCheck } from '../auth/prove-keypair.ts';
 import { isSameSecret } from '../auth/same-secret.ts';
 import { hashSessionToken } from '../auth/session.ts';
@@ -32,7 +34,11 @@ export async function signIn(
   return token;
 }
 
-/** Ends the session of a browser; a no-op without one. */
+/** Ends the session of a browser, and what streams to it, in every process; a no-op without one. */
 export async function signOut(services: Pick<Services, 'db'>, token: string | undefined): Promise<void> {
-  if (token !== undefined) await deleteSession(services.db, hashSessionToken(token));
+  if (token === undefined) return;
+  const hash = hashSessionToken(token);
+  await deleteSession(services.db, hash);
+  // Whoever misses the word finds out within seconds.
+  await notifyJob(services.db, sessionTopic(hash), changedWord).catch(() => undefined);
 }

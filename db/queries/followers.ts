@@ -9,14 +9,16 @@ export interface JobFollower {
   readonly role: 'user' | 'admin';
   /** Of the keypair they came with, or `token:` and the id of a token. */
   readonly accessKey: string;
+  /** The hash of the session they came with, if they came with one. */
+  readonly session?: string | undefined;
 }
 
 /**
- * Whether somebody may still see a job, as of now: they are active and so is what they came with, and the job is theirs, or
+ * Whether somebody may still see a job, as of now: they are active and so is what they came with, their session included, and the job is theirs, or
  * they are an administrator still. By primary keys.
  */
 export async function mayFollowJob(db: Executor, follower: JobFollower): Promise<boolean> {
-  const { jobId, userId, role, accessKey } = follower;
+  const { jobId, userId, role, accessKey, session = null } = follower;
   const tokenId = accessKey.startsWith('token:') ? accessKey.slice('token:'.length) : null;
   const rows = await db.execute(statement`
     SELECT 1 FROM users JOIN jobs ON jobs.id = ${jobId}
@@ -24,6 +26,8 @@ export async function mayFollowJob(db: Executor, follower: JobFollower): Promise
       AND (jobs.actor_id = users.id OR (${role} = 'admin' AND users.role = 'admin'))
       AND CASE WHEN ${tokenId}::uuid IS NULL
         THEN EXISTS (SELECT 1 FROM keypairs WHERE access_key = ${accessKey} AND keypairs.is_active)
-        ELSE EXISTS (SELECT 1 FROM api_tokens WHERE api_tokens.id = ${tokenId}::uuid AND expires_at > now()) END`);
+        ELSE EXISTS (SELECT 1 FROM api_tokens WHERE api_tokens.id = ${tokenId}::uuid AND expires_at > now()) END
+      AND (${session}::text IS NULL
+        OR EXISTS (SELECT 1 FROM sessions WHERE token_hash = ${session}::text AND expires_at > now()))`);
   return rows.length === 1;
 }

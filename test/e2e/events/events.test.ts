@@ -72,6 +72,37 @@ const begun = (stream: EventStream) =>
   });
 
 describe('the events of a job', () => {
+  it('end when the browser they go to signs out, in every process', async () => {
+    const ada = await newUser('ada');
+    const jobId = await newJob(ada.client);
+    const signedIn = await ada.client.call('POST', '/sign-in', {
+      auth: 'none',
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: ada.client.url },
+      body: new URLSearchParams({
+        access_key: ada.keypair.accessKey,
+        secret_key: ada.keypair.secretKey,
+      }).toString(),
+    });
+    const cookie = signedIn.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    const browsers = [api, other].map(({ url }) => clientOf(url, undefined));
+    const opened = await Promise.all(
+      browsers.map((browser) => openEvents(browser, `/jobs/${jobId}/events`, { cookie })),
+    );
+    streams.push(...opened);
+    const byKey = await open(ada.client, jobId);
+    for (const stream of streams) await begun(stream);
+    const out = await ada.client.call('POST', '/sign-out', {
+      auth: 'none',
+      headers: { cookie, Origin: ada.client.url },
+    });
+    expect(out.status).toBe(303);
+    await Promise.all(opened.map((stream) => stream.ended));
+    const again = await browsers[1]?.call('GET', `/jobs/${jobId}`, { headers: { cookie } });
+    expect(again?.status).toBe(401);
+    const cut = await Promise.race([byKey.ended, Promise.resolve('still open')]);
+    expect(cut).toBe('still open');
+  });
+
   it('tell how it stands and how it ended, each time as GET does, whichever process runs it', async () => {
     const ada = await newUser('ada');
     const jobId = await newJob(ada.client);
