@@ -10,6 +10,7 @@ import type { NewJob } from '../jobs/job-client.ts';
 import { gatherOmissions } from '../storage/archive/omissions.ts';
 import { noRoom } from './no-room.ts';
 import type { WorkerServices } from './services.ts';
+import { sourceVolumeOf } from './source-volume.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
 /** Entries left out that a result names; the rest is only counted. */
@@ -50,10 +51,8 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
   const admit = admitter(services, folderId, limit);
   const omissions = gatherOmissions();
   const onSkip = omissions.add;
-  const entries = volumeOf(services, source.volume).walk(source.id, parseEntryPath('', 'read'), {
-    signal,
-    onSkip,
-  });
+  const from = await sourceVolumeOf(services, { volume: job.volume, sourceVolume: source.volume });
+  const entries = from.walk(source.id, parseEntryPath('', 'read'), { signal, onSkip });
   const of = { entries: source.usedFiles, bytes: source.usedBytes };
   const volume = volumeOf(services, job.volume);
   const { bytes, files } = await context.step('tree.copy', () =>
@@ -93,7 +92,7 @@ export async function giveUpClone(
 }
 
 /**
- * Fills a folder that nobody sees with what another one holds, on any two volumes that this worker has, and shows it in
+ * Fills a folder that nobody sees with what another one holds, on any two volumes that a worker has, and shows it in
  * the transaction that ends the job. A run after a crash keeps what is whole. The source is read as it is found.
  */
 export function cloneFolder(services: WorkerServices): JobHandler<'folder.clone'> {

@@ -22,6 +22,7 @@ import { chooseTarget } from './choose-target.ts';
 import { claimJobPaths, requireActor } from './claim-job-paths.ts';
 import { noRoom } from './no-room.ts';
 import type { HandlerServices } from './services.ts';
+import { sourceVolumeOf } from './source-volume.ts';
 import { stopUnlessStopping } from './stop.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
@@ -51,7 +52,7 @@ interface Work {
 /** Where the bytes come from: the folder itself, or another one, which may lie on another volume. */
 type Source = Pick<Work, 'volume' | 'folderId'>;
 
-/** The source, if whoever asked may still read it. @throws not_found; volume_unavailable when this worker lacks its volume */
+/** The source, if whoever asked may still read it. @throws not_found, and what {@link sourceVolumeOf} throws */
 async function requireSource({ services, context, volume, folderId }: Work): Promise<Source> {
   const { actorId: userId, payload } = context.job;
   if (payload.sourceId === undefined) return { volume, folderId };
@@ -60,7 +61,8 @@ async function requireSource({ services, context, volume, folderId }: Work): Pro
   if (source === null) {
     throw domainError('not_found', 'The folder to copy from is gone, or reading it is no longer permitted.');
   }
-  return { volume: volumeOf(services, source.volume), folderId: source.id };
+  const copy = { volume: context.job.volume, sourceVolume: source.volume };
+  return { volume: await sourceVolumeOf(services, copy), folderId: source.id };
 }
 
 /** Refuses early what the end would refuse, before anything is copied. @returns where the copy would go */

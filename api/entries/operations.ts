@@ -9,6 +9,7 @@ import {
 import { domainError } from '../../domain/errors.ts';
 import { type FolderAccess, folderVolume, loadFolder, writableVolume } from '../authorize.ts';
 import type { Services } from '../services.ts';
+import { requireReach } from '../volumes/require-reach.ts';
 
 type EntryServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
 
@@ -79,6 +80,7 @@ async function startPlacing(services: EntryServices, placing: Placing): Promise<
   if ((await folderVolume(services, source).stat(source.id, from)) === null) {
     throw domainError('entry_not_found', `"${formatEntryPath(from)}" does not exist.`);
   }
+  await requireReach(services, { volume: folder.volume, sourceVolume: source.volume });
   const placed = { from: formatEntryPath(from), to: formatEntryPath(to), into };
   const jobId = await services.jobs.enqueue(services.db, {
     kind,

@@ -12,6 +12,7 @@ import { parseFolderName } from '../../domain/folder-name.ts';
 import type { FolderOptions } from '../../domain/folder-options.ts';
 import { type FolderAccess, folderNotFound, loadFolder } from '../authorize.ts';
 import { placeFolder } from '../volumes/place-folder.ts';
+import { requireReach } from '../volumes/require-reach.ts';
 import { type CreatedFolder, decideFolder, type FolderServices, folderNameTaken } from './operations.ts';
 
 /** A folder to be made from another one's content. Options left out are the source's, `host` as well while that is active. */
@@ -108,6 +109,7 @@ export async function cloneFolder(services: FolderServices, request: CloneReques
   const place = { host: request.host, usual: source.volume, allowed: allowance.volumes };
   const volume = await placeFolder(services, place);
   requireRoom(source, allowance);
+  await requireReach(services, { volume: volume.name, sourceVolume: source.volume });
   const folder = { id: uuidv7(), name: owner.name, volume: volume.name };
   await volume.createFolder(folder.id);
   try {

@@ -106,6 +106,39 @@ function describeMounted(backend: QueueBackend): void {
     expect(await ranBy('quota.west', id)).toBe(found.pid);
   });
 
+  it('copies between volumes by a worker that has both, whoever gets the job first, and not at all without one', async () => {
+    const [east, west] = [await folderOn('east'), await folderOn('west')];
+    await start({ VFOLDER_VOLUMES: mounts.east });
+    const both = await start({ VFOLDER_VOLUMES: `${mounts.east},${mounts.west}` });
+    await upload(ada.client, west, { a: 'content' });
+    const copy = (dst: string) =>
+      ada.client.call('POST', east.path('copy'), {
+        json: { src: 'a', dst, src_folder: west.id },
+        headers: later,
+      });
+    const clone = (name: string) =>
+      ada.client.call('POST', west.path('clone'), {
+        json: { target_name: name, target_host: 'east' },
+        headers: later,
+      });
+    const asked = await Promise.all(
+      [1, 2, 3, 4, 5, 6].flatMap((n) => [copy(`a${n}`), clone(`${west.name}-${n}`)]),
+    );
+    for (const { headers } of asked) {
+      const job = await awaitJob(ada.client, jobIdIn(headers));
+      expect([job.state, at(job.body, 'attempt')]).toEqual(['succeeded', 0]);
+    }
+    expect(await both.stop()).toBe(0);
+    for (const refused of [await copy('b'), await clone(`${west.name}-b`)]) {
+      expect([refused.status, textAt(refused.json, 'code')]).toEqual([503, 'volume_unavailable']);
+    }
+    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+    const waiting = await copy('c');
+    expect(waiting.status).toBe(202);
+    await start({ VFOLDER_VOLUMES: `${mounts.east},${mounts.west}` });
+    expect((await awaitJob(ada.client, jobIdIn(waiting.headers))).state).toBe('succeeded');
+  });
+
   it('runs as many jobs of a kind at a time as it may, on each volume', async () => {
     const folder = await folderOn('east');
     const content = randomBytes(16 * 1024 * 1024);
