@@ -29,6 +29,8 @@ export interface JobContract<P extends z.ZodType = z.ZodType> {
   readonly isReading?: true;
   /** Set when a job that failed or was cancelled has given up nothing that another go would need. */
   readonly isRetriable?: true;
+  /** Set for short work of which much comes at once: rows that are handed over together travel as one entry of the queue. */
+  readonly isBundled?: true;
 }
 
 const empty = z.strictObject({});
@@ -44,6 +46,7 @@ export const jobContracts = {
     ...usual,
     ...awaited,
     isUnstoppable: true,
+    isBundled: true,
     queue: 'upload',
     payload: z.strictObject({
       uploadId: z.uuid(),

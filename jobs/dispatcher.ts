@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Database } from '../db/client.ts';
 import { type DispatchRow, listDispatchRows } from '../db/queries/jobs.ts';
 import type { JobLogger } from './logger.ts';
@@ -42,15 +43,15 @@ export function makeDispatcher(options: {
   const running = new Set<Promise<void>>();
   let isClosed = false;
 
-  const add = (queueName: string, rows: readonly DispatchRow[]) =>
-    withinDeadline(store.add(queueName, rows), timings.addTimeoutMs, 'Adding to the queue');
+  const added = (adding: Promise<void>) => withinDeadline(adding, timings.addTimeoutMs, 'Adding to the queue');
 
-  /** One add at a time and queue; what arrives meanwhile goes with the next. */
+  /** One add at a time and queue; what arrives meanwhile goes with the next, and so does what is dispatched in one turn. */
   async function drain(queueName: string, lane: Lane): Promise<void> {
+    await nextTurn();
     while (lane.waiting.size > 0) {
       const rows = [...lane.waiting.values()].slice(0, batchMax);
       for (const row of rows) lane.waiting.delete(row.id);
-      await add(queueName, rows).catch(warn);
+      await added(store.addTogether(queueName, rows)).catch(warn);
     }
     lane.sending = null;
   }
@@ -89,7 +90,7 @@ export function makeDispatcher(options: {
       const refused: string[] = [];
       for (const [queueName, members] of byQueue(rows)) {
         try {
-          await add(queueName, members);
+          await added(store.add(queueName, members));
         } catch (error) {
           warn(error);
           refused.push(...members.map((row) => row.id));

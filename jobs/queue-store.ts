@@ -1,6 +1,7 @@
 import type { BackendFactory, IQueueBackend } from 'bullmq';
 import type { DispatchRow } from '../db/queries/jobs.ts';
 import type { JobKind } from '../domain/job.ts';
+import { bundleRows, makeSlots } from './bundles.ts';
 import { openQueuePool, openRedis } from './connections.ts';
 import { jobContracts } from './contracts.ts';
 import { loadBullmq } from './libraries.ts';
@@ -26,8 +27,13 @@ export interface QueueWorker {
  * not added twice, and nothing is kept of one that is done, so that it may be added again.
  */
 export interface QueueStore {
-  /** @throws at once when the store is away */
+  /** Each row as an entry of its own. @throws at once when the store is away */
   add(queueName: string, rows: readonly DispatchRow[]): Promise<void>;
+  /**
+   * As `add`, for rows that are handed over for the first time: short work travels in bundles, see {@link bundleRows}. A row that
+   * is added again meanwhile is delivered twice. @throws at once when the store is away
+   */
+  addTogether(queueName: string, rows: readonly DispatchRow[]): Promise<void>;
   /** Takes a waiting id out; nothing happens when it does not wait. */
   remove(queueName: string, jobId: string): Promise<void>;
   /** Resolves when the store answers. @throws when it is away; may hang as long as the store does */
@@ -139,7 +145,7 @@ function makeStore<B extends IQueueBackend, C>(
   const { WaitingError, withBackend } = loadBullmq();
   const { Queue, Worker } = withBackend(factory);
   const makeQueue = (name: string) => {
-    const queue = new Queue<{ opId: string }>(name, {
+    const queue = new Queue<QueuedData>(name, {
       connection: parts.connection,
       skipWaitingForReady: true,
       streams: { events: { maxLen: 500 } },
@@ -161,14 +167,24 @@ function makeStore<B extends IQueueBackend, C>(
       throw error;
     }
   };
+  const addEntries = async (name: string, entries: readonly QueueEntry[]) => {
+    const queue = await readyQueue(name);
+    const [first, ...others] = entries;
+    if (first === undefined) return;
+    if (others.length === 0) await queue.add(first.name, first.data, first.opts);
+    else await queue.addBulk([first, ...others]);
+  };
+  // Asked for at every bundle, for it holds from the moment when an operator sets it. Unknown counts as set.
+  const isLimited = async (name: string) => {
+    try {
+      return (await (await readyQueue(name)).getGlobalConcurrency()) !== null;
+    } catch {
+      return true;
+    }
+  };
   return {
-    add: async (name, rows) => {
-      const queue = await readyQueue(name);
-      const [first, ...others] = rows.map(toQueued);
-      if (first === undefined) return;
-      if (others.length === 0) await queue.add(first.name, first.data, first.opts);
-      else await queue.addBulk([first, ...others]);
-    },
+    add: (name, rows) => addEntries(name, rows.map(toQueued)),
+    addTogether: (name, rows) => addEntries(name, bundleRows(rows).map(toEntry)),
     remove: async (name, jobId) => {
       await (await readyQueue(name)).remove(jobId);
     },
@@ -184,13 +200,19 @@ function makeStore<B extends IQueueBackend, C>(
     },
     work: async (name, options) => {
       const repeatAt = new Map<string, number>();
-      const worker = new Worker<{ opId: string }>(
+      const slots = makeSlots(options.concurrency);
+      const deliver = async (handed: HandedJob) => {
+        const delivery = await slots.run(() => options.deliver(handed));
+        if (delivery.next === 'again') repeatAt.set(handed.id, performance.now() + delivery.afterMs);
+        return delivery.next === 'hand_back';
+      };
+      const worker = new Worker<QueuedData>(
         name,
         async (job, token) => {
-          const { opId } = job.data;
-          const delivery = await options.deliver({ id: opId, fence: fenceOfQueued(job.id, opId) });
-          if (delivery.next === 'again') repeatAt.set(opId, performance.now() + delivery.afterMs);
-          if (delivery.next !== 'hand_back' || token === undefined) return;
+          const handed = handedOf(job);
+          const isOneByOne = handed.length > 1 && (await isLimited(name));
+          const isBack = await deliverAll(handed, deliver, isOneByOne);
+          if (!isBack || token === undefined) return;
           await job.moveToWait(token);
           throw new WaitingError();
         },
@@ -198,10 +220,12 @@ function makeStore<B extends IQueueBackend, C>(
       );
       worker.on('error', parts.onError);
       worker.on('failed', (_job, error) => parts.onError(error));
-      worker.on('completed', ({ data: { opId } }) => {
-        const at = repeatAt.get(opId);
-        repeatAt.delete(opId);
-        if (at !== undefined) setTimeout(() => options.again(opId), at - performance.now()).unref();
+      worker.on('completed', (job) => {
+        for (const { id } of handedOf(job)) {
+          const at = repeatAt.get(id);
+          repeatAt.delete(id);
+          if (at !== undefined) setTimeout(() => options.again(id), at - performance.now()).unref();
+        }
       });
       if (parts.failsForGood) {
         await worker.waitUntilReady().catch(async (error: unknown) => {
@@ -232,6 +256,51 @@ const workerSettings = {
   drainDelay: 5,
   runRetryDelay: 1_000,
 };
+
+/** What an entry of a queue says: the id of a row, or those of a bundle. */
+type QueuedData = { readonly opId: string } | { readonly opIds: readonly string[] };
+
+type QueueEntry = ReturnType<typeof toQueued> | ReturnType<typeof toBundle>;
+
+/** The rows of an entry. Only rows that were never claimed are in bundles. */
+function handedOf({ id, data }: { readonly id?: string | undefined; readonly data: QueuedData }): HandedJob[] {
+  if ('opIds' in data) return data.opIds.map((opId) => ({ id: opId, fence: 0 }));
+  return [{ id: data.opId, fence: fenceOfQueued(id, data.opId) }];
+}
+
+/**
+ * Delivers the rows of an entry, each by itself, at the same time or one after the other. @returns whether one of them goes back; the
+ * others are over by then, and nothing happens when they are delivered again @throws what a delivery threw, after all of them
+ */
+async function deliverAll(
+  handed: readonly HandedJob[],
+  deliver: (one: HandedJob) => Promise<boolean>,
+  isOneByOne: boolean,
+): Promise<boolean> {
+  const groups = isOneByOne ? handed.map((one) => [one]) : [handed];
+  let isBack = false;
+  let failure: { readonly reason: unknown } | undefined;
+  for (const group of groups) {
+    for (const outcome of await Promise.allSettled(group.map(deliver))) {
+      if (outcome.status === 'rejected') failure ??= outcome;
+      else if (outcome.value) isBack = true;
+    }
+  }
+  if (failure !== undefined) throw failure.reason;
+  return isBack;
+}
+
+function toEntry(rows: readonly DispatchRow[]): QueueEntry {
+  const [first, ...others] = rows;
+  if (first === undefined) throw new Error('A bundle has a row.');
+  return others.length === 0 ? toQueued(first) : toBundle(first, rows);
+}
+
+function toBundle(first: DispatchRow, rows: readonly DispatchRow[]) {
+  const { name, opts } = toQueued(first);
+  // Not the id of a row, so that each of them can still be added by itself.
+  return { name, data: { opIds: rows.map(({ id }) => id) }, opts: { ...opts, jobId: `bundle-${first.id}` } };
+}
 
 function toQueued(row: DispatchRow) {
   const opts = {
