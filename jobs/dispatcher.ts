@@ -43,7 +43,8 @@ export function makeDispatcher(options: {
   const running = new Set<Promise<void>>();
   let isClosed = false;
 
-  const added = (adding: Promise<void>) => withinDeadline(adding, timings.addTimeoutMs, 'Adding to the queue');
+  const added = (adding: Promise<void>) =>
+    withinDeadline(adding, timings.addTimeoutMs, 'Adding to the queue');
 
   /** One add at a time and queue; what arrives meanwhile goes with the next, and so does what is dispatched in one turn. */
   async function drain(queueName: string, lane: Lane): Promise<void> {

@@ -199,19 +199,13 @@ function makeStore<B extends IQueueBackend, C>(
       else await queue.setGlobalConcurrency(concurrencyMax);
     },
     work: async (name, options) => {
-      const repeatAt = new Map<string, number>();
-      const slots = makeSlots(options.concurrency);
-      const deliver = async (handed: HandedJob) => {
-        const delivery = await slots.run(() => options.deliver(handed));
-        if (delivery.next === 'again') repeatAt.set(handed.id, performance.now() + delivery.afterMs);
-        return delivery.next === 'hand_back';
-      };
+      const { takeAll, repeat } = deliveriesOf(options);
       const worker = new Worker<QueuedData>(
         name,
         async (job, token) => {
           const handed = handedOf(job);
           const isOneByOne = handed.length > 1 && (await isLimited(name));
-          const isBack = await deliverAll(handed, deliver, isOneByOne);
+          const isBack = await takeAll(handed, isOneByOne);
           if (!isBack || token === undefined) return;
           await job.moveToWait(token);
           throw new WaitingError();
@@ -220,13 +214,7 @@ function makeStore<B extends IQueueBackend, C>(
       );
       worker.on('error', parts.onError);
       worker.on('failed', (_job, error) => parts.onError(error));
-      worker.on('completed', (job) => {
-        for (const { id } of handedOf(job)) {
-          const at = repeatAt.get(id);
-          repeatAt.delete(id);
-          if (at !== undefined) setTimeout(() => options.again(id), at - performance.now()).unref();
-        }
-      });
+      worker.on('completed', (job) => repeat(handedOf(job)));
       if (parts.failsForGood) {
         await worker.waitUntilReady().catch(async (error: unknown) => {
           await worker.close(true);
@@ -263,31 +251,55 @@ type QueuedData = { readonly opId: string } | { readonly opIds: readonly string[
 type QueueEntry = ReturnType<typeof toQueued> | ReturnType<typeof toBundle>;
 
 /** The rows of an entry. Only rows that were never claimed are in bundles. */
-function handedOf({ id, data }: { readonly id?: string | undefined; readonly data: QueuedData }): HandedJob[] {
+function handedOf({
+  id,
+  data,
+}: {
+  readonly id?: string | undefined;
+  readonly data: QueuedData;
+}): HandedJob[] {
   if ('opIds' in data) return data.opIds.map((opId) => ({ id: opId, fence: 0 }));
   return [{ id: data.opId, fence: fenceOfQueued(id, data.opId) }];
 }
 
-/**
- * Delivers the rows of an entry, each by itself, at the same time or one after the other. @returns whether one of them goes back; the
- * others are over by then, and nothing happens when they are delivered again @throws what a delivery threw, after all of them
- */
-async function deliverAll(
-  handed: readonly HandedJob[],
-  deliver: (one: HandedJob) => Promise<boolean>,
-  isOneByOne: boolean,
-): Promise<boolean> {
-  const groups = isOneByOne ? handed.map((one) => [one]) : [handed];
-  let isBack = false;
-  let failure: { readonly reason: unknown } | undefined;
-  for (const group of groups) {
-    for (const outcome of await Promise.allSettled(group.map(deliver))) {
-      if (outcome.status === 'rejected') failure ??= outcome;
-      else if (outcome.value) isBack = true;
-    }
-  }
-  if (failure !== undefined) throw failure.reason;
-  return isBack;
+/** What a worker does with the rows of the entries it takes from one queue. */
+interface Deliveries {
+  /**
+   * Delivers the rows of an entry, each by itself, at the same time or one after the other. @returns whether one of them goes back;
+   * the others are over by then, and nothing happens when they are delivered again @throws what a delivery threw, after all
+   */
+  takeAll(handed: readonly HandedJob[], isOneByOne: boolean): Promise<boolean>;
+  /** Has those that asked for it delivered once more, now that the store has let go of their entry. */
+  repeat(handed: readonly HandedJob[]): void;
+}
+
+function deliveriesOf({ concurrency, deliver, again }: WorkOptions): Deliveries {
+  const repeatAt = new Map<string, number>();
+  // An entry may hold more rows than there is room for; those wait here.
+  const slots = makeSlots(concurrency);
+  const take = async (handed: HandedJob) => {
+    const delivery = await slots.run(() => deliver(handed));
+    if (delivery.next === 'again') repeatAt.set(handed.id, performance.now() + delivery.afterMs);
+    return delivery.next === 'hand_back';
+  };
+  return {
+    takeAll: async (handed, isOneByOne) => {
+      const outcomes: PromiseSettledResult<boolean>[] = [];
+      for (const group of isOneByOne ? handed.map((one) => [one]) : [handed]) {
+        outcomes.push(...(await Promise.allSettled(group.map(take))));
+      }
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
+    },
+    repeat: (handed) => {
+      for (const { id } of handed) {
+        const at = repeatAt.get(id);
+        repeatAt.delete(id);
+        if (at !== undefined) setTimeout(() => again(id), at - performance.now()).unref();
+      }
+    },
+  };
 }
 
 function toEntry(rows: readonly DispatchRow[]): QueueEntry {
