@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
@@ -177,15 +177,20 @@ export async function holdClaim(
   return rows.length === 1;
 }
 
+/** Locks the jobs of `ends` whose claims hold, in the order of their ids; the statement has this as `held`. */
+export const heldEnds = fragment`
+      SELECT jobs.id FROM jobs JOIN ends ON ends.id = jobs.id AND ends.fence = jobs.fence
+      WHERE state = 'running' ORDER BY jobs.id FOR NO KEY UPDATE OF jobs`;
+
 /**
- * Ends the jobs of `ends` as succeeded, whose columns are {@link endColumns}, if their claims hold. A part of statements that
- * do more with the end. @returns their ids
+ * Ends the jobs of `ends` as succeeded, whose columns are {@link endColumns}, if their claims are `held`. A part of statements
+ * that do more with the end. @returns their ids
  */
 export const endSucceeded = fragment`
       UPDATE jobs
       SET state = 'succeeded', finished_at = now(), lease_until = NULL, checkpoint = NULL, result = ends.result,
         progress = coalesce(ends.progress, jobs.progress), error_code = NULL, error_detail = NULL
-      FROM ends WHERE jobs.id = ends.id AND jobs.fence = ends.fence AND state = 'running'
+      FROM held JOIN ends ON ends.id = held.id WHERE jobs.id = held.id
       RETURNING jobs.id`;
 
 /** The columns of `ends`, for `jsonb_to_recordset`. */
@@ -204,7 +209,8 @@ export async function finishJob(tx: Executor, claim: Claim & { readonly end: Job
   if (end.state === 'succeeded') {
     const ends = JSON.stringify([{ id, fence, result: end.result, progress: end.progress }]);
     const rows = await tx.execute(statement`
-      WITH ends AS (SELECT * FROM jsonb_to_recordset(${ends}::jsonb) AS given(${endColumns})) ${endSucceeded}`);
+      WITH ends AS (SELECT * FROM jsonb_to_recordset(${ends}::jsonb) AS given(${endColumns})),
+        held AS MATERIALIZED (${heldEnds}) ${endSucceeded}`);
     return rows.length === 1;
   }
   const { code, detail } = end.state === 'failed' ? end : { code: null, detail: null };
@@ -307,8 +313,12 @@ export async function putBackDueJobs(
   db: Executor,
   rows: { readonly jobIds: readonly string[]; readonly delayMs: number },
 ): Promise<void> {
-  await db
-    .update(jobs)
-    .set({ nextDispatchAt: inMs(rows.delayMs), dispatchCount: sql`greatest(dispatch_count - 1, 0)` })
-    .where(and(inArray(jobs.id, [...rows.jobIds]), eq(jobs.state, 'queued')));
+  await db.execute(sql`
+    WITH refused AS MATERIALIZED (
+      SELECT id FROM jobs
+      WHERE id IN (SELECT jsonb_array_elements_text(${JSON.stringify(rows.jobIds)}::jsonb)::uuid) AND state = 'queued'
+      ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE jobs SET next_dispatch_at = ${inMs(rows.delayMs)}, dispatch_count = greatest(dispatch_count - 1, 0)
+    FROM refused WHERE jobs.id = refused.id`);
 }

@@ -99,10 +99,12 @@ export async function insertJob(db: Executor, job: InsertJob): Promise<DispatchR
  */
 export async function insertJobs(db: Executor, rows: readonly InsertJob[]): Promise<DispatchRow[]> {
   if (rows.length === 0) return [];
+  // Two that insert the same keys wait for each other at the same one.
+  const sorted = rows.toSorted((a, b) => ((a.dedupeKey ?? '') < (b.dedupeKey ?? '') ? -1 : 1));
   return await db
     .insert(jobs)
     .values(
-      rows.map(({ dispatchInMs, ...values }) => ({
+      sorted.map(({ dispatchInMs, ...values }) => ({
         ...values,
         priority: priorityMax,
         nextDispatchAt: inMs(dispatchInMs),
@@ -278,7 +280,8 @@ export async function requestCancel(
 
 /**
  * Deletes up to `limit` jobs that ended longer ago than `olderThanDays`, oldest first, except those whose archive can
- * still be downloaded. Uses `jobs_finished_idx`. @returns how many; less than `limit` means none is left
+ * still be downloaded, and those that somebody holds. Uses `jobs_finished_idx`. @returns how many; less than `limit` means that
+ * none is left but these
  */
 export async function deleteFinishedJobs(
   db: Executor,
@@ -288,7 +291,8 @@ export async function deleteFinishedJobs(
     .delete(jobs)
     .where(
       sql`id = ANY(ARRAY(SELECT j.id FROM jobs AS j WHERE j.finished_at < now() - make_interval(days => ${query.olderThanDays})
-        AND NOT EXISTS (SELECT 1 FROM archives AS a WHERE a.id = j.id) ORDER BY j.finished_at LIMIT ${query.limit}))`,
+        AND NOT EXISTS (SELECT 1 FROM archives AS a WHERE a.id = j.id) ORDER BY j.finished_at LIMIT ${query.limit}
+        FOR UPDATE SKIP LOCKED))`,
     )
     .returning({ id: jobs.id });
   return rows.length;

@@ -94,10 +94,15 @@ export async function accountForTrash(
 ): Promise<boolean> {
   if (shares.length === 0) return true;
   const rows = await tx.execute(sql`
-    UPDATE jobs SET checkpoint = jsonb_build_object('measured', share.measured)
-    FROM jsonb_to_recordset(${JSON.stringify(shares)}::jsonb) AS share("jobId" uuid, measured jsonb)
-    WHERE id = share."jobId" AND state IN ('failed', 'cancelled') AND checkpoint->'measured' IS NULL
-    RETURNING id`);
+    WITH ended AS MATERIALIZED (
+      SELECT jobs.id, share.measured
+      FROM jsonb_to_recordset(${JSON.stringify(shares)}::jsonb) AS share("jobId" uuid, measured jsonb)
+        JOIN jobs ON jobs.id = share."jobId"
+      WHERE state IN ('failed', 'cancelled') AND checkpoint->'measured' IS NULL
+      ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
+    )
+    UPDATE jobs SET checkpoint = jsonb_build_object('measured', ended.measured)
+    FROM ended WHERE jobs.id = ended.id RETURNING jobs.id`);
   return rows.length === shares.length;
 }
 

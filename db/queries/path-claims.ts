@@ -108,7 +108,7 @@ export interface FolderClaimant {
 
 /**
  * The first half of {@link claimPaths} for jobs that run, together with the look at their fences and at the right of their
- * actors: locks the rows of jobs whose claims hold, then the folder's, for the length of the transaction.
+ * actors: locks the rows of jobs whose claims hold, in the order of their ids, then the folder's, for the length of the transaction.
  * @returns whether there is an active folder, and what each job finds, in the order of `claimants`
  */
 export async function holdFolder(
@@ -126,9 +126,9 @@ export async function holdFolder(
     WITH asked AS MATERIALIZED (
       SELECT * FROM ROWS FROM (jsonb_to_recordset(${asked}::jsonb) AS (id uuid, fence bigint, actor uuid))
         WITH ORDINALITY AS given(id, fence, actor, place)
-    ), held AS (
-      UPDATE jobs SET fence = jobs.fence FROM asked
-      WHERE jobs.id = asked.id AND jobs.fence = asked.fence AND state = 'running' RETURNING jobs.id
+    ), held AS MATERIALIZED (
+      SELECT jobs.id FROM jobs JOIN asked ON asked.id = jobs.id AND asked.fence = jobs.fence
+      WHERE state = 'running' ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
     ), folder AS (
       UPDATE folders SET mutation_seq = mutation_seq + 1
       WHERE folders.id = ${folderId} AND folders.state = 'active' AND (SELECT count(*) FROM held) > 0 RETURNING folders.id

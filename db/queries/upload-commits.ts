@@ -1,7 +1,7 @@
 import type { UploadState } from '../../domain/upload-session.ts';
 import type { Executor } from '../client.ts';
 import { statement } from '../statement.ts';
-import { type Claim, endColumns, endSucceeded, type SuccessfulEnd } from './job-lease.ts';
+import { type Claim, endColumns, endSucceeded, heldEnds, type SuccessfulEnd } from './job-lease.ts';
 import type { CommitFile, UploadSession } from './uploads.ts';
 
 /** A session with the files to commit, in the order they were sent. */
@@ -64,9 +64,9 @@ export async function noteReplaced(
     WITH given AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
         AS given(id uuid, fence bigint, upload uuid, notes jsonb)
-    ), held AS (
-      UPDATE jobs SET fence = jobs.fence FROM given
-      WHERE jobs.id = given.id AND jobs.fence = given.fence AND state = 'running' RETURNING jobs.id
+    ), held AS MATERIALIZED (
+      SELECT jobs.id FROM jobs JOIN given ON given.id = jobs.id AND given.fence = jobs.fence
+      WHERE state = 'running' ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
     ), noted AS (
       UPDATE upload_files
       SET replaced_bytes = note.bytes, replaced_files = note.files, replaced_inode = note.inode
@@ -88,8 +88,8 @@ export interface UploadEnd extends SuccessfulEnd {
 /**
  * Ends jobs as succeeded, and with them their staged sessions as committed: moves bytes from reserved to used, notes the
  * checksums of what became visible, forgets those of what was replaced, and lets go of the jobs' claims of paths. A session that
- * is not staged any more is left as it is. Locks jobs, then sessions, then folders; those of one folder at a time, so that two of
- * these cannot wait for each other.
+ * is not staged any more is left as it is. Locks jobs, then sessions, both in the order of their ids, then folders; those of one
+ * folder at a time, so that two of these cannot wait for each other.
  * @returns the jobs whose claims held; nothing is written for the others
  */
 export async function endUploads(db: Executor, ends: readonly UploadEnd[]): Promise<ReadonlySet<string>> {
@@ -100,11 +100,13 @@ export async function endUploads(db: Executor, ends: readonly UploadEnd[]): Prom
     WITH ends AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
         AS given(${endColumns}, upload uuid, missing jsonb)
+    ), held AS MATERIALIZED (${heldEnds}
     ), ended AS (${endSucceeded}
+    ), staged AS MATERIALIZED (
+      SELECT uploads.id FROM ended JOIN ends ON ends.id = ended.id JOIN uploads ON uploads.id = ends.upload
+      WHERE uploads.state = 'staged' ORDER BY uploads.id FOR NO KEY UPDATE OF uploads
     ), u AS (
-      UPDATE uploads SET state = 'committed', finished_at = now()
-      FROM ended JOIN ends ON ends.id = ended.id
-      WHERE uploads.id = ends.upload AND uploads.state = 'staged'
+      UPDATE uploads SET state = 'committed', finished_at = now() FROM staged WHERE uploads.id = staged.id
       RETURNING uploads.id, folder_id, reserved_bytes, reserved_files
     ), visible AS MATERIALIZED (
       SELECT folder_id, size_bytes, replaced_bytes, replaced_files, replaced_inode, inode, version, crc32

@@ -328,21 +328,24 @@ export async function listOwnedStageIds(db: Executor, folderId: string): Promise
 
 /** Ends every open session of a deleted folder; its counters go with the folder. */
 export async function abortFolderUploads(tx: Executor, folderId: string): Promise<void> {
-  await tx
-    .update(uploads)
-    .set({ state: 'aborted', finishedAt: sql`now()` })
-    .where(and(eq(uploads.folderId, folderId), inArray(uploads.state, ['receiving', 'staged', 'aborting'])));
+  await tx.execute(sql`
+    WITH open AS MATERIALIZED (
+      SELECT id FROM uploads WHERE folder_id = ${folderId} AND state IN ('receiving', 'staged', 'aborting')
+      ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE uploads SET state = 'aborted', finished_at = now() FROM open WHERE uploads.id = open.id`);
 }
 
-/** Forgets sessions that ended longer ago than `olderThanDays`. @returns how many */
+/** Forgets sessions that ended longer ago than `olderThanDays`, but those that somebody holds. @returns how many */
 export async function deleteFinishedUploads(
   db: Executor,
   options: { olderThanDays: number; limit: number },
 ): Promise<number> {
   const rows = await db.execute(sql`
-    DELETE FROM uploads WHERE id IN (
+    DELETE FROM uploads WHERE id = ANY(ARRAY(
       SELECT id FROM uploads
       WHERE finished_at < now() - make_interval(days => ${options.olderThanDays}) LIMIT ${options.limit}
-    ) RETURNING id`);
+      FOR UPDATE SKIP LOCKED
+    )) RETURNING id`);
   return rows.length;
 }
