@@ -154,7 +154,7 @@ async function readChange(route: Route, call: Call): Promise<NamedChange | undef
 
 async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise<void> {
   const { exchange, principal, params, readBody } = call;
-  const { incoming, outgoing, requestId, profile, signal, unsentBytes } = exchange;
+  const { incoming, outgoing, requestId, profile, unsentBytes } = exchange;
   const input = await readInput(route, exchange, readBody);
   const change = await readChange(route, call);
   if (route.holdsContinue !== true && change === undefined) exchange.continueBody();
@@ -173,7 +173,9 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     acceptBody: () => exchange.continueBody(),
     verifyBody:
       route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
-    signal,
+    get signal() {
+      return exchange.signal;
+    },
     unsentBytes,
     baseUrl: dispatcher.services.publicUrl ?? `${exchange.peer.scheme}://${incoming.headers.host ?? ''}`,
   };

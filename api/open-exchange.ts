@@ -71,6 +71,26 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
   endRequestSpan(exchange, { bytesIn, bytesOut, isAborted });
 }
 
+/** The signal that the client went away, made when it is first asked for: most requests are answered without. */
+function createGone() {
+  let controller: AbortController | undefined;
+  let isGone = false;
+  const abort = () => controller?.abort(new Error('The client went away.'));
+  return {
+    signal(): AbortSignal {
+      if (controller === undefined) {
+        controller = new AbortController();
+        if (isGone) abort();
+      }
+      return controller.signal;
+    },
+    tell(): void {
+      isGone = true;
+      abort();
+    },
+  };
+}
+
 /**
  * Starts an exchange: request id, common headers, the abort signal, and the log line and the span at its end. From here on errors of
  * either stream have a listener, so that a connection cut at any moment cannot end the process.
@@ -81,7 +101,7 @@ export function openExchange(
   outgoing: ServerResponse,
   expectsContinue: boolean,
 ): Exchange {
-  const gone = new AbortController();
+  const gone = createGone();
   const caller = givenTrace(incoming.headers);
   const span = beginRequestSpan(dispatcher.tracer, incoming, caller);
   const requestId = givenRequestId(incoming.headers) ?? randomUUID();
@@ -96,7 +116,9 @@ export function openExchange(
     profile: documented,
     location: undefined,
     contentSha256: undefined,
-    signal: gone.signal,
+    get signal() {
+      return gone.signal();
+    },
     unsentBytes: dispatcher.unsentBytes,
     span,
     trace: span?.context ?? caller,
@@ -111,7 +133,7 @@ export function openExchange(
   incoming.on('error', () => undefined);
   outgoing.on('error', () => undefined);
   outgoing.once('close', () => {
-    if (!outgoing.writableFinished) gone.abort(new Error('The client went away.'));
+    if (!outgoing.writableFinished) gone.tell();
     noteEnd(dispatcher, exchange, begun);
   });
   outgoing.setHeader('X-Request-Id', requestId);

@@ -146,9 +146,10 @@ function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Liste
     }
     waiting.set(incoming, exchange);
     void listener(incoming, outgoing).then(() => {
+      if (!waiting.has(incoming)) return;
       // The adapter refuses some hosts before it calls us.
       const error = domainError('request_malformed', 'Send one valid Host header.');
-      if (waiting.has(incoming)) return refuseHead(dispatcher, exchange, error);
+      return refuseHead(dispatcher, exchange, error);
     });
   };
 }

@@ -14,7 +14,7 @@ export interface Services {
   readonly jobs: JobClient;
   /** Hears what other processes tell; all of it is a hint. Default: nothing is heard. */
   readonly notifications?: Pick<JobNotifications, 'subscribe'>;
-  /** What uploads that come at the same time ask for together. */
+  /** What uploads, and requests for the same folder, that come at the same time ask for together. */
   readonly uploads: UploadStatements;
   /** By name, those of `VFOLDER_VOLUMES`. */
   readonly volumes: ReadonlyMap<string, Volume>;

@@ -36,7 +36,7 @@ export async function selectFiles(
   request: { readonly userId: string; readonly nameOrId: string; readonly files: readonly string[] },
 ): Promise<Selection> {
   const { userId, nameOrId } = request;
-  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
   return selectIn(services, { folder, userId, files: request.files });
 }
 
@@ -73,7 +73,7 @@ export async function openEntry(
   request: { readonly userId: string; readonly nameOrId: string; readonly path: string },
 ): Promise<OpenedEntry> {
   const { userId, nameOrId } = request;
-  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
   const path = parseNamedEntryPath(request.path, 'read');
   const file = await folderVolume(services, folder).open(folder.id, path);
   return { path, file, mayRead: () => mayReadFolder(services, { userId, folderId: folder.id }) };

@@ -23,6 +23,7 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
   let either: AbortSignal | undefined;
   let sureAt = performance.now();
   let isEnded = false;
+  let isRevoked = false;
   let timer: NodeJS.Timeout | undefined;
   const ask = async (): Promise<void> => {
     let mayRead: boolean;
@@ -34,7 +35,10 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
     }
     if (isEnded) return;
     if (mayRead) schedule();
-    else revoked.abort(new Error('The right to read this was taken away.'));
+    else {
+      isRevoked = true;
+      revoked.abort(new Error('The right to read this was taken away.'));
+    }
   };
   const schedule = (): void => {
     clearTimeout(timer);
@@ -47,7 +51,7 @@ export function watchAccess(check: () => Promise<boolean>, signal: AbortSignal):
       return either;
     },
     get isOver() {
-      return signal.aborted || revoked.signal.aborted;
+      return signal.aborted || isRevoked;
     },
     look() {
       if (!isEnded) void ask();

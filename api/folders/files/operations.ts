@@ -5,7 +5,7 @@ import { folderVolume, loadFolder, writableVolume } from '../../authorize.ts';
 import type { Services } from '../../services.ts';
 import { sortByName } from './sort-by-name.ts';
 
-type FileServices = Pick<Services, 'db' | 'volumes' | 'jobs'>;
+type FileServices = Pick<Services, 'db' | 'volumes' | 'jobs' | 'uploads'>;
 
 /** Most entries of one page of a listing, and how many there are unless the caller says otherwise. */
 export const listLimitMax = 1000;
@@ -52,7 +52,7 @@ export interface DirectoryResults {
  */
 export async function listFiles(services: FileServices, request: ListRequest): Promise<ListPage> {
   const { userId, nameOrId, limit, cursor, sort } = request;
-  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
   const volume = folderVolume(services, folder);
   const path = parseEntryPath(request.path, 'read');
   if (sort !== undefined) {
