@@ -116,10 +116,16 @@ export interface OpenFile {
    * @throws volume_unavailable
    */
   read(target: Uint8Array, positionBytes: number): Promise<number>;
-  /** Lends the descriptor to a thread of this process until the promise settles. The number must not be kept. */
-  lend<T>(use: (fd: number) => Promise<T>): Promise<T>;
+  /** All of it, of a small file that is in memory already; shorter than `stat` says when the file was cut meanwhile. */
+  readonly content?: Uint8Array | undefined;
   /** Idempotent. Must be called once the last stream has ended. */
   close(): Promise<void>;
+}
+
+/** An open file whose descriptor threads may use. */
+export interface LendableFile extends OpenFile {
+  /** Lends the descriptor to a thread of this process until the promise settles. The number must not be kept. */
+  lend<T>(use: (fd: number) => Promise<T>): Promise<T>;
 }
 
 /** Where a thread of this process finds a file: one name in an open directory, and the only inode that is meant. */
@@ -137,7 +143,7 @@ export interface WalkedEntry {
   readonly path: readonly string[];
   readonly stat: EntryStat;
   /** Opens exactly the inode that was walked, by directory handle. @throws entry_not_found, entry_not_regular */
-  open(): Promise<OpenFile>;
+  open(): Promise<LendableFile>;
   /** Lends where the entry lies until the promise settles, for many small files at little cost. @throws entry_not_found */
   lend<T>(use: (lent: LentName) => Promise<T>): Promise<T>;
 }

@@ -47,7 +47,7 @@ export interface ContentToSend extends Presentation, Representation {
 }
 
 /** Content that lies in a file. */
-interface StoredContent extends Presentation, Representation, Pick<OpenFile, 'read'> {}
+interface StoredContent extends Presentation, Representation, Pick<OpenFile, 'read' | 'content'> {}
 
 /**
  * What every answer with content of users carries: browsers save it, do not guess its type, and run nothing of it in
@@ -112,7 +112,8 @@ async function sendRange(
   const access = watchAccess(content.mayRead, exchange.signal);
   try {
     if ('read' in content) {
-      await sendSpan({ read: content.read, range, outgoing, writeHead, access, unsentBytes });
+      const { read, content: inMemory } = content;
+      await sendSpan({ read, content: inMemory, range, outgoing, writeHead, access, unsentBytes });
       return;
     }
     writeHead();
@@ -169,8 +170,8 @@ export async function sendFile(
   { file, ...presentation }: FileToSend,
 ): Promise<'sent'> {
   try {
-    const { read } = file;
-    return await sendContent(exchange, { ...presentation, ...representationOf(file), read });
+    const { read, content } = file;
+    return await sendContent(exchange, { ...presentation, ...representationOf(file), read, content });
   } finally {
     await file.close();
   }

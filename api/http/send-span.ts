@@ -13,8 +13,7 @@ import { type ReaderWatch, watchReader } from './watch-reader.ts';
 const blockBytes = 512 * 1024;
 
 /** A part of a file to send. */
-export interface SpanToSend {
-  readonly read: OpenFile['read'];
+export interface SpanToSend extends Pick<OpenFile, 'read' | 'content'> {
   readonly range: ByteRange;
   readonly outgoing: ServerResponse;
   /** Writes the head, which promises as many bytes as the range has. Called once the first bytes are read. */
@@ -41,6 +40,14 @@ async function fill(
   const count = await read(bytes, position);
   if (count === bytes.byteLength) return { block, bytes };
   throw domainError('volume_unavailable', 'The file became shorter while it was read.');
+}
+
+/** Content that is in memory needs no block. */
+async function fillFirst(span: SpanToSend, sizeBytes: number): Promise<Filled> {
+  const { range, content } = span;
+  const bytes = content?.subarray(range.start, range.end + 1);
+  if (bytes?.byteLength === sizeBytes) return { block: bytes, bytes };
+  return await fill(span, makeBlock(sizeBytes), range.start);
 }
 
 function makeBlock(sizeBytes: number): Uint8Array {
@@ -94,7 +101,7 @@ async function sendWatched(span: SpanToSend, first: Filled, isWhole: boolean): P
 export async function sendSpan(span: SpanToSend): Promise<boolean> {
   const { range, outgoing, writeHead, access } = span;
   const sizeBytes = range.end - range.start + 1;
-  const first = await fill(span, makeBlock(sizeBytes), range.start);
+  const first = await fillFirst(span, sizeBytes);
   if (access.isOver) {
     outgoing.destroy();
     return false;

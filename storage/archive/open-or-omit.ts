@@ -1,5 +1,5 @@
 import { isDomainError } from '../../domain/errors.ts';
-import type { OpenFile, WalkedEntry } from '../volume.ts';
+import type { LendableFile, WalkedEntry } from '../volume.ts';
 import type { Omissions } from './omissions.ts';
 
 /** Why an entry that was there a moment ago cannot be opened, or `undefined` when that is a failure of the volume. */
@@ -27,6 +27,6 @@ export async function orOmit<T>(
 }
 
 /** Opens a walked file, or notes why it is missing. */
-export function openOrOmit(entry: WalkedEntry, omissions: Omissions): Promise<OpenFile | undefined> {
+export function openOrOmit(entry: WalkedEntry, omissions: Omissions): Promise<LendableFile | undefined> {
   return orOmit(entry, omissions, (walked) => walked.open());
 }

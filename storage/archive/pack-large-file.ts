@@ -1,4 +1,4 @@
-import type { OpenFile } from '../volume.ts';
+import type { LendableFile } from '../volume.ts';
 import { combineCrc32 } from './crc32-combine.ts';
 import { deflateEnd, storedBlocks } from './deflate.ts';
 import type { Batched } from './file-batch.ts';
@@ -34,7 +34,7 @@ function addPart(sum: Sum, part: PartPacked, packedBytes: number): void {
 /** Starts to pack the file part by part, as it is asked for them. */
 function* startParts(
   packer: Packer,
-  file: OpenFile,
+  file: LendableFile,
 ): Generator<{ work: Promise<PartPacked>; length: number }> {
   const { sizeBytes } = file.stat;
   for (let position = 0; position < sizeBytes; position += partBytes) {
@@ -61,7 +61,7 @@ function asStream({ bytes, isDeflated }: PartPacked): Uint8Array {
 }
 
 /** Waits for the whole content, so that the header in front of it is complete and content without gain is stored. */
-async function packHeld(zip: ZipState, batched: Batched, file: OpenFile): Promise<void> {
+async function packHeld(zip: ZipState, batched: Batched, file: LendableFile): Promise<void> {
   const work = Promise.all([...startParts(zip.packer, file)].map((part) => part.work));
   await zip.steps.push(file.stat.sizeBytes, work, async (parts) => {
     const isDeflated = parts.some((part) => part.isDeflated);
@@ -83,7 +83,7 @@ async function packHeld(zip: ZipState, batched: Batched, file: OpenFile): Promis
 }
 
 /** Writes parts as they come; sizes follow the content. Always a deflate stream, for readers without a seek need its end. */
-async function packFlowing(zip: ZipState, batched: Batched, file: OpenFile): Promise<void> {
+async function packFlowing(zip: ZipState, batched: Batched, file: LendableFile): Promise<void> {
   const wide = { is64: needsZip64(file.stat.sizeBytes) };
   const sum = { ...emptySum };
   let offset = 0;
@@ -114,7 +114,7 @@ async function packFlowing(zip: ZipState, batched: Batched, file: OpenFile): Pro
  * Packs a file in parts, several at once, of exactly the size that it had when it was opened. The file may be closed
  * when this resolves: what is still read keeps it open.
  */
-export async function packLargeFile(zip: ZipState, batched: Batched, file: OpenFile): Promise<void> {
+export async function packLargeFile(zip: ZipState, batched: Batched, file: LendableFile): Promise<void> {
   const isHeld = file.stat.sizeBytes <= heldBytesMax(zip);
   await (isHeld ? packHeld(zip, batched, file) : packFlowing(zip, batched, file));
 }

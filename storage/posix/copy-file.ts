@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import type { CopyOptions, EntryStat, OpenFile, WalkedEntry } from '../volume.ts';
+import type { CopyOptions, EntryStat, LendableFile, OpenFile, WalkedEntry } from '../volume.ts';
 import { type Descriptor, ownFileDescriptor } from './descriptor.ts';
 import { openNumber, statChild, unlinkChild } from './directory.ts';
 import { pathOf } from './entry-name.ts';
@@ -28,7 +28,7 @@ function isFinished(existing: EntryStat, source: EntryStat): boolean {
  * Lets the kernel copy, which clones blocks or spares the way through this process where the file system can. Reopening
  * both through their handles resolves no name again. @returns whether it could
  */
-async function kernelCopy(source: OpenFile, target: Descriptor, mode: number): Promise<boolean> {
+async function kernelCopy(source: LendableFile, target: Descriptor, mode: number): Promise<boolean> {
   try {
     await source.lend((from) =>
       target.using((to) => syscalls.copyFile(pathOf(from), pathOf(to), mode), { kind: 'patient' }),
@@ -66,7 +66,12 @@ async function copyBytes(
   }
 }
 
-async function fill(source: OpenFile, target: Descriptor, size: number, options: CopyOptions): Promise<void> {
+async function fill(
+  source: LendableFile,
+  target: Descriptor,
+  size: number,
+  options: CopyOptions,
+): Promise<void> {
   if (size === 0) return;
   const { COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants;
   const mode = size <= kernelBytesMax ? COPYFILE_FICLONE : COPYFILE_FICLONE_FORCE;

@@ -1,6 +1,6 @@
 import { type EntryPath, isWithin, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
-import type { EntryStat, OpenFile } from '../volume.ts';
+import type { EntryStat } from '../volume.ts';
 import { type BadComponent, descend, descendMaking, syncName } from './descend.ts';
 import {
   type Directory,
@@ -14,7 +14,6 @@ import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 import type { Lookups } from './lookups.ts';
-import { notRegular, openRegularFile } from './open-file.ts';
 import { type Place, placeWithoutReplacing, resumePlacing } from './place.ts';
 
 /** Opens the directory at `path` in a folder's data for `work`. @throws entry_not_found, or what `meaning` says */
@@ -59,15 +58,6 @@ export async function statEntry(root: VolumeRoot, target: StatTarget): Promise<E
     if (isDomainError(error, 'entry_not_found') || hasErrno(error, 'EACCES')) return null;
     throw error;
   }
-}
-
-/** `Volume.open`. */
-export async function openEntry(root: VolumeRoot, folderId: string, path: EntryPath): Promise<OpenFile> {
-  if (path.length === 0) throw notRegular();
-  const { parent, name } = splitEntryPath(path);
-  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', (directory) =>
-    openRegularFile(directory, name),
-  );
 }
 
 async function makeIn(parent: Directory, name: string): Promise<'created' | 'existed'> {

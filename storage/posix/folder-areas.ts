@@ -5,16 +5,21 @@ import { type Directory, makeChild, openChild, syncDirectory, withDirectory } fr
 import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
 import type { FolderCache } from './folder-cache.ts';
 import { type FolderArea, folderComponents, foldersName } from './layout.ts';
+import type { ReadingThreads } from './reading-threads.ts';
 import { modes } from './syscalls.ts';
 
-/** The root of a volume, with the folders it has open and the processes that walk its trees. */
+/** The root of a volume, with the folders it has open, the processes that walk its trees and the threads that read its files. */
 export interface VolumeRoot extends Directory {
   readonly folders: FolderCache;
   readonly crew: Crew;
+  readonly reads: ReadingThreads;
 }
 
-/** Above `data` everything is ours: whatever else than a missing directory stands there, the volume is broken. */
-function upperError(error: unknown): unknown {
+/**
+ * What a failed system call on an area, or above it, means. There everything is ours: whatever else than a missing directory
+ * stands there, the volume is broken.
+ */
+export function areaError(error: unknown): unknown {
   if (hasErrno(error, 'ENOENT') || isDomainError(error, 'entry_not_found')) {
     return domainError('entry_not_found', 'The folder is not on this volume.', { cause: error });
   }
@@ -28,7 +33,7 @@ export async function openFolder(root: Directory, folderId: string): Promise<Dir
   try {
     return await descend(root, components, 'volume_unavailable');
   } catch (error) {
-    throw upperError(error);
+    throw areaError(error);
   }
 }
 
@@ -36,7 +41,7 @@ async function openAreaOf(folder: Directory, area: FolderArea): Promise<Director
   try {
     return await openChild(folder, area);
   } catch (error) {
-    throw upperError(error);
+    throw areaError(error);
   }
 }
 
@@ -53,7 +58,7 @@ async function openCachedArea(
   } catch (error) {
     root.folders.drop(folderId);
     if (hasErrno(error, 'ENOENT', 'ESTALE')) return null;
-    throw upperError(error);
+    throw areaError(error);
   } finally {
     await folder.close();
   }
@@ -100,6 +105,6 @@ export async function openFolderParent(root: Directory, folderId: string): Promi
   try {
     return await descend(root, [foldersName, first, second], 'volume_unavailable');
   } catch (error) {
-    throw upperError(error);
+    throw areaError(error);
   }
 }

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { type DomainError, domainError } from '../../domain/errors.ts';
-import type { EntryStat, OpenFile } from '../volume.ts';
+import type { EntryStat, LendableFile } from '../volume.ts';
 import type { Bulkhead } from './bulkhead.ts';
 import { type Descriptor, ownDescriptor, ownFileDescriptor } from './descriptor.ts';
 import { closeLate, type Directory, openNumber } from './directory.ts';
@@ -81,7 +81,8 @@ async function readFully(file: Descriptor, target: Uint8Array, positionBytes: nu
   return filled;
 }
 
-function ownFile(fd: number, stat: EntryStat, bulkhead: Bulkhead): OpenFile {
+/** Takes ownership of the number of a regular file that was opened for reading. */
+export function ownFile(fd: number, stat: EntryStat, bulkhead: Bulkhead): LendableFile {
   const file = ownFileDescriptor(fd, bulkhead);
   return {
     stat,
@@ -106,7 +107,7 @@ export async function openRegularFile(
   directory: Directory,
   name: EntryName,
   inode?: bigint,
-): Promise<OpenFile> {
+): Promise<LendableFile> {
   const handle = await lookAt(directory, name);
   try {
     const stat = await handle.using((fd) => syscalls.fstat(fd, { bigint: true }));

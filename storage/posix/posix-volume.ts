@@ -7,8 +7,9 @@ import { type Bulkhead, noBulkhead } from './bulkhead.ts';
 import { copyTree, discardTree, publishTree } from './copy-tree.ts';
 import { createCrew, type SlicesAlone } from './crew.ts';
 import { closeLate, makeChild, ownDirectory, syncDirectory } from './directory.ts';
-import { makeDirectory, moveEntry, openEntry, resumeMove, statEntry } from './entries.ts';
+import { makeDirectory, moveEntry, resumeMove, statEntry } from './entries.ts';
 import { pathOf } from './entry-name.ts';
+import { openEntry } from './entry-reads.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
 import { makeFolder, type VolumeRoot } from './folder-areas.ts';
 import { createFolderCache } from './folder-cache.ts';
@@ -18,6 +19,7 @@ import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
 import { createLookupRegistry, type LookupRegistry } from './lookups.ts';
 import { measureData, measureTrash } from './measure.ts';
 import { purgeFolder, purgeTrash } from './purge.ts';
+import { createReadingThreads } from './reading-threads.ts';
 import { sealTrash } from './seal-trash.ts';
 import { selfTest } from './self-test.ts';
 import { createSortedCache, listSortedEntries, type SortedCache } from './sorted-listing.ts';
@@ -58,7 +60,11 @@ async function openRoot(
   const fd = await bulkhead.run(() => syscalls.open(path, openFlags.root), { onLate: closeLate });
   const { dev } = await bulkhead.run(() => syscalls.fstat(fd, { bigint: true }));
   const directory = ownDirectory(fd, dev, bulkhead);
-  return Object.assign(directory, { folders: createFolderCache(), crew: createCrew(directory, slicesAlone) });
+  return Object.assign(directory, {
+    folders: createFolderCache(),
+    crew: createCrew(directory, slicesAlone),
+    reads: createReadingThreads(),
+  });
 }
 
 async function makeAreas(root: VolumeRoot): Promise<void> {
@@ -266,7 +272,8 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     removeArchive: (archiveId) => coded(() => removeArchive(root, archiveId)),
     listArchives: () => listArchives(root),
     async close() {
-      await Promise.all([root.crew.close(), sharedPacker === undefined ? packer.close() : undefined]);
+      const packing = sharedPacker === undefined ? packer.close() : undefined;
+      await Promise.all([root.crew.close(), root.reads.close(), packing]);
       readers.close();
       sorted.close();
       root.folders.close();

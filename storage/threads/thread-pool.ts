@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { type Transferable, Worker } from 'node:worker_threads';
+import type { Transferable, Worker } from 'node:worker_threads';
 import type { Reply } from './serve-tasks.ts';
+import { startWorker } from './start-worker.ts';
 
 /** Threads a pool has at most: deflate scales with cores, a volume's bandwidth does not. */
 const threadsMax = 8;
@@ -8,8 +9,6 @@ const threadsMax = 8;
 const threadsMin = 2;
 /** Idle threads are kept warm this long; starting one costs more than a small archive. */
 const idleMs = 60_000;
-/** Loads TypeScript; only where the source runs, so no package of production. */
-const sourceLoader = 'tsx/esm/api';
 
 /** Runs tasks of one kind off the event loop, in threads that start when they are needed. Safe to use concurrently. */
 export interface ThreadPool<Task, Result> {
@@ -40,16 +39,6 @@ function failureOf({
   code,
 }: Extract<Reply<unknown>, { failure: unknown }>['failure']): Error {
   return Object.assign(new Error(message), errno === undefined ? {} : { errno, code });
-}
-
-/** Node 20 loads TypeScript in a thread only when the loader is registered there; for development and tests. */
-function startWorker(scriptUrl: URL): Worker {
-  if (!scriptUrl.href.endsWith('.ts')) return new Worker(scriptUrl);
-  const [from, script] = [import.meta.resolve(sourceLoader), scriptUrl.href].map((url) =>
-    JSON.stringify(url),
-  );
-  const source = `import(${from}).then(({ register }) => { register(); return import(${script}); })`;
-  return new Worker(source, { eval: true });
 }
 
 function startThread<Result>(scriptUrl: URL, onEnd: (thread: Thread<Result>) => void): Thread<Result> {

@@ -83,6 +83,15 @@ async function openHangingVolume(limits: Partial<BulkheadLimits>): Promise<Hangi
   };
 }
 
+/** Puts a file that has to be read by descriptor. */
+async function putLargeFile({ volume, folderId }: HangingVolume): Promise<void> {
+  const stageId = randomUUID();
+  const writer = await volume.createStage(folderId, stageId);
+  await writer.write(Buffer.alloc(1_000_000, 1));
+  await writer.finish();
+  await volume.commitStage(folderId, stageId, at('file'));
+}
+
 describe('a hung volume', () => {
   const open: HangingVolume[] = [];
   const start = async (limits: Partial<BulkheadLimits>) => {
@@ -142,16 +151,8 @@ describe('a hung volume', () => {
 
   it('answers for a download that it stops in the middle, and for closing it', async () => {
     const hung = await start({ callsMax: 2 });
-    const { volume, folderId } = hung;
-    const writer = await volume.createStage(folderId, randomUUID());
-    await writer.write(Buffer.alloc(1_000_000, 1));
-    await writer.close();
-    const stageId = randomUUID();
-    const second = await volume.createStage(folderId, stageId);
-    await second.write(Buffer.alloc(1_000_000, 1));
-    await second.finish();
-    await volume.commitStage(folderId, stageId, at('file'));
-    const file = await volume.open(folderId, at('file'));
+    await putLargeFile(hung);
+    const file = await hung.volume.open(hung.folderId, at('file'));
     hung.hang();
     expect(await codeOf(readAll(file))).toBe('volume_unavailable');
   });
@@ -162,6 +163,9 @@ describe('a hung volume', () => {
     const opened = async () => (await fs.readdir('/proc/self/fd')).length;
     await volume.createStage(folderId, randomUUID()).then((writer) => writer.close());
     await codeOf(volume.list(folderId, at(''), { limit: 10 }));
+    await putLargeFile(hung);
+    // The thread that opens files stays, with descriptors of its own.
+    await volume.open(folderId, at('file')).then((file) => file.close());
     const before = await opened();
     hung.hang();
     const codes = await Promise.all([
