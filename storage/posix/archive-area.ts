@@ -104,7 +104,7 @@ export async function createArchive(root: Directory, archiveId: string): Promise
       }
     },
     async abort() {
-      if (!shelf.isOpen) return;
+      if (!shelf.isOpen()) return;
       sink.destroy();
       await writer.close();
       await unlinkChild(shelf, partName);

@@ -9,7 +9,7 @@ import { syscalls } from './syscalls.ts';
  */
 export interface Descriptor {
   /** False once `close` was called; nothing else may be called then. */
-  readonly isOpen: boolean;
+  isOpen(): boolean;
   /** Through which every operation on it goes, and those on what is opened by it. */
   readonly bulkhead: Bulkhead;
   /**
@@ -27,6 +27,23 @@ export interface Descriptor {
   close(): Promise<void>;
 }
 
+/** For what is closed already, or has other owners. */
+const isClosed = Promise.resolve();
+
+function closeNow(fd: number, closeFd: (fd: number) => void | Promise<void>): Promise<void> {
+  try {
+    const closing = closeFd(fd);
+    if (closing === undefined) return isClosed;
+    // Whoever awaits `close` sees a failure; a number closed by its last borrower may have nobody waiting.
+    closing.catch(() => undefined);
+    return closing;
+  } catch (error) {
+    const failed = Promise.reject(error);
+    failed.catch(() => undefined);
+    return failed;
+  }
+}
+
 /** Takes ownership of `fd`. `closeFd` runs exactly once, at once when the last owner closes and nothing borrows it. */
 export function ownDescriptor(
   fd: number,
@@ -35,18 +52,25 @@ export function ownDescriptor(
 ): Descriptor {
   let owners = 0;
   let borrowers = 0;
-  let settle: (result: Promise<void>) => void = () => undefined;
-  const closed = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  // Whoever awaits `close` sees a failure; a number closed by its last borrower may have nobody waiting.
-  closed.catch(() => undefined);
+  // A walk over a big tree has one of these per directory, so what nobody waits for is not made.
+  let closed: Promise<void> | undefined;
+  let tell: ((closed: Promise<void>) => void) | undefined;
+  const settle = (result: Promise<void>): void => {
+    if (tell === undefined) closed ??= result;
+    else tell(result);
+  };
   const closeWhenIdle = (): void => {
     if (owners > 0 || borrowers > 0) return;
-    // An async function runs up to its first await at once, so a synchronous closeFd has closed on return.
-    const closing = (async () => closeFd(fd))();
-    closing.catch(() => undefined);
-    settle(closing);
+    settle(closeNow(fd, closeFd));
+  };
+  const whenClosed = (): Promise<void> => {
+    if (closed === undefined) {
+      closed = new Promise((resolve) => {
+        tell = resolve;
+      });
+      closed.catch(() => undefined);
+    }
+    return closed;
   };
   const loan: Loan = {
     giveBack() {
@@ -55,7 +79,7 @@ export function ownDescriptor(
     },
     lose() {
       // It is closed when the operation comes back, if ever: nobody may wait for that.
-      settle(Promise.resolve());
+      settle(isClosed);
     },
   };
   const lend = <T>(
@@ -72,9 +96,7 @@ export function ownDescriptor(
     const checkOpen = (): void => assert(isOpen, 'A descriptor is used only before it is closed.');
     const refuse = async (): Promise<never> => assert.fail('A descriptor is used only before it is closed.');
     return {
-      get isOpen() {
-        return isOpen;
-      },
+      isOpen: () => isOpen,
       bulkhead,
       using: (operation, options) => (isOpen ? lend(bulkhead, operation, options) : refuse()),
       usingWithin: (operation) => (isOpen ? lend(noBulkhead, operation) : refuse()),
@@ -87,13 +109,13 @@ export function ownDescriptor(
         checkOpen();
         return addOwner();
       },
-      async close() {
+      close() {
         if (isOpen) {
           isOpen = false;
           owners -= 1;
-          closeWhenIdle();
+          if (owners === 0) closeWhenIdle();
         }
-        if (owners === 0) await closed;
+        return owners === 0 ? whenClosed() : isClosed;
       },
     };
   };

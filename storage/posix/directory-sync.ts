@@ -23,37 +23,57 @@ function typeOf(entry: fs.Dirent): ReadEntry['type'] {
   return entry.isDirectory() ? 'directory' : 'other';
 }
 
+/** Some of the entries of a directory, in its order. */
+type Run = readonly ReadEntry[];
+
 /** Names without types, all at once. */
-function* readUntyped(directory: Directory): Generator<ReadEntry, void, undefined> {
+function* readUntyped(directory: Directory): Generator<Run, void, undefined> {
   try {
     const names = directory.usingSync((fd) => fs.readdirSync(pathOf(fd), { encoding: 'latin1' }));
-    for (const name of names) yield { name, type: 'unknown' };
+    yield names.map((name) => ({ name, type: 'unknown' }));
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) throw error;
   }
 }
 
-function* readTyped(reader: fs.Dir): Generator<ReadEntry, 'all' | 'nothing', undefined> {
-  let vanished = 0;
-  let isStarted = false;
-  while (vanished < vanishedMax) {
+interface Reading {
+  vanished: number;
+  isStarted: boolean;
+  /** Not even the first entry could be read with its type. */
+  hasNothing: boolean;
+}
+
+/** Reads up to {@link batchEntries} into `run`. @returns whether there may be more */
+function readRun(reader: fs.Dir, run: ReadEntry[], state: Reading): boolean {
+  while (run.length < batchEntries && state.vanished < vanishedMax) {
     try {
       const entry = reader.readSync();
-      if (entry === null) return 'all';
-      isStarted = true;
-      vanished = 0;
-      yield { name: entry.name, type: typeOf(entry) };
+      if (entry === null) return false;
+      state.isStarted = true;
+      state.vanished = 0;
+      run.push({ name: entry.name, type: typeOf(entry) });
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error;
-      if (!isStarted) return 'nothing';
-      vanished += 1;
+      state.hasNothing = !state.isStarted;
+      if (state.hasNothing) return false;
+      state.vanished += 1;
     }
   }
-  return 'all';
+  return state.vanished < vanishedMax;
+}
+
+function* readTyped(reader: fs.Dir): Generator<Run, 'all' | 'nothing', undefined> {
+  const state: Reading = { vanished: 0, isStarted: false, hasNothing: false };
+  for (let isMore = true; isMore; ) {
+    const run: ReadEntry[] = [];
+    isMore = readRun(reader, run, state);
+    if (run.length > 0) yield run;
+  }
+  return state.hasNothing ? 'nothing' : 'all';
 }
 
 /** Names with types, all at once: Node's reader of batches costs more than a small directory itself. */
-function* readAtOnce(directory: Directory): Generator<ReadEntry, 'all' | 'nothing', undefined> {
+function* readAtOnce(directory: Directory): Generator<Run, 'all' | 'nothing', undefined> {
   let entries: fs.Dirent[];
   try {
     entries = directory.usingSync((fd) =>
@@ -63,11 +83,11 @@ function* readAtOnce(directory: Directory): Generator<ReadEntry, 'all' | 'nothin
     if (!hasErrno(error, 'ENOENT')) throw error;
     return 'nothing';
   }
-  for (const entry of entries) yield { name: entry.name, type: typeOf(entry) };
+  yield entries.map((entry) => ({ name: entry.name, type: typeOf(entry) }));
   return 'all';
 }
 
-function* readInBatches(directory: Directory): Generator<ReadEntry, 'all' | 'nothing', undefined> {
+function* readInBatches(directory: Directory): Generator<Run, 'all' | 'nothing', undefined> {
   const reader = directory.usingSync((fd) =>
     // latin1 makes one character of each byte, so that names which are no UTF-8 survive.
     fs.opendirSync(pathOf(fd), { encoding: 'latin1', bufferSize: batchEntries }),
@@ -80,20 +100,25 @@ function* readInBatches(directory: Directory): Generator<ReadEntry, 'all' | 'not
 }
 
 /**
- * What is in a directory, in directory order, read in batches: a directory of a million entries is never in memory at
- * once. With its `sizeBytes` (`st_size`), a small one is read by a single call. Returning early closes the reader; so does
- * the end. One removed meanwhile is at its end.
+ * What is in a directory, read in runs: a directory of a million entries is never in memory at once. With its `sizeBytes`
+ * (`st_size`), a small one is read by a single call, and then in the order of its names; else in directory order. Returning
+ * early closes the reader; so does the end. One removed meanwhile is at its end.
  *
  * Where the file system tells no types, Node looks at each entry itself and fails when one has vanished or has a name
  * that is no ASCII; then the names are read without types.
  */
+export function* readRuns(directory: Directory, sizeBytes?: bigint): Generator<Run, void, undefined> {
+  const isSmall = sizeBytes !== undefined && isSmallDirectory(directory, sizeBytes);
+  const outcome = yield* isSmall ? readAtOnce(directory) : readInBatches(directory);
+  if (outcome === 'nothing') yield* readUntyped(directory);
+}
+
+/** The entries that {@link readRuns} gives, one by one. */
 export function* readEntries(
   directory: Directory,
   sizeBytes?: bigint,
 ): Generator<ReadEntry, void, undefined> {
-  const isSmall = sizeBytes !== undefined && isSmallDirectory(directory, sizeBytes);
-  const outcome = yield* isSmall ? readAtOnce(directory) : readInBatches(directory);
-  if (outcome === 'nothing') yield* readUntyped(directory);
+  for (const run of readRuns(directory, sizeBytes)) yield* run;
 }
 
 /** The names {@link readEntries} gives. */
@@ -174,17 +199,17 @@ export function evenLocked<T>(directory: Directory, call: () => T): T {
   }
 }
 
-/** {@link readEntries} of a directory that its owner may have locked. */
-export function* readEntriesEvenLocked(
+/** {@link readRuns} of a directory that its owner may have locked. */
+export function* readRunsEvenLocked(
   directory: Directory,
   sizeBytes?: bigint,
-): Generator<ReadEntry, void, undefined> {
+): Generator<readonly ReadEntry[], void, undefined> {
   try {
-    yield* readEntries(directory, sizeBytes);
+    yield* readRuns(directory, sizeBytes);
   } catch (error) {
     if (!hasErrno(error, 'EACCES')) throw error;
     // Only opening a directory asks for permission, so nothing was read yet.
     openUpSync(directory);
-    yield* readEntries(directory, sizeBytes);
+    yield* readRuns(directory, sizeBytes);
   }
 }

@@ -22,9 +22,7 @@ const bigint = { bigint: true } as const;
 function asDirectory(descriptor: Descriptor, device: bigint): Directory {
   return {
     device,
-    get isOpen() {
-      return descriptor.isOpen;
-    },
+    isOpen: descriptor.isOpen,
     bulkhead: descriptor.bulkhead,
     using: descriptor.using,
     usingWithin: descriptor.usingWithin,

@@ -31,24 +31,27 @@ export interface HeldNames {
   close(): void;
 }
 
-function* noEntries(): Generator<ReadEntry, void, undefined> {}
+function* noRuns(): Generator<readonly ReadEntry[], void, undefined> {}
 
 /** Holds names that are known already. */
 export function holdGiven(names: NonNullable<TreePart['names']>): HeldNames {
-  const held = holdNames(noEntries());
+  const held = holdNames(noRuns());
   held.files.push(...names.files);
   held.directories.push(...names.directories);
   return held;
 }
 
-/** Holds the names that `reader` gives, no more than `directoriesMax` directories at a time. */
+/** Holds the names that `reader` gives, a run at a time as long as there are fewer than `directoriesMax` directories. */
 export function holdNames(
-  reader: Generator<ReadEntry, void, undefined>,
+  reader: Generator<readonly ReadEntry[], void, undefined>,
   directoriesMax = Number.POSITIVE_INFINITY,
 ): HeldNames {
   const files: ByteName[] = [];
   const directories: ByteName[] = [];
   let isAtEnd = false;
+  const hold = (run: readonly ReadEntry[]): void => {
+    for (const { name, type } of run) (type === 'directory' ? directories : files).push(name);
+  };
   return {
     files,
     directories,
@@ -56,8 +59,7 @@ export function holdNames(
       while (!isAtEnd && files.length < filesMax && directories.length < directoriesMax) {
         const { value, done } = reader.next();
         if (done) isAtEnd = true;
-        else if (value.type === 'directory') directories.push(value.name);
-        else files.push(value.name);
+        else hold(value);
       }
     },
     takeFiles: (count) => files.splice(0, count),

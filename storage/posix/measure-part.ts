@@ -3,7 +3,7 @@ import {
   evenLocked,
   openChildSync,
   quickStatSync,
-  readEntriesEvenLocked,
+  readRunsEvenLocked,
   statDirectorySync,
   statSync,
 } from './directory-sync.ts';
@@ -130,7 +130,7 @@ function* countDirectory(measure: Measure, parent: Directory, name: ByteName): G
   work.tally.directories += 1;
   work.enter(directory);
   try {
-    const held = holdNames(readEntriesEvenLocked(directory, sizeBytes));
+    const held = holdNames(readRunsEvenLocked(directory, sizeBytes));
     const pending = yield* countEntries(measure, directory, held);
     if (pending.length > 0) levels.push(nameFromBytes(name), directory.share(), pending, inode);
   } finally {
@@ -148,7 +148,7 @@ export function* measurePart(start: Directory, part: TreePart, work: Work): Gene
   const { levels, below } = measure;
   try {
     const { names } = part;
-    const held = names === null ? holdNames(readEntriesEvenLocked(start)) : holdGiven(names);
+    const held = names === null ? holdNames(readRunsEvenLocked(start)) : holdGiven(names);
     const pending = yield* countEntries(measure, start, held);
     levels.push('start', start.share(), pending);
     for (let next = levels.next(); next !== null; next = levels.next()) {

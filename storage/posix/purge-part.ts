@@ -3,7 +3,7 @@ import type { Directory } from './directory.ts';
 import {
   evenLocked,
   openChildSync,
-  readEntriesEvenLocked,
+  readRunsEvenLocked,
   removeSync,
   renameSync,
   statDirectorySync,
@@ -149,7 +149,7 @@ function* removeDirectory(purge: Purge, parent: Level, bytes: ByteName): Generat
     }
     work.enter(directory);
     const path = [...parent.path, bytes];
-    const held = holdNames(readEntriesEvenLocked(directory, stat.size), directoriesMax);
+    const held = holdNames(readRunsEvenLocked(directory, stat.size), directoriesMax);
     yield* emptyDirectory(purge, { directory, path, held });
   } finally {
     void directory.close();
@@ -228,8 +228,7 @@ export function* purgePart(
   const flat: Level = { directory: root, path: [], held: holdGiven({ files: [], directories: [] }) };
   const purge: Purge = { work, root, flat, levels: [], newName: createFlatNames() };
   const { names } = part;
-  const held =
-    names === null ? holdNames(readEntriesEvenLocked(directory), directoriesMax) : holdGiven(names);
+  const held = names === null ? holdNames(readRunsEvenLocked(directory), directoriesMax) : holdGiven(names);
   held.fill();
   const isEmpty = held.files.length + held.directories.length === 0;
   yield* emptyDirectory(purge, { directory, path: part.path, held });

@@ -52,7 +52,7 @@ async function withMetDirectory<T>(
   work: (directory: Directory) => Promise<T>,
 ): Promise<T> {
   try {
-    if (met.directory.isOpen) {
+    if (met.directory.isOpen()) {
       const directory = met.directory.share();
       try {
         return await work(directory);

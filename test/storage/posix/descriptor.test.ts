@@ -36,7 +36,7 @@ it('stays open until the last pending operation has settled', async () => {
     ),
   );
   const closing = descriptor.close();
-  expect(descriptor.isOpen).toBe(false);
+  expect(descriptor.isOpen()).toBe(false);
   expect(closed).toEqual([]);
   finishers[0]?.();
   await operations[0];
