@@ -8,7 +8,7 @@ import { sessionTopic } from '../../jobs/notification-words.ts';
 import { sendBody } from '../http/send-body.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { ApiRequest } from '../route.ts';
-import { followJob } from './follow-job.ts';
+import { followJob, streamMsMax } from './follow-job.ts';
 import { readJob } from './operations.ts';
 import { toJobBody } from './presenter.ts';
 import type { jobBody } from './schemas.ts';
@@ -17,6 +17,19 @@ import type { jobBody } from './schemas.ts';
 const heartbeatMsUsual = 15_000;
 /** What browsers wait before they connect again (HTML, "server-sent events"). */
 const reconnectMs = 1_000;
+
+/** How long a stream of events bears having nothing to tell, and how long it lasts. */
+export interface EventTimes {
+  readonly heartbeatMs: number;
+  readonly streamMs: number;
+}
+
+export const usualEventTimes: EventTimes = { heartbeatMs: heartbeatMsUsual, streamMs: streamMsMax };
+
+/** Begins a stream: goes out at once, so that a client knows that events come through. */
+export const reconnectEvent = Buffer.from(`retry: ${reconnectMs}\n\n`);
+/** Keeps proxies from taking a quiet stream for a dead one. */
+export const stillHere = Buffer.from(': still here\n\n');
 
 /** What the head of a stream says. Proxies must not hold events back until there are many. */
 const streamHeaders = {
@@ -44,11 +57,10 @@ export async function* jobEvents(
     heartbeatMs = heartbeatMsUsual,
   }: { readonly lastEventId?: string | undefined; readonly heartbeatMs?: number },
 ): AsyncGenerator<Buffer> {
-  // Goes out at once, so that a client knows that events come through.
-  yield Buffer.from(`retry: ${reconnectMs}\n\n`);
+  yield reconnectEvent;
   let heard = lastEventId;
   for await (const job of followJob(request, jobId, heartbeatMs)) {
-    if (job === null) yield Buffer.from(': still here\n\n');
+    if (job === null) yield stillHere;
     else {
       const body = toJobBody(job);
       const id = idOf(body);
@@ -61,12 +73,13 @@ export async function* jobEvents(
 }
 
 /**
- * Sends events while the caller may see the job; a stream whose right is gone is cut within seconds.
+ * Sends events while the caller may see the job (`null`: those of their own); a stream whose right is gone is cut within
+ * seconds.
  * @returns once it is over
  */
 export async function sendEvents(
   request: ApiRequest<unknown>,
-  jobId: string,
+  jobId: string | null,
   eventsOf: (following: Pick<ApiRequest<unknown>, 'services' | 'signal'>) => AsyncGenerator<Buffer>,
 ): Promise<'sent'> {
   const { services, principal, outgoing, signal, unsentBytes } = request;

@@ -3,7 +3,7 @@ import type { JobView } from '../../jobs/job-client.ts';
 import type { ApiRequest } from '../route.ts';
 
 /** A stream ends after this long whatever the job does; clients then connect again. */
-const streamMsMax = 10 * 60_000;
+export const streamMsMax = 10 * 60_000;
 /** A stopping process ends its streams within this time, for clients to go on with another one. */
 const lookUpMsMax = 1_000;
 

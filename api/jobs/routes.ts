@@ -3,6 +3,7 @@ import { isTerminal } from '../../domain/job.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { sendJobEvents } from './events.ts';
 import { cancelJob, readJob, readJobs, retryJob } from './operations.ts';
+import { sendOwnEvents } from './own-events.ts';
 import { toJobBody } from './presenter.ts';
 import { jobBody, jobListInput, jobPageBody } from './schemas.ts';
 
@@ -59,6 +60,26 @@ export const getJobEvents = defineRoute({
   handle: sendJobEvents,
 });
 
+/** Follows all jobs of the caller by server-sent events. */
+export const getOwnEvents = defineRoute({
+  method: 'GET',
+  path: '/events',
+  access: 'user',
+  right: null,
+  body: 'json',
+  isStream: true,
+  input: z.object({}),
+  answers: { 200: { media: ['text/event-stream'] } },
+  doc: {
+    tag: 'Jobs',
+    id: 'followJobs',
+    summary: 'Follow all your jobs by server-sent events',
+    refusals: [],
+    reads: ['Last-Event-ID'],
+  },
+  handle: sendOwnEvents,
+});
+
 /** Cancels a job: 200 once it has ended, 202 while its worker still has to notice. */
 export const deleteJob = defineRoute({
   method: 'DELETE',
@@ -104,4 +125,11 @@ export const postRetry = defineRoute({
 });
 
 /** Routes about background work. */
-export const jobRoutes: readonly Route[] = [getJobs, getJob, getJobEvents, deleteJob, postRetry];
+export const jobRoutes: readonly Route[] = [
+  getJobs,
+  getJob,
+  getJobEvents,
+  getOwnEvents,
+  deleteJob,
+  postRetry,
+];

@@ -1,9 +1,9 @@
 import type { Executor } from '../client.ts';
 import { statement } from '../statement.ts';
 
-/** Somebody who follows a job. */
+/** Somebody who follows a job, or all of their own (`jobId` null). */
 export interface JobFollower {
-  readonly jobId: string;
+  readonly jobId: string | null;
   readonly userId: string;
   /** As what they came; a user who is an administrator by now gains nothing. */
   readonly role: 'user' | 'admin';
@@ -14,16 +14,17 @@ export interface JobFollower {
 }
 
 /**
- * Whether somebody may still see a job, as of now: they are active and so is what they came with, their session included, and the job is theirs, or
- * they are an administrator still. By primary keys.
+ * Whether somebody may still see a job, as of now: they are active and so is what they came with, their session included, and
+ * the job is theirs, or they are an administrator still; their own jobs in any case. By primary keys.
  */
 export async function mayFollowJob(db: Executor, follower: JobFollower): Promise<boolean> {
   const { jobId, userId, role, accessKey, session = null } = follower;
   const tokenId = accessKey.startsWith('token:') ? accessKey.slice('token:'.length) : null;
   const rows = await db.execute(statement`
-    SELECT 1 FROM users JOIN jobs ON jobs.id = ${jobId}
+    SELECT 1 FROM users LEFT JOIN jobs ON jobs.id = ${jobId}::uuid
     WHERE users.id = ${userId} AND users.is_active
-      AND (jobs.actor_id = users.id OR (${role} = 'admin' AND users.role = 'admin'))
+      AND (${jobId}::uuid IS NULL OR jobs.actor_id = users.id
+        OR (jobs.id IS NOT NULL AND ${role} = 'admin' AND users.role = 'admin'))
       AND CASE WHEN ${tokenId}::uuid IS NULL
         THEN EXISTS (SELECT 1 FROM keypairs WHERE access_key = ${accessKey} AND keypairs.is_active)
         ELSE EXISTS (SELECT 1 FROM api_tokens WHERE api_tokens.id = ${tokenId}::uuid AND expires_at > now()) END

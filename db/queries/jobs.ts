@@ -50,7 +50,8 @@ export const priorityMax = 200;
 
 const insertTriesMax = 5;
 
-const recordColumns = {
+/** What a {@link JobRecord} is made of. */
+export const recordColumns = {
   id: jobs.id,
   kind: jobs.kind,
   state: jobs.state,

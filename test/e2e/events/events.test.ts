@@ -3,6 +3,7 @@ import { eventually } from '../../support/eventually.ts';
 import type { TestProcess } from '../../support/process.ts';
 import { type EventStream, openEvents } from '../support/event-stream.ts';
 import { type Client, createClient } from '../support/http-client.ts';
+import { awaitJob } from '../support/jobs.ts';
 import { textAt } from '../support/json.ts';
 import { type Ground, layGround, prepareGround, startApi, startWorker } from '../support/service.ts';
 import { createFolder, createUser, type TestUser } from '../support/users.ts';
@@ -70,6 +71,86 @@ const begun = (stream: EventStream) =>
     if (first?.id === undefined) throw new Error('No event yet.');
     return first.id;
   });
+
+describe('the events of all jobs of a user', () => {
+  const openAll = async (client: Client, lastEventId?: string): Promise<EventStream> => {
+    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+    const stream = await openEvents(client, '/events', headers);
+    streams.push(stream);
+    return stream;
+  };
+  const toldOf = (stream: EventStream) =>
+    stream.events().map(({ event, data }) => `${event} ${textAt(data, 'id')} ${textAt(data, 'state')}`);
+
+  it('tell what waits, what is new, and every end, and nothing of others', async () => {
+    const [ada, bob] = [await newUser('ada'), await newUser('bob')];
+    const [first, foreign] = [await newJob(ada.client), await newJob(bob.client)];
+    const stream = await openAll(ada.client);
+    expect(stream.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+    });
+    await begun(stream);
+    expect(toldOf(stream)).toEqual([`progress ${first} queued`]);
+    const second = await newJob(ada.client);
+    await eventually(() => expect(toldOf(stream)).toContain(`progress ${second} queued`));
+    worker = await startWorker(ground);
+    await eventually(() => {
+      for (const id of [first, second]) expect(toldOf(stream)).toContain(`end ${id} succeeded`);
+    });
+    const shown = await ada.client.call('GET', `/jobs/${second}`);
+    expect(stream.events().map(({ data }) => data)).toContainEqual(shown.json);
+    expect(toldOf(stream).join()).not.toContain(foreign);
+    expect(new Set(toldOf(stream)).size).toBe(toldOf(stream).length);
+  });
+
+  it('bring after a break, from another process, what ended meanwhile, and without one nothing that is over', async () => {
+    const ada = await newUser('ada');
+    const jobId = await newJob(ada.client);
+    const first = await openAll(ada.client);
+    const heard = await begun(first);
+    first.close();
+    worker = await startWorker(ground);
+    await awaitJob(ada.client, jobId);
+    const elsewhere = clientOf(other.url, ada.keypair);
+    const [resumed, fresh] = [await openAll(elsewhere, heard), await openAll(elsewhere)];
+    await begun(resumed);
+    expect(toldOf(resumed)).toEqual([`end ${jobId} succeeded`]);
+    const next = await newJob(ada.client);
+    await eventually(() => expect(toldOf(fresh)).toContain(`end ${next} succeeded`));
+    expect(toldOf(fresh).join()).not.toContain(jobId);
+  });
+
+  it('take anything for the id of an event', async () => {
+    const ada = await newUser('ada');
+    const jobId = await newJob(ada.client);
+    for (const strange of ['', 'x', '-1', '9'.repeat(15), '9'.repeat(300), '1e3', '\u00e9']) {
+      const stream = await openAll(ada.client, strange);
+      expect(stream.status).toBe(200);
+      await begun(stream);
+      expect(toldOf(stream)).toEqual([`progress ${jobId} queued`]);
+    }
+  });
+
+  it('are cut when the keypair is switched off', async () => {
+    const ada = await newUser('ada');
+    await newJob(ada.client);
+    const stream = await openAll(ada.client);
+    await begun(stream);
+    const path = `/admin/keypairs/${ada.keypair.accessKey}`;
+    expect((await administrator.call('PATCH', path, { json: { state: 'inactive' } })).status).toBeLessThan(
+      300,
+    );
+    expect(await stream.ended).toBe(false);
+  });
+
+  it('end in order when their process stops', async () => {
+    const stopping = await startApi(ground);
+    const stream = await openAll(clientOf(stopping.url, ground.admin));
+    const [code, isOrderly] = await Promise.all([stopping.process.stop(), stream.ended]);
+    expect([code, isOrderly]).toEqual([0, true]);
+  });
+});
 
 describe('the events of a job', () => {
   it('end when the browser they go to signs out, in every process', async () => {
