@@ -95,6 +95,7 @@ const documentedRoutes = [
   'GET /jobs',
   'GET /jobs/:id',
   'GET /jobs/:id/events',
+  'GET /events',
   'DELETE /jobs/:id',
 ] as const;
 

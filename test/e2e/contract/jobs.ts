@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import { type EventStream, openEvents } from '../support/event-stream.ts';
 import { pathOf } from '../support/http-client.ts';
 import { awaitJob, jobIdIn } from '../support/jobs.ts';
 import { at, listAt, textAt, textsAt } from '../support/json.ts';
@@ -57,6 +59,24 @@ function describeReading(stage: Stage, people: People, own: FolderOfAda): void {
     expect(events.at(-1)).toMatch(/^id: [\w-]+\nevent: end\ndata: \{/);
     const shown = await own.ada.call('GET', pathOf('jobs', id));
     expect(JSON.parse(events.at(-1)?.split('data: ')[1] ?? '')).toEqual(shown.json);
+  });
+
+  it('tells every job of who asks by one stream, and none of others', async () => {
+    const [streamOfAda, streamOfBob] = await Promise.all(
+      [own.ada, people.bob.client].map((client) => openEvents(client, '/events')),
+    );
+    try {
+      const id = await startMeasure(own);
+      const idsOf = (stream: EventStream | undefined) =>
+        stream?.events().map(({ data }) => textAt(data, 'id'));
+      await eventually(() => expect(idsOf(streamOfAda)).toContain(id));
+      await eventually(() => expect(streamOfAda?.events().map(({ event }) => event)).toContain('end'));
+      expect(idsOf(streamOfBob)).not.toContain(id);
+      expectProblem(await stage.service.client().call('GET', '/events'), 401, 'auth_required');
+    } finally {
+      streamOfAda?.close();
+      streamOfBob?.close();
+    }
   });
 
   it('shows jobs to who asked for them, and to administrators; to others as if they were not', async () => {
