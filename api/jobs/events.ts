@@ -24,6 +24,7 @@ export interface EventTimes {
   readonly streamMs: number;
 }
 
+/** The usual ones. */
 export const usualEventTimes: EventTimes = { heartbeatMs: heartbeatMsUsual, streamMs: streamMsMax };
 
 /** Begins a stream: goes out at once, so that a client knows that events come through. */
