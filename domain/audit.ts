@@ -38,8 +38,11 @@ export type AuditAction = (typeof auditActions)[number];
 
 type AuditValue = string | number | boolean | null | readonly string[];
 
+/** Plain facts by name. */
+export type AuditRecord = Readonly<Record<string, AuditValue>>;
+
 /** What an entry says beyond who, what and where; never a secret. `before` has what was changed as it was. */
-export type AuditDetails = Readonly<Record<string, AuditValue | Readonly<Record<string, AuditValue>>>>;
+export type AuditDetails = Readonly<Record<string, AuditValue | AuditRecord>>;
 
 /** How long entries are kept unless the installation says otherwise. */
 export const auditDaysDefault = 90;

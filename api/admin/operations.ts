@@ -16,6 +16,7 @@ import {
   updateUser,
 } from '../../db/queries/users.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
+import { beforeOf } from '../audit/before-of.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
 import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
@@ -118,11 +119,13 @@ export async function changeUser(
   const { operator, reference, ...change } = request;
   return await keepingAdministrator(services, async (tx) => {
     await requirePolicy(tx, change.policy);
-    const { id } = await requireUser(tx, reference);
+    // Changes happen one after the other here, so that each knows what it changed.
+    const { id, isActive, role, policy } = await requireUser(tx, reference);
     const user = await updateUser(tx, id, change);
     if (user === null) throw userNotFound();
     if (!user.isActive) await deleteUserSessions(tx, user.id);
-    await insertAudit(tx, { ...operator, action: 'user.change', subject: user.id, details: change });
+    const details = { ...change, before: beforeOf({ isActive, role, policy }, change) };
+    await insertAudit(tx, { ...operator, action: 'user.change', subject: user.id, details });
     return { ...user, ...(await findUserHoldings(tx, user.id)) };
   });
 }

@@ -99,11 +99,13 @@ export async function changeKeypair(
   const { operator, accessKey, isActive } = request;
   if (!isAccessKeyForm(accessKey)) throw keypairNotFound();
   return await keepingAdministrator(services, async (tx) => {
+    // Changes happen one after the other here, so that each knows what it changed.
+    const before = await findKeypair(tx, { accessKey });
     await updateKeypair(tx, accessKey, { isActive });
     if (!isActive) await deleteKeypairSessions(tx, accessKey);
     const keypair = await findKeypair(tx, { accessKey });
-    if (keypair === null) throw keypairNotFound();
-    const details = { user: keypair.userId, isActive };
+    if (before === null || keypair === null) throw keypairNotFound();
+    const details = { user: keypair.userId, isActive, before: { isActive: before.isActive } };
     await insertAudit(tx, { ...operator, action: 'keypair.change', subject: accessKey, details });
     return keypair;
   });
@@ -141,7 +143,7 @@ export async function removeKeypair(
     const found = await findKeypair(tx, { accessKey });
     if (found === null) throw keypairNotFound();
     await deleteKeypair(tx, accessKey);
-    const details = { user: found.userId };
+    const details = { user: found.userId, before: { isActive: found.isActive } };
     await insertAudit(tx, { ...operator, action: 'keypair.remove', subject: accessKey, details });
   });
 }

@@ -11,6 +11,7 @@ import {
   updatePolicy,
 } from '../../db/queries/policies.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
+import { beforeOf } from '../audit/before-of.ts';
 import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
 
@@ -19,6 +20,16 @@ const usualPolicy = 'default';
 
 function policyNotFound(): DomainError {
   return domainError('not_found', 'There is no such policy.');
+}
+
+function limitsOf({
+  foldersMax,
+  folderBytesMax,
+  folderFilesMax,
+  requestsMax,
+  volumes,
+}: Omit<Policy, 'users'>) {
+  return { foldersMax, folderBytesMax, folderFilesMax, requestsMax, volumes };
 }
 
 async function readPolicy(db: Executor, name: string): Promise<Policy> {
@@ -65,8 +76,12 @@ export async function changePolicy(
   requireVolumes(services, limits);
   return await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
+    // Changes of a policy happen one after the other, so that each knows what it changed.
+    await lockPolicy(tx, name);
+    const before = beforeOf(limitsOf(await readPolicy(tx, name)), limits);
     await updatePolicy(tx, name, limits);
-    await insertAudit(tx, { ...operator, action: 'policy.change', subject: name, details: { ...limits } });
+    const details = { ...limits, before };
+    await insertAudit(tx, { ...operator, action: 'policy.change', subject: name, details });
     return await readPolicy(tx, name);
   });
 }
@@ -79,7 +94,7 @@ export async function removePolicy(
   await services.db.transaction(async (tx) => {
     await readPolicy(tx, name);
     if (!(await lockPolicy(tx, name))) throw policyNotFound();
-    const { users } = await readPolicy(tx, name);
+    const { users, ...policy } = await readPolicy(tx, name);
     if (name === usualPolicy) throw domainError('policy_in_use', 'The policy "default" always exists.');
     if (users > 0) {
       throw domainError('policy_in_use', 'Users have this policy; give them another one first.', {
@@ -87,6 +102,7 @@ export async function removePolicy(
       });
     }
     await deletePolicy(tx, name);
-    await insertAudit(tx, { ...operator, action: 'policy.remove', subject: name });
+    const details = { before: limitsOf(policy) };
+    await insertAudit(tx, { ...operator, action: 'policy.remove', subject: name, details });
   });
 }

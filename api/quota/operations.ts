@@ -2,12 +2,14 @@ import {
   type AdminFolder,
   findAdminFolder,
   listAdminFolders,
+  lockFolderQuota,
   updateFolderQuota,
 } from '../../db/queries/admin-folders.ts';
 import { insertAudit } from '../../db/queries/audit.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId, toHexId } from '../../domain/ids.ts';
 import { requireUserId } from '../admin/operations.ts';
+import { beforeOf } from '../audit/before-of.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
 import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
@@ -67,10 +69,12 @@ export async function changeQuota(
   const folderId = parseId(id);
   if (folderId === undefined) throw noSuchFolder();
   return await services.db.transaction(async (tx) => {
+    const before = await lockFolderQuota(tx, folderId);
     await updateFolderQuota(tx, { folderId, ...quota });
     const folder = await findAdminFolder(tx, folderId);
-    if (folder === null) throw noSuchFolder();
-    await insertAudit(tx, { ...operator, action: 'quota.change', folderId, details: quota });
+    if (before === null || folder === null) throw noSuchFolder();
+    const details = { ...quota, before: beforeOf(before, quota) };
+    await insertAudit(tx, { ...operator, action: 'quota.change', folderId, details });
     return folder;
   });
 }

@@ -68,6 +68,22 @@ export async function findAdminFolder(db: Executor, folderId: string): Promise<A
 }
 
 /**
+ * The limits of a folder that is live or in the trash, locked until the transaction ends, so that changes happen one after the
+ * other and each knows what it changed. @returns `null` without one
+ */
+export async function lockFolderQuota(
+  tx: Executor,
+  folderId: string,
+): Promise<{ quotaBytes: number; quotaFiles: number } | null> {
+  const [row] = await tx
+    .select({ quotaBytes: folders.quotaBytes, quotaFiles: folders.quotaFiles })
+    .from(folders)
+    .where(and(isSettled, eq(folders.id, folderId)))
+    .for('no key update');
+  return row ?? null;
+}
+
+/**
  * Gives a folder that is live or in the trash other limits, also below what it holds; `undefined` leaves one as it is. What
  * is reserved already stays reserved. @returns whether there is one
  */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { forgetPast } from '../../../worker/forget-past.ts';
 import { insertTestFolder, insertTestMember } from '../../support/factories.ts';
 import { type AdminServer, startAdminServer } from '../admin-server.ts';
@@ -51,12 +52,22 @@ describe('GET /admin/audit', () => {
     const common = { actor: boss.userId, actor_email: boss.email, folder: null };
     expect(shown.json.items).toMatchObject([
       { action: 'quota.change', folder: folder.id.replaceAll('-', ''), details: { quota_files: 7 } },
-      { ...common, action: 'policy.remove', subject: 'audited' },
-      { ...common, action: 'policy.change', subject: 'audited', details: { folders_max: 4 } },
+      { ...common, action: 'policy.remove', subject: 'audited', details: { before: { folders_max: 4 } } },
+      {
+        ...common,
+        action: 'policy.change',
+        subject: 'audited',
+        details: { folders_max: 4, before: { folders_max: 3 } },
+      },
       { ...common, action: 'policy.create', subject: 'audited', details: { folders_max: 3 } },
-      { ...common, action: 'user.change', subject: user.id, details: { role: 'admin' } },
+      {
+        ...common,
+        action: 'user.change',
+        subject: user.id,
+        details: { role: 'admin', before: { role: 'user' } },
+      },
       { ...common, action: 'keypair.remove', subject: keypair.access_key, details: { user: user.id } },
-      { ...common, action: 'keypair.change', details: { is_active: false } },
+      { ...common, action: 'keypair.change', details: { is_active: false, before: { is_active: true } } },
       { ...common, action: 'keypair.rotate', subject: keypair.access_key },
       { ...common, action: 'keypair.create', subject: keypair.access_key },
       { ...common, action: 'user.create', subject: user.id, details: { email: 'audited@example.org' } },
@@ -65,6 +76,43 @@ describe('GET /admin/audit', () => {
     expect(requests.size).toBe(10);
     expect([...requests]).toEqual(Array.from({ length: 10 }, () => expect.stringMatching(/^[\w.-]{8,64}$/)));
     for (const secret of [keypair.secret_key, rotated.secret_key]) expect(shown.text).not.toContain(secret);
+  });
+
+  it('tells what was before each of several changes at the same time, and nothing that stayed', async () => {
+    const boss = await makeKeypair(database, secrets, { role: 'admin' });
+    const { json: user } = await ask('POST', '/admin/users', { email: 'busy@example.org' }, boss);
+    const folder = await insertTestFolder(database.db, { ownerId: boss.userId, quotaFiles: 100 });
+    await ask('POST', '/admin/policies', { name: 'busy', folders: 100 }, boss);
+    const numbers = [101, 102, 103, 104, 105, 106];
+    const change = (number: number) => [
+      ask('PATCH', '/admin/policies/busy', { folders: number }, boss),
+      ask('PATCH', `/admin/folders/${folder.id}`, { quota_files: number }, boss),
+      ask('PATCH', `/admin/users/${user.id}`, { state: number % 2 === 0 ? 'active' : 'inactive' }, boss),
+    ];
+    for (const { status } of await Promise.all(numbers.flatMap(change))) expect(status).toBe(200);
+    const { json } = await ask('GET', `/admin/audit?actor=${boss.email}&limit=100`);
+    const { items } = z
+      .object({
+        items: z.array(z.object({ action: z.string(), details: z.record(z.string(), z.unknown()) })),
+      })
+      .parse(json);
+    // One after the other: what one set is what the next one found.
+    const chainOf = (action: string, key: string, first: unknown) => {
+      const entries = items.filter((entry) => entry.action === action).map(({ details }) => details);
+      const found = entries.map(({ before }) => before);
+      expect(found).toHaveLength(numbers.length);
+      for (const before of found) expect(Object.keys(Object(before))).toEqual([key]);
+      const set = [first, ...entries.map((details) => details[key])];
+      return { found: found.map((before) => Object(before)[key]), set };
+    };
+    for (const { found, set } of [
+      chainOf('policy.change', 'folders_max', 100),
+      chainOf('quota.change', 'quota_files', 100),
+    ]) {
+      expect(new Set(found).size).toBe(numbers.length);
+      expect(set).toEqual(expect.arrayContaining(found));
+    }
+    chainOf('user.change', 'is_active', true);
   });
 
   it('tells what members did with a folder', async () => {
