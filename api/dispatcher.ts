@@ -13,6 +13,8 @@ import type { Services } from './services.ts';
 /** What answering requests takes; the same for every request of a server. */
 export interface Dispatcher {
   readonly services: Services;
+  /** What stands before the paths of the service as callers write them. */
+  readonly pathPrefix: string;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly rateLimit: RateLimit;

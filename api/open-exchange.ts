@@ -113,6 +113,7 @@ export function openExchange(
     peer: dispatcher.readPeer(incoming),
     method: methodOf(incoming),
     target: undefined,
+    pathPrefix: dispatcher.pathPrefix,
     profile: documented,
     location: undefined,
     contentSha256: undefined,

@@ -13,6 +13,7 @@ import { requireSoundHead } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
 import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
+import { pathPrefixOf } from './http/public-path.ts';
 import type { UnsentBytes } from './http/rate-guard.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
 import { createRetirement } from './http/retire.ts';
@@ -168,6 +169,7 @@ export function createServer(options: ServerOptions): ApiServer {
   const listener = createListener(
     {
       services,
+      pathPrefix: pathPrefixOf(services.publicUrl),
       logger,
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
       rateLimit,

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { contentTypes } from '../downloads/content-types.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
+import { pathPrefixOf, publicPath } from '../http/public-path.ts';
 import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
 import { contentSets, rangeHeaders } from '../openapi/headers.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
@@ -14,7 +15,7 @@ async function createArchive(request: ApiRequest<z.infer<typeof archiveInput>>) 
     userId: principal.userId,
     nameOrId: params.name ?? '',
   });
-  const body = { id, job: `/jobs/${id}` };
+  const body = { id, job: publicPath(pathPrefixOf(services.publicUrl), `/jobs/${id}`) };
   // Building takes as long as it takes; only a caller that names a time waits for it.
   if (preference.waitMs === undefined) return acceptedReply(id, preference, body);
   const reply = await replyAfterJob(request, id, (job) => ({

@@ -111,10 +111,15 @@ async function signatureProof(
     bodyHash: await readBodyHash(signsBody(version.version, contentType), options),
     contentSha256,
   };
+  const { pathPrefix } = exchange;
+  // Behind a proxy that takes a prefix away, some clients sign what they send, others what arrives.
+  const targets = pathPrefix === '' ? [request.target] : [`${pathPrefix}${request.target}`, request.target];
   return {
     accessKey: claim.accessKey,
     isMadeWith: (secret) =>
-      isSameSecret(signRequest(request, { secret, dayKey: date.dayKey }), claim.signature),
+      targets.some((target) =>
+        isSameSecret(signRequest({ ...request, target }, { secret, dayKey: date.dayKey }), claim.signature),
+      ),
   };
 }
 

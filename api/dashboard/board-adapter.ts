@@ -28,6 +28,8 @@ export interface BoardAccess {
   readonly workers: () => Promise<WorkerRecord[]>;
   /** Show only. */
   readonly isReadOnly: boolean;
+  /** What stands before the paths of the service in a browser. */
+  readonly pathPrefix: string;
 }
 
 const statuses: ('latest' | QueueJobState)[] = [
@@ -121,7 +123,7 @@ export class JobRowsAdapter extends BaseAdapter {
     super('bullmq', {
       readOnlyMode: access.isReadOnly,
       allowCompletedRetries: false,
-      externalJobUrl: (job) => ({ href: `/jobs/${job.id}`, displayText: 'Job' }),
+      externalJobUrl: (job) => ({ href: `${access.pathPrefix}/jobs/${job.id}`, displayText: 'Job' }),
     });
     this.#queue = queue;
     this.#access = access;

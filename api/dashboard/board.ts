@@ -19,13 +19,14 @@ const changes = new Set([
 
 const foreignLink = /<link[^>]*href="https?:\/\/[^>]*>/g;
 
-/** Answers a request for the dashboard; `url` has the path as it is outside. */
+/** Answers a request for the dashboard; `url` has the path as it is in the browser. */
 export type Board = (request: Request) => Promise<Response>;
 
 /** Builds the dashboard over every queue. */
 export function makeBoard(access: BoardAccess): Board {
   const serverAdapter = new HonoAdapter(serveStatic);
-  serverAdapter.setBasePath(boardPath);
+  const basePath = `${access.pathPrefix}${boardPath}`;
+  serverAdapter.setBasePath(basePath);
   createBullBoard({
     queues: access.admin.queues.map((queue) => new JobRowsAdapter(queue, access)),
     serverAdapter,
@@ -48,7 +49,7 @@ export function makeBoard(access: BoardAccess): Board {
     },
   });
   const app = new Hono();
-  app.route(boardPath, serverAdapter.registerPlugin());
+  app.route(basePath, serverAdapter.registerPlugin());
   return async (request) => {
     const response = await app.fetch(request);
     if (!(response.headers.get('content-type') ?? '').startsWith('text/html')) return response;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
 import { readBytes } from '../http/body.ts';
+import { pathPrefixOf } from '../http/public-path.ts';
 import { cancelJob, retryJob } from '../jobs/operations.ts';
 import type { Answers } from '../openapi/answers.ts';
 import { operatorOf } from '../operator.ts';
@@ -45,16 +46,17 @@ async function openBoard(services: Services, buttons: BoardButtons | undefined):
     buttons,
     workers: () => readWorkers(services),
     isReadOnly: isDashboardReadOnly,
+    pathPrefix: pathPrefixOf(services.publicUrl),
   });
 }
 
-async function toWebRequest({ incoming }: ApiRequest<object>): Promise<Request> {
+async function toWebRequest({ incoming, services }: ApiRequest<object>): Promise<Request> {
   const method = incoming.method ?? 'GET';
   const body =
     method === 'GET'
       ? undefined
       : await readBytes(incoming, { bytesMax: bodyBytesMax, arrivalMsMax: bodyMsMax });
-  return new Request(`http://dashboard${incoming.url}`, {
+  return new Request(`http://dashboard${pathPrefixOf(services.publicUrl)}${incoming.url}`, {
     method,
     ...(body === undefined || body.length === 0 ? {} : { body: new Uint8Array(body) }),
     headers: { 'content-type': incoming.headers['content-type'] ?? 'application/json' },

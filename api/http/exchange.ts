@@ -16,6 +16,8 @@ export interface Exchange {
   readonly method: string;
   /** `undefined` while the head was not accepted. */
   target: RequestTarget | undefined;
+  /** What stands before the paths of the service as callers write them; empty without a proxy that takes it away. */
+  readonly pathPrefix: string;
   /** Whose shapes the answer has; the documented ones until the head was accepted. */
   profile: Profile;
   /** The method and path that routes match; `undefined` while the head was not accepted. */

@@ -4,6 +4,7 @@ import type { Reply } from '../route.ts';
 import { hasBody } from './body.ts';
 import { bodyFailureOf } from './body-failure.ts';
 import type { Exchange } from './exchange.ts';
+import { publicPath } from './public-path.ts';
 import { bytesTaken, guardRate } from './rate-guard.ts';
 
 /** How much of a body nobody wants is still read so that its sender gets to see the answer. */
@@ -78,6 +79,13 @@ function mayHaveBody(status: number): boolean {
   return status !== 204 && status !== 304;
 }
 
+/** Handlers know nothing of a proxy that takes a path prefix away. */
+function setHeaders({ outgoing, pathPrefix }: Exchange, headers: TextReply['headers']): void {
+  for (const [name, value] of Object.entries(headers)) {
+    outgoing.setHeader(name, name === 'Location' ? publicPath(pathPrefix, value) : value);
+  }
+}
+
 /**
  * Writes a whole reply. When the request body was not read to its end, the answer goes out first, then the rest is
  * drained within bounds, and the connection is closed. Does nothing on a connection that is gone; an answer already
@@ -88,7 +96,7 @@ export function send(exchange: Exchange, reply: TextReply): void {
   if (outgoing.headersSent && !outgoing.writableEnded) outgoing.destroy();
   if (outgoing.headersSent || outgoing.destroyed) return;
   const bytes = Buffer.from(reply.text);
-  for (const [name, value] of Object.entries(reply.headers)) outgoing.setHeader(name, value);
+  setHeaders(exchange, reply.headers);
   if (mayHaveBody(reply.status)) outgoing.setHeader('Content-Length', bytes.length);
   const isBodyUnread = hasBody(incoming.headers) && !incoming.readableEnded;
   if (isBodyUnread) outgoing.setHeader('Connection', 'close');

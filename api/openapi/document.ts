@@ -63,9 +63,9 @@ function parametersOf(headers: Readonly<Record<string, HeaderDoc>>): JsonSchema 
 
 /**
  * Describes routes as OpenAPI 3.1: every one that is not for people, with what it takes, every status it can answer and every code it can
- * refuse with, from the schemas that validate and that replies are checked against.
+ * refuse with, from the schemas that validate and that replies are checked against. `pathPrefix` stands before them where callers are.
  */
-export function describeRoutes(routes: readonly Route[], version: string): OpenApiDocument {
+export function describeRoutes(routes: readonly Route[], version: string, pathPrefix = ''): OpenApiDocument {
   const components: Components = { schemas: new Map(), refusals: new Map() };
   const paths = pathsOf(
     routes.filter(({ doc }) => doc.isForPeople !== true),
@@ -79,7 +79,7 @@ export function describeRoutes(routes: readonly Route[], version: string): OpenA
       description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: '/', description: 'This service' }],
+    servers: [{ url: pathPrefix === '' ? '/' : pathPrefix, description: 'This service' }],
     tags: Object.entries(tags).map(([name, text]) => ({ name, description: text })),
     paths,
     components: {

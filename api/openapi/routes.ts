@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { pathPrefixOf } from '../http/public-path.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
+import type { Services } from '../services.ts';
 import { describeRoutes, type OpenApiDocument } from './document.ts';
 
 const noInput = z.object({});
@@ -30,8 +32,8 @@ function sendPage(
 export function describingRoutes(all: () => readonly Route[]): readonly Route[] {
   let document: OpenApiDocument | undefined;
   let page: ReturnType<typeof makePage> | undefined;
-  const read = (version: string): OpenApiDocument => {
-    document ??= describeRoutes(all(), version);
+  const read = ({ version, publicUrl }: Services): OpenApiDocument => {
+    document ??= describeRoutes(all(), version, pathPrefixOf(publicUrl));
     return document;
   };
   return [
@@ -40,7 +42,7 @@ export function describingRoutes(all: () => readonly Route[]): readonly Route[] 
       path: '/openapi.json',
       answers: { 200: z.record(z.string(), z.unknown()) },
       doc: { tag: 'Service', id: 'getDocument', summary: 'Get this document' },
-      handle: async ({ services }) => ({ status: 200, body: read(services.version) }),
+      handle: async ({ services }) => ({ status: 200, body: read(services) }),
     }),
     defineRoute({
       ...common,
@@ -48,7 +50,7 @@ export function describingRoutes(all: () => readonly Route[]): readonly Route[] 
       answers: { 200: { media: ['text/html'] } },
       doc: { tag: 'Service', id: 'showDocument', summary: 'Read this document as a page', isForPeople: true },
       handle: async (request) => {
-        page ??= makePage(read(request.services.version));
+        page ??= makePage(read(request.services));
         return sendPage(request, await page);
       },
     }),
