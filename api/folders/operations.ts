@@ -13,11 +13,10 @@ import {
 } from '../../db/queries/folders.ts';
 import { cancelFolderInvitations } from '../../db/queries/invitations.ts';
 import {
-  countMemberFolders,
   deleteFolderMembers,
   insertMember,
   isFolderNameTaken,
-  listMemberFolders,
+  pageMemberFolders,
   renameMember,
 } from '../../db/queries/members.ts';
 import { DomainError, domainError } from '../../domain/errors.ts';
@@ -56,12 +55,15 @@ export async function listFolders(
   services: Pick<Services, 'db'>,
   { userId, paging }: { readonly userId: string; readonly paging: FolderPaging },
 ): Promise<FolderPage> {
-  const count = await countMemberFolders(services.db, userId);
-  const size = paging.sizeItems ?? Math.max(count, 1);
-  const pages = Math.ceil(count / size);
-  if (paging.index >= pages) return { pages, count, folders: [] };
-  const range = { userId, limit: size, offset: paging.index * size };
-  return { pages, count, folders: await listMemberFolders(services.db, range) };
+  const { sizeItems, index } = paging;
+  if (sizeItems === undefined) {
+    const { count, folders } = await pageMemberFolders(services.db, { userId, limit: null, offset: 0 });
+    const pages = Math.min(count, 1);
+    return { pages, count, folders: index < pages ? folders : [] };
+  }
+  const range = { userId, limit: sizeItems, offset: index * sizeItems };
+  const { count, folders } = await pageMemberFolders(services.db, range);
+  return { pages: Math.ceil(count / sizeItems), count, folders };
 }
 
 /**

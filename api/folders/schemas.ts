@@ -130,9 +130,9 @@ export function presentFolder(folder: FolderAccess): z.infer<typeof folderShape>
 
 /** As {@link presentFolder}, with its numbers: bytes and regular files, as of `usage_as_of`. */
 export function presentFolderDetails(folder: FolderAccess): z.infer<typeof folderDetails> {
-  return {
-    ...presentFolder(folder),
-    linked: false,
+  // To spread what fifteen names more follow on takes ten times as long.
+  return Object.assign(presentFolder(folder), {
+    linked: false as const,
     created: folder.createdAt.toISOString(),
     numFiles: folder.usedFiles,
     used_bytes: folder.usedBytes,
@@ -143,7 +143,7 @@ export function presentFolderDetails(folder: FolderAccess): z.infer<typeof folde
     quota_bytes: folder.quotaBytes,
     quota_files: folder.quotaFiles,
     usage_as_of: folder.usageAsOf.toISOString(),
-  };
+  });
 }
 
 /** Reply of `GET /folders`. */

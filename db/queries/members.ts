@@ -61,14 +61,16 @@ type FolderRow = Omit<MemberFolder, 'usageAsOf' | 'createdAt'> & {
 };
 
 /** Counters come as doubles, exact up to 2^53, and times in milliseconds: as they are, the driver hands out both as texts. */
-const folderColumns = fragment`
-  folders.id, folders.volume, folders.owner_id AS "ownerId", users.email AS "ownerEmail", folders.usage_mode AS "usageMode",
-  folders.cloneable, folders.permission AS "defaultPermission",
+const counterColumns = fragment`
   quota_bytes::double precision AS "quotaBytes", quota_files::double precision AS "quotaFiles",
   used_bytes::double precision AS "usedBytes", used_files::double precision AS "usedFiles",
   trash_bytes::double precision AS "trashBytes", trash_files::double precision AS "trashFiles",
   reserved_bytes::double precision AS "reservedBytes", reserved_files::double precision AS "reservedFiles",
-  (extract(epoch FROM usage_as_of) * 1000)::double precision AS "usageAsOf",
+  (extract(epoch FROM usage_as_of) * 1000)::double precision AS "usageAsOf"`;
+
+const folderColumns = fragment`
+  folders.id, folders.volume, folders.owner_id AS "ownerId", users.email AS "ownerEmail", folders.usage_mode AS "usageMode",
+  folders.cloneable, folders.permission AS "defaultPermission", ${counterColumns},
   (extract(epoch FROM folders.created_at) * 1000)::double precision AS "createdAt",
   member.name, member.permission, member.is_owner AS "isOwner"`;
 
@@ -141,6 +143,42 @@ export async function countMemberFolders(executor: Executor, userId: string): Pr
     SELECT count(*)::double precision AS total FROM members AS member
     JOIN folders ON folders.id = member.folder_id AND folders.state = 'active' WHERE member.user_id = ${userId}`);
   return row?.total ?? 0;
+}
+
+/** A part of the folders a user sees, and how many there are in all. */
+export interface MemberFolderPage {
+  readonly count: number;
+  readonly folders: readonly MemberFolder[];
+}
+
+type PageRow = FolderRow & { readonly total: number };
+
+/**
+ * As {@link listMemberFolders}, with the number of all of them as of the same moment; `limit` null is no limit. Owners and
+ * the texts of counters are looked up for what is on the page only.
+ */
+export async function pageMemberFolders(
+  executor: Executor,
+  page: { readonly userId: string; readonly limit: number | null; readonly offset: number },
+): Promise<MemberFolderPage> {
+  const { userId, limit, offset } = page;
+  const rows = await executor.execute<PageRow>(statement`
+    SELECT page.id, volume, owner_id AS "ownerId", email AS "ownerEmail", usage_mode AS "usageMode", cloneable,
+      offered AS "defaultPermission", ${counterColumns},
+      (extract(epoch FROM page.created_at) * 1000)::double precision AS "createdAt",
+      page.name, permission, is_owner AS "isOwner", total
+    FROM (
+      SELECT folders.id, volume, owner_id, usage_mode, cloneable, folders.permission AS offered, quota_bytes, quota_files,
+        used_bytes, used_files, trash_bytes, trash_files, reserved_bytes, reserved_files, usage_as_of, folders.created_at,
+        member.name, member.permission, is_owner, count(*) OVER ()::double precision AS total
+      FROM members AS member JOIN folders ON folders.id = member.folder_id AND folders.state = 'active'
+      WHERE member.user_id = ${userId} ORDER BY member.name COLLATE "C" LIMIT ${limit}::bigint OFFSET ${offset}
+    ) AS page JOIN users ON users.id = owner_id ORDER BY page.name COLLATE "C"`);
+  const [first] = rows;
+  // A page past the end has no row that could tell.
+  if (first === undefined)
+    return { count: offset === 0 ? 0 : await countMemberFolders(executor, userId), folders: [] };
+  return { count: first.total, folders: rows.map(toFolder) };
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   isFolderNameTaken,
   listFolderMembers,
   listMemberFolders,
+  pageMemberFolders,
   updateMemberPermission,
 } from '../../../db/queries/members.ts';
 import { folders } from '../../../db/schema/folders.ts';
@@ -153,6 +154,29 @@ describe('listMemberFolders', () => {
     expect(await list(2, 2)).toEqual(['b', 'é']);
     expect(await list(2, 6)).toEqual([]);
     expect(await countMemberFolders(db, userId)).toBe(6);
+  });
+});
+
+describe('pageMemberFolders', () => {
+  it('answers what is listed and how many there are, also past the end and without a limit', async () => {
+    const { db } = database;
+    const userId = await insertTestUser(db);
+    for (const name of ['b', 'a', 'Z', 'é']) await insertTestFolder(db, { ownerId: userId, name });
+    const { id } = await insertTestFolder(db, { ownerId: await insertTestUser(db) });
+    await insertTestMember(db, { folderId: id, userId, name: 'shared', permission: 'ro' });
+    const gone = await insertTestFolder(db, { ownerId: userId, name: 'gone' });
+    await db.update(folders).set({ state: 'deleted' }).where(eq(folders.id, gone.id));
+    const page = (limit: number | null, offset: number) => pageMemberFolders(db, { userId, limit, offset });
+    const all = await listMemberFolders(db, { userId, limit: 10, offset: 0 });
+    expect(all.map(({ name }) => name)).toEqual(['Z', 'a', 'b', 'shared', 'é']);
+    expect(await page(null, 0)).toMatchObject({ count: 5, folders: all });
+    expect(await page(2, 2)).toMatchObject({ count: 5, folders: all.slice(2, 4) });
+    expect(await page(2, 6)).toEqual({ count: 5, folders: [] });
+    const nobody = await insertTestUser(db);
+    expect(await pageMemberFolders(db, { userId: nobody, limit: 2, offset: 0 })).toEqual({
+      count: 0,
+      folders: [],
+    });
   });
 });
 

@@ -1,0 +1,179 @@
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/postgres-js';
+import postgres, { type Sql } from 'postgres';
+import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Executor } from '../../db/client.ts';
+import { findJob, listEndedJobIds, listJobs, listJobsById } from '../../db/queries/jobs.ts';
+import { findCredential, listKeypairs } from '../../db/queries/keypairs.ts';
+import {
+  countMemberFolders,
+  findMemberFolder,
+  listFolderMembers,
+  listMemberFolders,
+  pageMemberFolders,
+} from '../../db/queries/members.ts';
+import { countOpenParts, findResumableUpload } from '../../db/queries/resumable-uploads.ts';
+import { listUploadsToCommit } from '../../db/queries/upload-commits.ts';
+import {
+  findUpload,
+  growUpload,
+  listOwnedStageIds,
+  listUploadFiles,
+  reserveUploads,
+  stageUploads,
+  takeExpiredUploads,
+} from '../../db/queries/uploads.ts';
+import { isUserActive } from '../../db/queries/users.ts';
+import { socketPathOf } from '../../db/socket-path.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+/** Large enough that reading one of them whole is never the cheapest way to a few rows. */
+const large = [
+  'users',
+  'keypairs',
+  'folders',
+  'members',
+  'jobs',
+  'uploads',
+  'upload_files',
+  'resumable_uploads',
+];
+const userCount = 2_000;
+const foldersEach = 6;
+
+let database: TestDatabase;
+let client: Sql;
+
+async function fill(): Promise<void> {
+  const { db } = database;
+  await db.execute(sql`
+    INSERT INTO users (id, email) SELECT gen_random_uuid(), 'plan-' || n || '@example.org' FROM generate_series(1, ${userCount}) n`);
+  await db.execute(sql`
+    INSERT INTO keypairs (access_key, user_id, secret_sealed)
+    SELECT 'PLAN' || row_number() OVER (), id, '\\x00' FROM users`);
+  await db.execute(sql`
+    WITH made AS (
+      INSERT INTO folders (id, owner_id, volume, quota_bytes, quota_files, reserved_bytes, reserved_files)
+        SELECT gen_random_uuid(), users.id, 'local', 1e12, 1e6, 1, 1 FROM users, generate_series(1, ${foldersEach}::int)
+        RETURNING id, owner_id)
+    INSERT INTO members (folder_id, user_id, name, permission, is_owner)
+      SELECT id, owner_id, 'n-' || id, 'rd', true FROM made`);
+  await db.execute(sql`
+    INSERT INTO jobs (id, kind, volume, folder_id, actor_id, payload, state, attempts_max, finished_at)
+    SELECT gen_random_uuid(), 'upload.commit', 'local', id, owner_id, '{}', now_in, 3,
+      CASE now_in WHEN 'queued' THEN NULL ELSE now() END
+    FROM folders, unnest(ARRAY['queued', 'done', 'done', 'done', 'failed']) AS now_in`);
+  await db.execute(sql`
+    INSERT INTO uploads (id, folder_id, actor_id, state, reserved_bytes, reserved_files, lease_until)
+    SELECT gen_random_uuid(), id, owner_id, now_in, 1, 1, now() + interval '1 hour'
+    FROM folders, unnest(ARRAY['receiving', 'committed', 'committed', 'committed']) AS now_in`);
+  await db.execute(sql`
+    INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, inode) SELECT id, 0, 'a', 1, '1' FROM uploads`);
+  await db.execute(sql`
+    INSERT INTO resumable_uploads (upload_id, shape, path, metadata) SELECT id, 'whole', 'a', '' FROM uploads`);
+  await db.execute(sql`ANALYZE`);
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const path = socketPathOf(database.url);
+  client = postgres(database.url, { max: 1, ...(path === undefined ? {} : { path }) });
+  await fill();
+});
+afterAll(async () => {
+  await client.end();
+  await database.close();
+});
+
+/** Takes back what a statement did. */
+class Undone extends Error {}
+
+/** The plans of all that `work` sends, for any values of their parameters, as those of prepared statements are; nothing stays of it. */
+async function plansOf(work: (db: Executor) => Promise<unknown>): Promise<string[]> {
+  const texts: string[] = [];
+  const db = drizzle(client, { logger: { logQuery: (text) => void texts.push(text) } });
+  const undone = db.transaction(async (tx) => {
+    await work(tx);
+    throw new Undone();
+  });
+  await expect(undone).rejects.toThrow(Undone);
+  const plans: string[] = [];
+  for (const text of texts) {
+    const rows = await client.unsafe(`EXPLAIN (GENERIC_PLAN) ${text}`);
+    plans.push(rows.map((row) => String(row['QUERY PLAN'])).join('\n'));
+  }
+  return plans;
+}
+
+function wholeReads(plan: string): string[] {
+  const read = [...plan.matchAll(/Seq Scan on (\w+)/g)].map(([, table = '']) => table);
+  return read.filter((table) => large.includes(table));
+}
+
+interface Sample {
+  readonly userId: string;
+  readonly folderId: string;
+  readonly name: string;
+  readonly jobId: string;
+  readonly uploadId: string;
+}
+
+async function sample(): Promise<Sample> {
+  const [row] = await database.db.execute<Sample & Record<string, unknown>>(sql`
+    SELECT members.user_id AS "userId", members.folder_id AS "folderId", members.name, jobs.id AS "jobId",
+      uploads.id AS "uploadId"
+    FROM members JOIN jobs ON jobs.folder_id = members.folder_id
+      JOIN uploads ON uploads.folder_id = members.folder_id AND uploads.state = 'receiving' LIMIT 1`);
+  if (row === undefined) throw new Error('The tables are filled.');
+  return row;
+}
+
+const amount = { bytes: 1, files: 1 };
+const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promise<unknown>>> = {
+  'a keypair with its user': (db) => findCredential(db, 'PLAN7'),
+  'the keypairs of a user': (db, { userId }) =>
+    listKeypairs(db, { userId, isActive: undefined, afterKey: undefined, limit: 50 }),
+  'whether a user is active': (db, { userId }) => isUserActive(db, userId),
+  'a folder by name': (db, { userId, name }) => findMemberFolder(db, { userId, name, right: 'read' }),
+  'a folder by name or id': (db, { userId, name, folderId }) =>
+    findMemberFolder(db, { userId, name, folderId, right: 'read' }),
+  'the folders of a user': (db, { userId }) => listMemberFolders(db, { userId, limit: 50, offset: 0 }),
+  'a page of the folders of a user': (db, { userId }) =>
+    pageMemberFolders(db, { userId, limit: 50, offset: 0 }),
+  'how many folders a user has': (db, { userId }) => countMemberFolders(db, userId),
+  'the members of a folder': (db, { folderId }) => listFolderMembers(db, folderId),
+  'a job': (db, { jobId, userId }) => findJob(db, { jobId, actorId: userId }),
+  'the jobs of a user': (db, { userId }) => listJobs(db, { actorId: userId, limit: 50 }),
+  'the failed jobs of a user': (db, { userId }) =>
+    listJobs(db, { actorId: userId, state: 'failed', cursor: uuidv7(), limit: 50 }),
+  'all jobs': (db) => listJobs(db, { actorId: null, cursor: uuidv7(), limit: 50 }),
+  'jobs by their ids': (db, { jobId }) => listJobsById(db, [jobId, uuidv7()]),
+  'which jobs have ended': (db, { jobId }) => listEndedJobIds(db, [jobId]),
+  'room for uploads': (db, { userId, folderId }) =>
+    reserveUploads(db, folderId, [{ id: uuidv7(), actorId: userId, amount }]),
+  'more room for an upload': (db, { uploadId }) => growUpload(db, { id: uploadId, amount }),
+  'that uploads are staged': (db, { uploadId, jobId }) =>
+    stageUploads(db, [{ id: uploadId, jobId, files: [] }]),
+  'an upload': (db, { uploadId }) => findUpload(db, uploadId),
+  'the files of an upload': (db, { uploadId }) => listUploadFiles(db, uploadId),
+  'uploads to commit': (db, { uploadId }) => listUploadsToCommit(db, [uploadId, uuidv7()]),
+  'uploads that nobody serves': (db) => takeExpiredUploads(db, { volume: 'local', limit: 50 }),
+  'staged names that are owned': (db, { folderId }) => listOwnedStageIds(db, folderId),
+  'a resumable upload': (db, { uploadId, userId }) => findResumableUpload(db, { id: uploadId, userId }),
+  'open parts of a folder': (db, { folderId }) => countOpenParts(db, folderId),
+};
+
+describe('statements of requests', () => {
+  it.each(Object.keys(statements))('never read a large table whole: %s', async (name) => {
+    const known = await sample();
+    const plans = await plansOf(async (db) => statements[name]?.(db, known));
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) expect(wholeReads(plan), plan).toEqual([]);
+  });
+
+  it('are noticed when they do', async () => {
+    const plans = await plansOf((db) => db.execute(sql`SELECT * FROM members WHERE permission = ${'ro'}`));
+    expect(plans.flatMap(wholeReads)).toEqual(['members']);
+  });
+});
