@@ -37,9 +37,21 @@ export function chooseVolumes(
   return new Map([[only, root]]);
 }
 
+async function lookAtFolders(root: string): Promise<void> {
+  await stat(join(root, 'f'));
+}
+
+/** Whether a volume that was used before is at `root`. */
+export async function isMounted(root: string): Promise<boolean> {
+  return await lookAtFolders(root).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** A mount that is missing must not look like lost folders, and opening would make directories below it. @throws UpkeepRefusal */
 export async function requireMounted(name: string, root: string): Promise<void> {
-  await stat(join(root, 'f')).catch((cause: unknown) => {
+  await lookAtFolders(root).catch((cause: unknown) => {
     throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`, { cause });
   });
 }

@@ -13,6 +13,7 @@ import { members } from '../../db/schema/members.ts';
 import { users } from '../../db/schema/users.ts';
 import { holdsRight, type Permission } from '../../domain/permission.ts';
 import { insertTestFolder, insertTestMember, insertTestUser } from '../support/factories.ts';
+import { askRoute, type RouteAnswer } from './ask-route.ts';
 import { startTestService, type TestService } from './folders/test-service.ts';
 
 /** Everybody who may knock, with what they hold of the folder at that moment. */
@@ -30,27 +31,6 @@ const actors = {
 } as const satisfies Record<string, Permission | 'owner' | null>;
 type Actor = keyof typeof actors;
 
-/**
- * Parameters that satisfy every route at once, for what a route does not know is dropped. A new route that they do not
- * satisfy fails here until they do: nobody may be refused for the input before the right is looked at, or else unseen.
- */
-const everything = {
-  name: 'made',
-  new_name: 'renamed',
-  target_name: 'cloned',
-  src: 'a',
-  dst: 'b',
-  target_path: 'a',
-  path: 'c',
-  file: 'a',
-  files: ['a'],
-  size: 1,
-  perm: 'ro',
-  permission: 'ro',
-  user: 'nobody@example.org',
-  user_ids: ['nobody@example.org'],
-  emails: ['nobody@example.org'],
-};
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 let service: TestService;
@@ -117,26 +97,11 @@ async function makeFolder(actor: Actor): Promise<string> {
   return actor === 'owner' ? folder.name : folder.id;
 }
 
-async function ask(route: Route, actor: Actor): Promise<{ readonly status: number; readonly code: string }> {
+async function ask(route: Route, actor: Actor): Promise<RouteAnswer> {
   const name = route.right === null ? 'none' : await makeFolder(actor);
   const path = route.path.replace(':name', name).replace(':path{.+}', 'a').replaceAll(/:\w+/g, uuidv7());
   const { authorization } = people.get(actor) ?? {};
-  const isRead = route.method === 'GET' || route.method === 'HEAD';
-  const query = new URLSearchParams({ ...everything, files: 'a', size: '1', user_ids: 'nobody@example.org' });
-  const isStream = route.body === 'stream';
-  const response = await fetch(`${base}${path}${isRead ? `?${query}` : ''}`, {
-    method: route.method,
-    redirect: 'manual',
-    headers: {
-      ...(authorization === undefined ? {} : { Authorization: authorization }),
-      'Content-Type': isStream ? 'multipart/form-data; boundary=b' : 'application/json',
-      Prefer: 'respond-async',
-    },
-    ...(isRead ? {} : { body: isStream ? '--b--\r\n' : JSON.stringify(everything) }),
-  });
-  const text = await response.text();
-  const isProblem = response.headers.get('content-type') === 'application/problem+json' && text !== '';
-  return { status: response.status, code: isProblem ? JSON.parse(text).code : '' };
+  return await askRoute(base, route, { path, authorization });
 }
 
 const all = Object.keys(actors) as Actor[];

@@ -1,5 +1,3 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Database, openDatabase } from '../../db/client.ts';
 import { assertMigrated } from '../../db/migrate.ts';
 import { countVolumeFolders, findFolderIds } from '../../db/queries/fsck.ts';
@@ -11,7 +9,7 @@ import { outboxOnly } from '../outbox-only.ts';
 import { withDatabase } from '../reach-database.ts';
 import { reasonOf } from '../reason.ts';
 import { NotFoundRefusal, UpkeepRefusal } from '../refusal.ts';
-import { chooseVolumes, volumeNamed, withVolumes } from '../volumes.ts';
+import { chooseVolumes, isMounted, requireMounted, volumeNamed, withVolumes } from '../volumes.ts';
 import type { VolumeCase } from './case.ts';
 import { checkFolders } from './check-folders.ts';
 import { checkVolume } from './check-volume.ts';
@@ -68,24 +66,16 @@ async function settle(
   await options.onFinding(tell(found, outcome, reason));
 }
 
-async function isMounted(root: string): Promise<boolean> {
-  return await stat(join(root, 'f')).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** The volumes to check. A mount that is missing must not look like lost folders. @throws UpkeepRefusal, ConfigError */
+/** The volumes to check: those that hold folders, and of the others those that are there. @throws UpkeepRefusal, ConfigError */
 async function findRoots(
   wanted: ReadonlyMap<string, string>,
   counts: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, string>> {
   const roots = new Map<string, string>();
   for (const [name, root] of wanted) {
-    if (await isMounted(root)) roots.set(name, root);
-    else if (counts.has(name)) {
-      throw new UpkeepRefusal(`The volume "${name}" is not at ${root}: is it mounted?`);
-    }
+    if (counts.has(name)) await requireMounted(name, root);
+    else if (!(await isMounted(root))) continue;
+    roots.set(name, root);
   }
   return roots;
 }

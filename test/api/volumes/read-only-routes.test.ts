@@ -8,26 +8,9 @@ import { routes } from '../../../api/routes.ts';
 import { createServer } from '../../../api/server.ts';
 import { insertKeypair } from '../../../db/queries/keypairs.ts';
 import { insertTestFolder, insertTestUser } from '../../support/factories.ts';
+import { askRoute, type RouteAnswer } from '../ask-route.ts';
 import { startTestService, type TestService } from '../folders/test-service.ts';
 
-/** Parameters that satisfy every route of a folder at once. */
-const everything = {
-  name: 'made',
-  new_name: 'renamed',
-  target_name: 'cloned',
-  src: 'a',
-  dst: 'b',
-  target_path: 'a',
-  path: 'c',
-  file: 'a',
-  files: ['a'],
-  size: 1,
-  perm: 'ro',
-  permission: 'ro',
-  user: 'nobody@example.org',
-  user_ids: ['nobody@example.org'],
-  emails: ['nobody@example.org'],
-};
 const nameOf = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`;
 
 /** They need a right to change, and change nothing in the folder. */
@@ -81,26 +64,12 @@ async function makeFolder(): Promise<string> {
   return folder.name;
 }
 
-async function ask(route: Route): Promise<unknown> {
+async function ask(route: Route): Promise<RouteAnswer> {
   const path = route.path
     .replace(':name', await makeFolder())
     .replace(':path{.+}', 'a')
     .replace(/:\w+$/, 'x');
-  const isRead = route.method === 'GET' || route.method === 'HEAD';
-  const isStream = route.body === 'stream';
-  const query = new URLSearchParams({ ...everything, files: 'a', size: '1', user_ids: 'nobody@example.org' });
-  const response = await fetch(`${base}${path}${isRead ? `?${query}` : ''}`, {
-    method: route.method,
-    headers: {
-      Authorization: authorization,
-      'Content-Type': isStream ? 'multipart/form-data; boundary=b' : 'application/json',
-      Prefer: 'respond-async',
-    },
-    ...(isRead ? {} : { body: isStream ? '--b--\r\n' : JSON.stringify(everything) }),
-  });
-  const text = await response.text();
-  const isProblem = response.headers.get('content-type') === 'application/problem+json' && text !== '';
-  return { status: response.status, code: isProblem ? JSON.parse(text).code : '' };
+  return await askRoute(base, route, { path, authorization });
 }
 
 const onFolders = routes

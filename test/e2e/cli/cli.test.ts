@@ -6,6 +6,7 @@ import { eventually } from '../../support/eventually.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { type Service, startService } from '../support/service.ts';
 import { createUser } from '../support/users.ts';
+import { journalsOf, untilUploadNoted } from './journals.ts';
 import { sumsOf } from './local-trees.ts';
 import { type Cli, makeCli } from './run-cli.ts';
 
@@ -73,18 +74,13 @@ describe('transfers', () => {
     await writeFile(file, randomBytes(80 * 1024 ** 2));
     await ada(['create', 'resumed']);
     const first = ada.start(['put', file, 'resumed:']);
-    const journals = join(dir.path, 'ada', '.local', 'state', 'vfolder', 'transfers');
-    await eventually(async () => {
-      const names = await readdir(journals);
-      const texts = await Promise.all(names.map((name) => readFile(join(journals, name), 'utf8')));
-      expect(texts.join('')).toContain('/uploads/');
-    });
+    await untilUploadNoted(join(dir.path, 'ada'));
     first.interrupt();
     expect((await first.done).code).toBe(130);
     expect(await ada(['put', file, 'resumed:'])).toMatchObject({ code: 0 });
     const { stdout } = await ada(['stat', 'resumed:long.bin', '-o', 'jsonl']);
     expect(JSON.parse(stdout)).toMatchObject({ type: 'file', size: 80 * 1024 ** 2 });
-    expect(await readdir(journals)).toEqual([]);
+    expect(await readdir(journalsOf(join(dir.path, 'ada')))).toEqual([]);
   }, 120_000);
 
   it('take standard input and give standard output', async () => {

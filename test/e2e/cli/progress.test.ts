@@ -3,32 +3,20 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
-import { type Service, startService } from '../support/service.ts';
-import { folderDir } from '../support/tree-usage.ts';
-import { createUser } from '../support/users.ts';
+import { type CliStage, openCliStage } from './cli-stage.ts';
 import { sumsOf, writeTree } from './local-trees.ts';
-import { type Cli, makeCli } from './run-cli.ts';
 
-let service: Service;
-let dir: TempDir;
-let ada: Cli;
+let stage: CliStage;
+let service: CliStage['service'];
+let dir: CliStage['dir'];
+let ada: CliStage['ada'];
+let makeFolder: CliStage['makeFolder'];
 
 beforeAll(async () => {
-  service = await startService({ backend: 'postgres', workers: 1 });
-  dir = await createTempDir();
-  const { keypair } = await createUser(service);
-  ada = makeCli({ url: service.url, home: join(dir.path, 'ada'), keypair });
+  stage = await openCliStage();
+  ({ service, dir, ada, makeFolder } = stage);
 });
-afterAll(async () => {
-  await service.stop();
-  await dir.remove();
-});
-
-async function makeFolder(name: string): Promise<string> {
-  const { stdout } = await ada(['create', name, '--json']);
-  return folderDir(service.volumeRoot, JSON.parse(stdout).id);
-}
+afterAll(() => stage.close());
 
 interface Line {
   readonly percent: number;

@@ -2,17 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { eventually } from '../../support/eventually.ts';
-import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
-import { type Service, startService } from '../support/service.ts';
-import { folderDir } from '../support/tree-usage.ts';
 import { createUser } from '../support/users.ts';
+import { type CliStage, openCliStage } from './cli-stage.ts';
+import { untilUploadNoted } from './journals.ts';
 import { sumsOf, writeTree } from './local-trees.ts';
-import { type Cli, makeCli } from './run-cli.ts';
+import { makeCli } from './run-cli.ts';
 
-let service: Service;
-let dir: TempDir;
-let ada: Cli;
+let stage: CliStage;
+let dir: CliStage['dir'];
+let ada: CliStage['ada'];
 let count = 0;
 /** A folder, and where its files lie. */
 let folder: string;
@@ -20,28 +18,16 @@ let data: string;
 let local: string;
 
 beforeAll(async () => {
-  service = await startService({ backend: 'postgres', workers: 1 });
-  dir = await createTempDir();
-  const { keypair } = await createUser(service);
-  ada = makeCli({ url: service.url, home: join(dir.path, 'ada'), keypair });
+  stage = await openCliStage();
+  ({ dir, ada } = stage);
 });
-afterAll(async () => {
-  await service.stop();
-  await dir.remove();
-});
-
-async function makeFolder(): Promise<{ name: string; files: string }> {
-  count += 1;
-  const name = `folder ${count}`;
-  const { stdout } = await ada(['create', name, '--json']);
-  return { name, files: join(folderDir(service.volumeRoot, JSON.parse(stdout).id), 'data') };
-}
+afterAll(() => stage.close());
 
 beforeEach(async () => {
-  const made = await makeFolder();
-  folder = made.name;
-  data = made.files;
-  local = join(dir.path, made.name);
+  count += 1;
+  folder = `folder ${count}`;
+  data = join(await stage.makeFolder(folder), 'data');
+  local = join(dir.path, folder);
 });
 
 const nasty = {
@@ -118,8 +104,8 @@ describe('from this machine', () => {
   });
 
   it('refuses to delete, before anything is changed, where that is not permitted', async () => {
-    const { keypair, email } = await createUser(service);
-    const bob = makeCli({ url: service.url, home: join(dir.path, 'bob'), keypair });
+    const { keypair, email } = await createUser(stage.service);
+    const bob = makeCli({ url: stage.service.url, home: join(dir.path, 'bob'), keypair });
     await ada(['share', folder, email, '--perm', 'rw']);
     await bob(['invites', 'accept', (await bob(['invites', '-o', 'name'])).stdout.trim()]);
     await writeTree(local, { a: '1' });
@@ -155,12 +141,7 @@ describe('from this machine', () => {
   it('goes on after an interruption when the same command is given again', async () => {
     await writeTree(local, { large: randomBytes(80_000_000), small: 'x', old: 'x' });
     const first = ada.start(['sync', local, `${folder}:`]);
-    const journals = join(dir.path, 'ada', '.local', 'state', 'vfolder', 'transfers');
-    await eventually(async () => {
-      const names = await readdir(journals);
-      const texts = await Promise.all(names.map((name) => readFile(join(journals, name), 'utf8')));
-      expect(texts.join('')).toContain('/uploads/');
-    });
+    await untilUploadNoted(stage.home);
     first.interrupt();
     expect((await first.done).code).toBe(130);
     await rm(join(local, 'old'));
@@ -220,7 +201,8 @@ describe('to this machine', () => {
 
 describe('between folders', () => {
   it('makes one like the other, with large files that have to be replaced', async () => {
-    const { name, files } = await makeFolder();
+    const name = `${folder} source`;
+    const files = join(await stage.makeFolder(name), 'data');
     await writeTree(local, nasty);
     await run(local, `${name}:from`);
     await writeTree(data, { large: 'old', 'sub dir/deep/er/x': 'old', extra: 'x', 'more/y': 'x' });

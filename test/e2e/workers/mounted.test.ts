@@ -3,55 +3,34 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { TestProcess } from '../../support/process.ts';
 import { describeEachQueue } from '../limits/each-queue.ts';
-import { type Client, createClient } from '../support/http-client.ts';
 import { awaitJob, jobIdIn, readJob } from '../support/jobs.ts';
 import { at, textAt } from '../support/json.ts';
-import {
-  type ApiProcess,
-  type Ground,
-  layGround,
-  prepareGround,
-  type QueueBackend,
-  startApi,
-  startWorker,
-} from '../support/service.ts';
-import { createUser, type TestFolder, type TestUser, upload } from '../support/users.ts';
+import { type QueueBackend, startWorker } from '../support/service.ts';
+import { type TestFolder, upload } from '../support/users.ts';
 import { createFolderOn } from './create-folder-on.ts';
+import { openWorkerStage, type WorkerStage } from './worker-stage.ts';
 
 const later = { Prefer: 'respond-async' };
 
 function describeMounted(backend: QueueBackend): void {
-  let ground: Ground;
-  let api: ApiProcess;
-  let admin: Client;
-  let ada: TestUser;
+  let stage: WorkerStage;
+  let ground: WorkerStage['ground'];
+  let admin: WorkerStage['admin'];
+  let ada: WorkerStage['ada'];
   let mounts: Readonly<Record<'east' | 'west', string>>;
-  const clients: Client[] = [];
   const workers: TestProcess[] = [];
   beforeAll(async () => {
-    ground = await layGround({ backend });
-    mounts = {
-      east: `east=${join(ground.volumeRoot, '..', 'east')}`,
-      west: `west=${join(ground.volumeRoot, '..', 'west')}`,
-    };
-    await prepareGround(ground);
-    api = await startApi(ground, { VFOLDER_VOLUMES: `${mounts.east},${mounts.west}` });
-    const client = (keypair?: Ground['admin']) => {
-      const made = createClient(api.url, keypair);
-      clients.push(made);
-      return made;
-    };
-    admin = client(ground.admin);
-    ada = await createUser({ administrator: admin, client }, 'ada');
+    stage = await openWorkerStage(backend, ({ volumeRoot }) => {
+      const rootOf = (name: string) => `${name}=${join(volumeRoot, '..', name)}`;
+      mounts = { east: rootOf('east'), west: rootOf('west') };
+      return { VFOLDER_VOLUMES: `${mounts.east},${mounts.west}` };
+    });
+    ({ ground, admin, ada } = stage);
   });
   afterEach(async () => {
     await Promise.all(workers.splice(0).map((worker) => worker.stop()));
   });
-  afterAll(async () => {
-    for (const client of clients) client.close();
-    await api?.process.stop();
-    await ground?.remove();
-  });
+  afterAll(() => stage?.close());
 
   const start = async (env: Readonly<Record<string, string>>) => {
     const worker = await startWorker(ground, env);

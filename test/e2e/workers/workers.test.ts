@@ -1,19 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { describeEachQueue } from '../limits/each-queue.ts';
-import { type Client, createClient } from '../support/http-client.ts';
 import { awaitJob, jobIdIn, readJob } from '../support/jobs.ts';
 import { at, listAt, numberAt, textAt } from '../support/json.ts';
-import {
-  type ApiProcess,
-  type Ground,
-  layGround,
-  prepareGround,
-  type QueueBackend,
-  startApi,
-  startWorker,
-} from '../support/service.ts';
-import { createFolder, createUser, type TestUser, upload } from '../support/users.ts';
+import { type QueueBackend, startWorker } from '../support/service.ts';
+import { createFolder, upload } from '../support/users.ts';
+import { openWorkerStage, type WorkerStage } from './worker-stage.ts';
 
 const uuid = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -21,28 +13,15 @@ const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
 const nobody = '01890000-0000-7000-8000-000000000000';
 
 function describeWorkers(backend: QueueBackend): void {
-  let ground: Ground;
-  let api: ApiProcess;
-  let admin: Client;
-  let ada: TestUser;
-  const clients: Client[] = [];
+  let stage: WorkerStage;
+  let ground: WorkerStage['ground'];
+  let admin: WorkerStage['admin'];
+  let ada: WorkerStage['ada'];
   beforeAll(async () => {
-    ground = await layGround({ backend });
-    await prepareGround(ground);
-    api = await startApi(ground);
-    const client = (keypair?: Ground['admin']) => {
-      const made = createClient(api.url, keypair);
-      clients.push(made);
-      return made;
-    };
-    admin = client(ground.admin);
-    ada = await createUser({ administrator: admin, client }, 'ada');
+    stage = await openWorkerStage(backend);
+    ({ ground, admin, ada } = stage);
   });
-  afterAll(async () => {
-    for (const client of clients) client.close();
-    await api?.process.stop();
-    await ground?.remove();
-  });
+  afterAll(() => stage?.close());
 
   const list = async () => listAt((await admin.call('GET', '/admin/workers')).json, 'items');
   const find = async (pid: number) => (await list()).find((worker) => at(worker, 'pid') === pid);
@@ -197,8 +176,7 @@ function describeWorkers(backend: QueueBackend): void {
         expect([answer.status, at(answer.json, 'code')], id).toEqual([404, 'not_found']);
       }
     }
-    const anonymous = createClient(api.url);
-    clients.push(anonymous);
+    const anonymous = stage.client();
     for (const [method, path] of [
       ['GET', '/admin/workers'],
       ['POST', `/admin/workers/${nobody}/drain`],
