@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -61,4 +61,34 @@ export async function makeLargeFile(root: string, sizeBytes: number): Promise<vo
     await file.write((at / text.length) % 2 === 0 ? text : randomBytes(text.length));
   }
   await file.close();
+}
+
+function touch(path: string): void {
+  closeSync(openSync(path, 'w'));
+}
+
+/** `files` files of no bytes in one directory. */
+export function makeFlat(path: string, files: number): void {
+  mkdirSync(path);
+  for (let index = 0; index < files; index += 1) touch(join(path, `file-${index}.txt`));
+}
+
+/** `files` files of no bytes, a hundred to a directory. */
+export function makeWide(path: string, files: number): void {
+  mkdirSync(path);
+  for (let index = 0; index < files / 100; index += 1) makeFlat(join(path, `directory-${index}`), 100);
+}
+
+/** `files` files of no bytes, one to a directory, in chains of 200 directories. */
+export function makeDeep(path: string, files: number): void {
+  const depth = 200;
+  mkdirSync(path);
+  for (let chain = 0; chain < files / depth; chain += 1) {
+    let end = join(path, `chain-${chain}`);
+    for (let level = 0; level < depth; level += 1) {
+      mkdirSync(end);
+      touch(join(end, 'file'));
+      end = join(end, 'd');
+    }
+  }
 }

@@ -6,10 +6,18 @@ export function hasProgram(name: string): boolean {
 }
 
 /** Runs a command line in a directory and answers the milliseconds it took. @throws when it fails */
-export function runShell(command: string, directory: string): Promise<number> {
+export function runShell(
+  command: string,
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', command], { cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn('sh', ['-c', command], {
+      cwd: directory,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     child.once('error', reject);
     child.once('exit', (code) => {
       if (code === 0) resolve(performance.now() - startedAt);

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { parseEntryPath } from '../../domain/entry-path.ts';
 import { folderComponents } from '../../storage/posix/layout.ts';
 import { openPosixVolume, type PosixVolume } from '../../storage/posix/posix-volume.ts';
+import { makeDeep, makeFlat, makeWide } from '../corpus.ts';
 import { type BenchRow, interleave, median, toRow } from '../row.ts';
 import type { BenchContext } from '../suite.ts';
 import { runScript, runShell } from '../tools.ts';
@@ -21,33 +21,6 @@ interface Ground {
   readonly volume: PosixVolume;
   readonly volumeRoot: string;
   readonly rounds: number;
-}
-
-function touch(path: string): void {
-  closeSync(openSync(path, 'w'));
-}
-
-function makeFlat(path: string, files: number): void {
-  mkdirSync(path);
-  for (let index = 0; index < files; index += 1) touch(join(path, `file-${index}.txt`));
-}
-
-function makeWide(path: string, files: number): void {
-  mkdirSync(path);
-  for (let index = 0; index < files / 100; index += 1) makeFlat(join(path, `directory-${index}`), 100);
-}
-
-function makeDeep(path: string, files: number): void {
-  const depth = 200;
-  mkdirSync(path);
-  for (let chain = 0; chain < files / depth; chain += 1) {
-    let end = join(path, `chain-${chain}`);
-    for (let level = 0; level < depth; level += 1) {
-      mkdirSync(end);
-      touch(join(end, 'file'));
-      end = join(end, 'd');
-    }
-  }
 }
 
 function shapesOf(files: number): readonly Shape[] {
