@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { type DatabaseClient, openDatabase } from '../db/client.ts';
+import { parseId } from '../domain/ids.ts';
 import { folderComponents } from '../storage/posix/layout.ts';
 import { makeSmallFiles, makeWide } from './corpus.ts';
 import { call, type Gun, openGun } from './http.ts';
@@ -43,18 +44,21 @@ interface Stage {
   foldersMade: number;
 }
 
+const madeSchema = z.object({ id: z.string() });
+
 async function makeFolders(
   stage: Stage,
   options: { readonly count: number; readonly files: number; readonly make: (data: string) => Promise<void> },
 ): Promise<Folders> {
-  const { service, database, gun } = stage;
+  const { service, gun } = stage;
   const names: string[] = [];
   for (let index = 0; index < options.count; index += 1) {
     stage.foldersMade += 1;
     const name = `folder-${stage.foldersMade}`;
-    await call(gun, service.authorization, { method: 'POST', path: '/folders', json: { name } });
-    const [row] = await database.db.execute<{ id: string }>(sql`SELECT id FROM folders WHERE name = ${name}`);
-    await options.make(join(service.volumeRoot, 'f', ...folderComponents(row?.id ?? ''), 'data'));
+    const order = { method: 'POST', path: '/folders', json: { name } };
+    const { id } = madeSchema.parse(await call(gun, service.authorization, order));
+    const components = folderComponents(parseId(id) ?? '');
+    await options.make(join(service.volumeRoot, 'f', ...components, 'data'));
     names.push(name);
   }
   return { names, files: options.count * options.files };
@@ -86,7 +90,7 @@ async function throughput(stage: Stage, kind: Kind, folders: Folders): Promise<n
   while (Date.now() < deadline) {
     const [row] = await db.execute(sql`
       SELECT count(*) FILTER (WHERE state IN ('queued', 'running'))::int AS open,
-        count(*) FILTER (WHERE state = 'done')::int AS done,
+        count(*) FILTER (WHERE state = 'succeeded')::int AS done,
         extract(epoch FROM max(finished_at) - min(created_at))::float8 AS seconds
       FROM jobs WHERE kind = ${kind} AND created_at >= ${clock?.now}::timestamptz`);
     const { open, done, seconds } = outcomeSchema.parse(row);
