@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { hasProgram } from './tools.ts';
 
@@ -36,9 +36,9 @@ export function countCalls(countsPath: string): number {
 /** Compiles the library into `workDir`. @returns the reason, as a word of a note, where that is not possible */
 export function buildSlowStorage(workDir: string): SlowStorage | string {
   if (!hasProgram('cc')) return 'cc is not installed';
-  // dist/bench/slow-storage.js
-  const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-  const source = join(root, 'bench', 'peers', 'slow-storage.c');
+  const isBuilt = import.meta.url.endsWith('.js');
+  const place = isBuilt ? '../../bench/peers/slow-storage.c' : './peers/slow-storage.c';
+  const source = fileURLToPath(new URL(place, import.meta.url));
   const library = join(workDir, 'slow-storage.so');
   const flags = ['-O2', '-shared', '-fPIC', '-o', library, source, '-ldl'];
   const { status, stderr } = spawnSync('cc', flags, { encoding: 'utf8' });

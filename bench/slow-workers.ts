@@ -18,8 +18,25 @@ const workersMax = 4;
 /** As `npm start` gives a worker of one volume. */
 const threads = 32;
 const jobMsMax = 300_000;
-const kinds = ['usage.measure', 'archive.build', 'folder.purge'] as const;
-type Kind = (typeof kinds)[number];
+
+/** What is done with whole trees. */
+type Kind = 'usage.measure' | 'archive.build' | 'folder.purge';
+
+/** Each kind by itself, with its row, where a call takes so much longer. */
+interface Case {
+  readonly delayUs: number;
+  readonly rows: Readonly<Partial<Record<Kind, string>>>;
+}
+
+// S1 says of no number how slow. With 200 µs one worker already keeps a processor busy, and a few processors cannot
+// show more than what they have.
+const cases: readonly Case[] = [
+  {
+    delayUs: 2_000,
+    rows: { 'usage.measure': 'S1/usage', 'archive.build': 'S1/archive', 'folder.purge': 'S1/delete' },
+  },
+  { delayUs: 200, rows: { 'folder.purge': 'D3/workers' } },
+];
 
 const words: Readonly<Record<Kind, string>> = {
   'usage.measure': 'measurements',
@@ -40,7 +57,7 @@ interface Stage {
   readonly gun: Gun;
   readonly isQuick: boolean;
   readonly workers: ChildProcess[];
-  readonly startWorker: () => Promise<ChildProcess>;
+  startWorker(delayUs: number): Promise<ChildProcess>;
   foldersMade: number;
 }
 
@@ -115,32 +132,28 @@ async function busyCores(
   return { rate, cores: (busy() - before) / (performance.now() - startedAt) };
 }
 
-type Outcome = Record<Kind, { readonly rate: number; readonly cores: number }[]>;
+/** How each kind of job went, run by run. */
+type Runs = Map<Kind, { readonly rate: number; readonly cores: number }[]>;
 
-async function runKinds(
-  stage: Stage,
-  kept: Readonly<Record<'usage' | 'archive', Folders>>,
-  outcome: Outcome,
-) {
-  const note = async (kind: Kind, folders: Folders) =>
-    outcome[kind].push(await busyCores(() => throughput(stage, kind, folders)));
-  await note('usage.measure', kept.usage);
-  await note('archive.build', kept.archive);
-  await note('folder.purge', await makePurged(stage));
+/** Folders that stay, and how big those are that go. */
+interface Kept {
+  readonly usage: Folders;
+  readonly archive: Folders;
 }
 
-const treeFiles = { purged: 2_000, measured: 2_000, archived: 400 };
+function sizesOf({ isQuick }: Stage) {
+  return isQuick
+    ? { count: 8, measured: 200, archived: 50, purged: 200 }
+    : { count: 24, measured: 1_000, archived: 200, purged: 1_000 };
+}
 
 function makePurged(stage: Stage): Promise<Folders> {
-  const files = stage.isQuick ? 200 : treeFiles.purged;
-  const make = async (data: string) => makeWide(join(data, 'tree'), files);
-  return makeFolders(stage, { count: stage.isQuick ? 8 : 24, files, make });
+  const { count, purged: files } = sizesOf(stage);
+  return makeFolders(stage, { count, files, make: async (data) => makeWide(join(data, 'tree'), files) });
 }
 
-async function makeKept(stage: Stage) {
-  const count = stage.isQuick ? 8 : 24;
-  const measured = stage.isQuick ? 200 : treeFiles.measured;
-  const archived = stage.isQuick ? 50 : treeFiles.archived;
+async function makeKept(stage: Stage): Promise<Kept> {
+  const { count, measured, archived } = sizesOf(stage);
   const makeMeasured = async (data: string) => makeWide(join(data, 'tree'), measured);
   const makeArchived = (data: string) => makeSmallFiles(join(data, 'tree'), archived, 4096);
   return {
@@ -149,42 +162,60 @@ async function makeKept(stage: Stage) {
   };
 }
 
-async function setWorkers(stage: Stage, count: number, warmUp: Folders): Promise<void> {
-  const surplus = stage.workers.splice(count);
-  await Promise.all(surplus.map(stopProgram));
-  while (stage.workers.length < count) stage.workers.push(await stage.startWorker());
+async function foldersFor(stage: Stage, kind: Kind, kept: Kept): Promise<Folders> {
+  if (kind === 'folder.purge') return await makePurged(stage);
+  return kind === 'usage.measure' ? kept.usage : kept.archive;
+}
+
+async function setWorkers(
+  stage: Stage,
+  { count, delayUs }: { readonly count: number; readonly delayUs: number },
+  warmUp: Folders,
+): Promise<void> {
+  await Promise.all(stage.workers.splice(count).map(stopProgram));
+  while (stage.workers.length < count) stage.workers.push(await stage.startWorker(delayUs));
   // Walkers start with the first big trees and learn how slow the storage is.
   await throughput(stage, 'usage.measure', warmUp);
 }
 
-function toRows(outcomes: ReadonlyMap<number, Outcome>, label: string): BenchRow[] {
+function toRows({ delayUs, rows }: Case, runs: ReadonlyMap<number, Runs>): BenchRow[] {
   const middle = (count: number, kind: Kind) => {
-    const runs = outcomes.get(count)?.[kind] ?? [];
-    return { rate: median(runs.map(({ rate }) => rate)), cores: median(runs.map(({ cores }) => cores)) };
+    const all = runs.get(count)?.get(kind) ?? [];
+    return { rate: median(all.map(({ rate }) => rate)), cores: median(all.map(({ cores }) => cores)) };
   };
-  return kinds.map((kind) => {
+  return kindsOf(rows).map(([kind, id]) => {
     const [one, all] = [middle(1, kind), middle(workersMax, kind)];
     const told = ({ rate, cores }: typeof one) =>
       `${rate.toFixed(0)} files/s (${cores.toFixed(1)} cores busy)`;
+    const work = `${words[kind]} where a call takes ${delayUs} µs more, ${workersMax} workers against one`;
     const figure = { measured: all.rate / one.rate, unit: '×', note: `${told(all)}, ${told(one)}` };
-    const work = `${words[kind]} by ${workersMax} workers ${label}, files a second against one worker`;
-    return toRow({ id: `S1/${words[kind]}`, work, ...figure }, { atLeast: 3 });
+    return toRow({ id, work, ...figure }, { atLeast: 3 });
   });
 }
 
-async function measureStage(stage: Stage, label: string): Promise<BenchRow[]> {
-  const kept = await makeKept(stage);
-  const outcomes = new Map<number, Outcome>();
-  for (const count of [1, workersMax]) {
-    outcomes.set(count, { 'usage.measure': [], 'archive.build': [], 'folder.purge': [] });
-  }
+function kindsOf(rows: Case['rows']): (readonly [Kind, string])[] {
+  const kinds: readonly Kind[] = ['usage.measure', 'archive.build', 'folder.purge'];
+  return kinds.flatMap((kind) => {
+    const id = rows[kind];
+    return id === undefined ? [] : [[kind, id] as const];
+  });
+}
+
+async function measureCase(stage: Stage, given: Case, kept: Kept): Promise<BenchRow[]> {
+  const { delayUs, rows } = given;
+  const runs = new Map<number, Runs>([1, workersMax].map((count) => [count, new Map()]));
   for (let round = 0; round < (stage.isQuick ? 1 : 2); round += 1) {
-    for (const [count, outcome] of outcomes) {
-      await setWorkers(stage, count, kept.usage);
-      await runKinds(stage, kept, outcome);
+    for (const [count, ofCount] of runs) {
+      await setWorkers(stage, { count, delayUs }, kept.usage);
+      for (const [kind] of kindsOf(rows)) {
+        const folders = await foldersFor(stage, kind, kept);
+        const run = await busyCores(() => throughput(stage, kind, folders));
+        ofCount.set(kind, [...(ofCount.get(kind) ?? []), run]);
+      }
     }
   }
-  return toRows(outcomes, label);
+  await Promise.all(stage.workers.splice(0).map(stopProgram));
+  return toRows(given, runs);
 }
 
 /** What three more workers bring on slow storage, jobs of many folders waiting: goals S1 and D3. */
@@ -197,19 +228,20 @@ export async function* measureSlowWorkers(
   const { databaseUrl } = service;
   const database = openDatabase({ url: databaseUrl, connectionsMax: 1, applicationName: 'bench' });
   const gun = openGun(service.port, 1);
-  const delayUs = Number(process.env.BENCH_US ?? 200);
-  const env = {
+  const settings = {
     DATABASE_URL: databaseUrl,
     VFOLDER_DATA_DIR: dataDir,
     UV_THREADPOOL_SIZE: String(threads),
-    ...storage.env({ delayUs }),
   };
-  const startWorker = async () =>
-    (await startProgram({ program: 'worker/main.js', env, ready: /worker\.ready/ })).child;
+  const startWorker = async (delayUs: number) => {
+    const env = { ...settings, ...storage.env({ delayUs }) };
+    return (await startProgram({ program: 'worker/main.js', env, ready: /worker\.ready/ })).child;
+  };
   const stage: Stage = { service, database, gun, isQuick, workers: [], startWorker, foldersMade: 0 };
   try {
     await liftLimits(databaseUrl);
-    yield* await measureStage(stage, `where a call takes ${delayUs} µs more`);
+    const kept = await makeKept(stage);
+    for (const given of cases) yield* await measureCase(stage, given, kept);
   } finally {
     await Promise.all(stage.workers.map(stopProgram));
     gun.close();
