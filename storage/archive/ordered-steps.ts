@@ -1,4 +1,4 @@
-/** Work that runs ahead of being written: bounds what waits. */
+/** Work that runs ahead of being written: bounds what waits. Read each time, so that they may grow. */
 export interface StepLimits {
   readonly stepsMax: number;
   readonly bytesMax: number;
@@ -25,7 +25,7 @@ interface Step {
 }
 
 /** An empty queue. */
-export function createOrderedSteps({ stepsMax, bytesMax }: StepLimits): OrderedSteps {
+export function createOrderedSteps(limits: StepLimits): OrderedSteps {
   const steps: Step[] = [];
   let bytes = 0;
   const writeNext = async (): Promise<void> => {
@@ -41,7 +41,8 @@ export function createOrderedSteps({ stepsMax, bytesMax }: StepLimits): OrderedS
       work.catch(() => undefined);
       steps.push({ weightBytes, work, write: async () => write(await work) });
       bytes += weightBytes;
-      while (steps.length > stepsMax || (bytes > bytesMax && steps.length > 1)) await writeNext();
+      const isFull = () => steps.length > limits.stepsMax || (bytes > limits.bytesMax && steps.length > 1);
+      while (isFull()) await writeNext();
     },
     async drain() {
       while (steps.length > 0) await writeNext();

@@ -53,6 +53,8 @@ export interface FilesPacked {
   readonly kind: 'files';
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly numbers: Float64Array<ArrayBuffer>;
+  /** Milliseconds to open and read a file, the middle of all in the task; 0 when they are too few to tell. */
+  readonly readMs: number;
 }
 
 /** A part of an open file; what is missing at its end is filled with zeros. */

@@ -5,7 +5,8 @@ import type { FilesPacked, FilesTask, Packed, PackTask, PartPacked, PartTask } f
 
 /**
  * Threads that read and deflate. A volume has its own, so that one that hangs blocks no other. They start with the
- * first task and end when there has been none for a minute.
+ * first task and end when there has been none for a minute. There are as many as processors, and more once reading small
+ * files is found to be waiting.
  */
 export interface Packer {
   /** How many tasks can run at once. */
@@ -25,6 +26,11 @@ function partOf(packed: Packed): PartPacked {
   return packed;
 }
 
+/** What reading and packing one small file costs the processor, in milliseconds, as long as nothing waits for storage. */
+const busyMs = 0.1;
+/** A file that is opened and read in less, in milliseconds, was in memory. */
+const farMs = 0.4;
+
 /** A packer without threads yet. */
 export function createPacker(): Packer {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -32,11 +38,15 @@ export function createPacker(): Packer {
   const run = (task: PackTask, transfer: readonly ArrayBuffer[] = []) =>
     withStorageErrors(() => pool.run(task, transfer));
   return {
-    size: pool.size,
+    get size() {
+      return pool.size;
+    },
     async packFiles(task) {
       const { text, numbers, inodes } = task;
       const packed = await run({ ...task, kind: 'files' }, [text.buffer, numbers.buffer, inodes.buffer]);
       assert(packed.kind === 'files', 'Files are answered by files.');
+      // A thread that waits for storage leaves its processor to another one.
+      if (packed.readMs >= farMs) pool.grow(Math.round(packed.readMs / busyMs));
       return packed;
     },
     packPart: async (task) => partOf(await run({ ...task, kind: 'part' })),

@@ -6,10 +6,11 @@ import { createCentralDirectory } from './central-directory.ts';
 import { createFileBatch, type FileBatch } from './file-batch.ts';
 import { createHeldPlaces, type HeldPlaces } from './held-places.ts';
 import { type KnownEntry, type KnownZip, type KnownZipOrder, walkKnown } from './known-zip.ts';
-import { createOrderedSteps, type OrderedSteps } from './ordered-steps.ts';
+import type { OrderedSteps } from './ordered-steps.ts';
 import { type Output, openOutput } from './output.ts';
 import { type FilesPacked, packedNumbers, packOutcomes, smallFileBytesMax } from './pack-tasks.ts';
 import { endRecords, localHeader } from './zip-format.ts';
+import { createPackSteps } from './zip-state.ts';
 
 /** Bytes of the whole, both ends included. */
 export interface ByteSpan {
@@ -149,7 +150,7 @@ export async function writeKnownZip(part: KnownZipPart): Promise<void> {
   const { zip, span } = part;
   const { packer } = part.volume;
   const output = openOutput(part.sink, part.signal);
-  const steps = createOrderedSteps({ stepsMax: packer.size * 4, bytesMax: packer.size * 4 * 1024 * 1024 });
+  const steps = createPackSteps(packer);
   const writing: Writing = {
     part,
     output,

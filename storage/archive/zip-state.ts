@@ -31,16 +31,25 @@ export function heldBytesMax({ packer }: ZipOptions): number {
   return (packer.size * mebibytesPerThread * 1024 * 1024) / 2;
 }
 
+/** A queue for what the threads of `packer` make. */
+export function createPackSteps(packer: Packer): OrderedSteps {
+  return createOrderedSteps({
+    get stepsMax() {
+      return packer.size * stepsPerThread;
+    },
+    get bytesMax() {
+      return packer.size * mebibytesPerThread * 1024 * 1024;
+    },
+  });
+}
+
 /** A zip with nothing in it. */
 export function openZip(options: ZipOptions): ZipState {
   const { packer, onProgress } = options;
   const done = { entries: 0, bytes: 0 };
   return {
     ...options,
-    steps: createOrderedSteps({
-      stepsMax: packer.size * stepsPerThread,
-      bytesMax: packer.size * mebibytesPerThread * 1024 * 1024,
-    }),
+    steps: createPackSteps(packer),
     central: createCentralDirectory(packer),
     done,
     count({ entries, bytes }) {

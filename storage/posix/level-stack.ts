@@ -38,6 +38,8 @@ export interface LevelStack {
    * that are not where they were are given up with what they had pending.
    */
   next(): { readonly directory: Directory; readonly name: ByteName } | null;
+  /** Up to `count` of the names that {@link next} gives after its last one in the same directory. */
+  upcoming(count: number): readonly ByteName[];
   /**
    * Takes half of what is pending away from the highest level that has at least `minimum` names to visit, those that
    * would come last. Looks no deeper than `depthMax` levels below the first.
@@ -118,6 +120,7 @@ export function createLevelStack(): LevelStack {
       levels.push({ name, inode, pending, directory });
       closeDistant();
     },
+    upcoming: (count) => levels.at(-1)?.pending.slice(-count) ?? [],
     split: ({ minimum, depthMax }) => splitLevels(levels.slice(0, depthMax + 1), minimum),
     next() {
       for (let level = levels.at(-1); level; level = levels.at(-1)) {

@@ -9,6 +9,7 @@ import { kindOf, toEntryStat } from './entry-stat.ts';
 import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { createLevelStack, type LevelStack } from './level-stack.ts';
+import { createLooks, type Looks } from './look-ahead.ts';
 import { openRegularFile } from './open-file.ts';
 import { namesDescending } from './sorted-names.ts';
 import { createTimeSlice, type TimeSlice } from './time-slice.ts';
@@ -28,6 +29,7 @@ interface Walk {
   readonly options: WalkOptions;
   readonly slice: TimeSlice;
   readonly levels: LevelStack;
+  readonly looks: Looks;
 }
 
 /** An entry met, before it is known whether it can be handed out. */
@@ -86,10 +88,9 @@ function handOut(walk: Walk, met: Met, path: readonly string[], found: BigIntSta
 }
 
 /** The entry to hand out, or `null` when it was skipped or has vanished. */
-function look(walk: Walk, met: Met): WalkedEntry | null {
+function judge(walk: Walk, met: Met, found: BigIntStats | null): WalkedEntry | null {
   const { text, isAddressable } = decodeName(met.name);
   const path = [...met.parents, text];
-  const found = statSync(met.directory, met.name);
   if (found === null) return null;
   const kind = kindOf(found);
   if (!isAddressable) skip(walk, path, 'name_not_utf8');
@@ -126,7 +127,8 @@ async function* walkLevels(walk: Walk, above: readonly string[]): AsyncGenerator
     prefixes.length = levels.depth;
     const parents = prefixes.at(-1) ?? above;
     const met: Met = { directory: next.directory, name: nameFromBytes(next.name), parents };
-    const entry = look(walk, met);
+    const looked = walk.looks.look(next.directory, next.name, levels.upcoming);
+    const entry = judge(walk, met, looked instanceof Promise ? await looked : looked);
     if (entry === null) continue;
     yield entry;
     if (entry.stat.kind !== 'directory') continue;
@@ -167,7 +169,14 @@ export async function* walkTree(
 ): AsyncGenerator<WalkedEntry> {
   options.signal?.throwIfAborted();
   const levels = createLevelStack();
-  const walk: Walk = { root, folderId, options, slice: createTimeSlice(options.signal), levels };
+  const walk: Walk = {
+    root,
+    folderId,
+    options,
+    slice: createTimeSlice(options.signal),
+    levels,
+    looks: createLooks(),
+  };
   const data = await openArea(root, folderId, 'data');
   try {
     yield* walkFrom(walk, data, path);

@@ -5,7 +5,7 @@ const baseWalkers = 2;
 /** Walkers at most, so that one worker is never all that a slow volume has to serve. */
 const walkersMax = 12;
 /** A call that takes this long, in microseconds, is work for the processor and nothing to wait for. */
-const busyUs = 24;
+const busyUs = 16;
 /** Samples to judge by. */
 const samplesMin = 16;
 
@@ -29,7 +29,7 @@ function medianUs(counts: readonly number[], samples: number): number {
 
 /**
  * Starts with what suits a local disk. While a call waits for storage its process does nothing, so there are as many as
- * keep about one processor busy: a volume that takes 200 µs more per call gets eight, a slower one up to
+ * keep about one processor busy: a volume that takes 100 µs more per call gets six, one that takes 200 µs more or longer
  * {@link walkersMax}.
  */
 export function createWalkerCount(): WalkerCount {

@@ -14,6 +14,8 @@ const idleMs = 60_000;
 export interface ThreadPool<Task, Result> {
   /** How many tasks can run at once. */
   readonly size: number;
+  /** Lets it have more threads: `size`, but no more than it may have at most. It never has fewer again. */
+  grow(size: number): void;
   /**
    * Runs one task; `transfer` moves buffers of it instead of copying them.
    * @throws what the task threw, with its `errno` and `code`; an error when its thread died
@@ -65,7 +67,7 @@ function startThread<Result>(scriptUrl: URL, onEnd: (thread: Thread<Result>) => 
 
 /** A pool of threads that run `scriptUrl`, see {@link serveTasks}. Nothing is started yet. */
 export function createThreadPool<Task, Result>(scriptUrl: URL): ThreadPool<Task, Result> {
-  const size = Math.min(threadsMax, Math.max(threadsMin, availableParallelism()));
+  let size = Math.min(threadsMax, Math.max(threadsMin, availableParallelism()));
   const threads = new Set<Thread<Result>>();
   let lastId = 0;
   let idle: NodeJS.Timeout | undefined;
@@ -88,7 +90,12 @@ export function createThreadPool<Task, Result>(scriptUrl: URL): ThreadPool<Task,
     return thread;
   };
   return {
-    size,
+    get size() {
+      return size;
+    },
+    grow(wanted) {
+      size = Math.max(size, Math.min(threadsMax, wanted));
+    },
     close,
     async run(task, transfer = []) {
       clearTimeout(idle);
