@@ -1,5 +1,6 @@
 import { addAbortSignal, type Readable } from 'node:stream';
-import { type ReadAnswer, type ReaderWatch, watchReader } from './watch-reader.ts';
+import { sendToReader } from './send-to-reader.ts';
+import type { ReadAnswer, ReaderWatch } from './watch-reader.ts';
 
 /** A body to send. */
 export interface BodyToSend extends ReadAnswer {
@@ -26,25 +27,17 @@ async function pump({ source, outgoing }: BodyToSend, reader: ReaderWatch): Prom
  * @throws what the source fails with, after cutting; and when the source has another length than promised
  */
 export async function sendBody(body: BodyToSend): Promise<boolean> {
-  const { source, outgoing, sizeBytes } = body;
-  const reader = watchReader(body);
+  const { source, sizeBytes } = body;
   // The loop of `pump` sees the error; without a listener it would end the process when nobody is iterating.
   source.on('error', () => undefined);
-  addAbortSignal(reader.signal, source);
   try {
-    reader.signal.throwIfAborted();
-    const sent = await pump(body, reader);
-    if (sizeBytes !== undefined && sent !== sizeBytes)
-      throw new Error('The content has another length than promised.');
-    outgoing.end();
-    if (!outgoing.writableFinished) await reader.wait('finish');
-    return true;
-  } catch (error) {
-    outgoing.destroy();
-    if (reader.signal.aborted) return false;
-    throw error;
+    return await sendToReader(body, async (reader) => {
+      addAbortSignal(reader.signal, source);
+      const sent = await pump(body, reader);
+      if (sizeBytes !== undefined && sent !== sizeBytes)
+        throw new Error('The content has another length than promised.');
+    });
   } finally {
-    reader.end();
     source.destroy();
   }
 }

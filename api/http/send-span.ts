@@ -3,8 +3,9 @@ import { domainError } from '../../domain/errors.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import type { ByteRange } from './byte-range.ts';
 import type { Pace, UnsentBytes } from './rate-guard.ts';
+import { sendToReader } from './send-to-reader.ts';
 import type { AccessWatch } from './watch-access.ts';
-import { type ReaderWatch, watchReader } from './watch-reader.ts';
+import type { ReaderWatch } from './watch-reader.ts';
 
 /**
  * Bytes read and sent at once. Two such blocks serve a whole answer, one being filled while the other goes out: memory that
@@ -73,23 +74,10 @@ async function pump(span: SpanToSend, first: Filled, reader: ReaderWatch): Promi
 
 async function sendWatched(span: SpanToSend, first: Filled, isWhole: boolean): Promise<boolean> {
   const { outgoing, access, unsentBytes, pace } = span;
-  const { signal } = access;
-  const reader = watchReader({ outgoing, signal, unsentBytes, ...(pace === undefined ? {} : { pace }) });
-  try {
-    reader.signal.throwIfAborted();
-    if (!isWhole) {
-      await pump(span, first, reader);
-      outgoing.end();
-    }
-    if (!outgoing.writableFinished) await reader.wait('finish');
-    return true;
-  } catch (error) {
-    outgoing.destroy();
-    if (reader.signal.aborted) return false;
-    throw error;
-  } finally {
-    reader.end();
-  }
+  const answer = { outgoing, signal: access.signal, unsentBytes, ...(pace === undefined ? {} : { pace }) };
+  return await sendToReader(answer, async (reader) => {
+    if (!isWhole) await pump(span, first, reader);
+  });
 }
 
 /**
