@@ -18,7 +18,8 @@ export interface CentralDirectory {
 
 function unpack({ bytes, isDeflated, sizeBytes }: PartPacked): Uint8Array {
   if (!isDeflated) return bytes;
-  return inflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, chunkSize: sizeBytes });
+  // One byte more than there is, for zlib asks for another chunk, and joins the two, when the first one is just full.
+  return inflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, chunkSize: sizeBytes + 1 });
 }
 
 /** An empty directory; whatever fills a chunk is deflated by `packer`. */

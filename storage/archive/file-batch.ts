@@ -6,7 +6,7 @@ import type { ZipEntry } from './zip-format.ts';
 const batchEntriesMax = 64;
 const batchBytesMax = 512 * 1024;
 /** Each costs a descriptor while the batch is under way. */
-const batchDirectoriesMax = 16;
+const batchDirectoriesMax = 8;
 
 /** An entry of a batch, as its writer needs it again. */
 export interface Batched {

@@ -21,6 +21,7 @@ export interface OrderedSteps {
 interface Step {
   readonly weightBytes: number;
   readonly work: Promise<unknown>;
+  isDone: boolean;
   write(): Promise<void>;
 }
 
@@ -37,12 +38,17 @@ export function createOrderedSteps(limits: StepLimits): OrderedSteps {
   };
   return {
     async push(weightBytes, work, write) {
+      const step: Step = { weightBytes, work, isDone: false, write: async () => write(await work) };
+      const markDone = (): void => {
+        step.isDone = true;
+      };
       // Its turn comes later; until then a failure must not count as unhandled.
-      work.catch(() => undefined);
-      steps.push({ weightBytes, work, write: async () => write(await work) });
+      work.then(markDone, markDone);
+      steps.push(step);
       bytes += weightBytes;
       const isFull = () => steps.length > limits.stepsMax || (bytes > limits.bytesMax && steps.length > 1);
-      while (isFull()) await writeNext();
+      // What can be written at once makes room for work to come; the rest waits for its turn only when there is too much.
+      while (steps[0]?.isDone || isFull()) await writeNext();
     },
     async drain() {
       while (steps.length > 0) await writeNext();

@@ -24,7 +24,7 @@ export interface ZipState extends ZipOptions {
 
 /** Raw content under way per thread: one part being packed, one waiting, and what its results may add. */
 const mebibytesPerThread = 4;
-const stepsPerThread = 4;
+const stepsPerThread = 8;
 
 /** The most content of one file that waits so that its header can say the sizes. */
 export function heldBytesMax({ packer }: ZipOptions): number {

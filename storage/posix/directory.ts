@@ -195,7 +195,7 @@ export async function openUpDirectory(directory: Directory): Promise<void> {
 
 /** Runs `work` with a directory and closes it afterwards. */
 export async function withDirectory<T>(
-  opening: Promise<Directory>,
+  opening: Directory | Promise<Directory>,
   work: (directory: Directory) => Promise<T>,
 ): Promise<T> {
   const directory = await opening;

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import type { EntryPath } from '../../domain/entry-path.ts';
-import type { SkippedEntry, WalkedEntry } from '../volume.ts';
+import type { LentName, SkippedEntry, WalkedEntry } from '../volume.ts';
 import { descend } from './descend.ts';
 import { type Directory, withDirectory } from './directory.ts';
 import { openChildSync, statSync } from './directory-sync.ts';
@@ -54,14 +54,7 @@ async function withMetDirectory<T>(
   work: (directory: Directory) => Promise<T>,
 ): Promise<T> {
   try {
-    if (met.directory.isOpen()) {
-      const directory = met.directory.share();
-      try {
-        return await work(directory);
-      } finally {
-        await directory.close();
-      }
-    }
+    if (met.directory.isOpen()) return await withDirectory(met.directory.share(), work);
     return await withDirectory(openArea(walk.root, walk.folderId, 'data'), (data) =>
       withDirectory(descend(data, met.parents, 'entry_not_found'), work),
     );
@@ -73,17 +66,19 @@ async function withMetDirectory<T>(
 /** What the contract says of an entry that was met; only the inode that was met counts. */
 function handOut(walk: Walk, met: Met, path: readonly string[], found: BigIntStats): WalkedEntry {
   const { ino: inode } = found;
+  const lend = <T>(directory: Directory, use: (lent: LentName) => Promise<T>): Promise<T> => {
+    const { device } = directory;
+    return directory.usingWithin((fd) => use({ directory: fd, name: Buffer.from(met.name), inode, device }));
+  };
   return {
     path,
     stat: toEntryStat(found),
     open: () => withMetDirectory(walk, met, (directory) => openRegularFile(directory, met.name, inode)),
+    // A number that is lent stays open although the walk closes it: no owner of its own, for there are many entries.
     lend: (use) =>
-      withMetDirectory(walk, met, (directory) => {
-        const { device } = directory;
-        return directory.usingWithin((fd) =>
-          use({ directory: fd, name: Buffer.from(met.name), inode, device }),
-        );
-      }),
+      met.directory.isOpen()
+        ? lend(met.directory, use)
+        : withMetDirectory(walk, met, (directory) => lend(directory, use)),
   };
 }
 
@@ -153,7 +148,7 @@ async function* walkFrom(walk: Walk, data: Directory, path: EntryPath): AsyncGen
     walk.levels.push('start', directory.share(), [Buffer.from(name).toString('latin1')]);
     yield* walkLevels(walk, parents);
   } finally {
-    await directory.close();
+    void directory.close();
   }
 }
 
@@ -184,6 +179,7 @@ export async function* walkTree(
     throw toStorageError(error);
   } finally {
     levels.close();
-    await data.close();
+    // Not waited for: who was lent a place of the last entries may need this walk to end before giving it back.
+    void data.close();
   }
 }
