@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { usageError } from './exit-codes.ts';
 import { type Action, toInvocation } from './invocation.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -34,9 +35,20 @@ export function defineCommand(
     command.addHelpText('after', `\nExamples:\n${text.examples.map((line) => `  ${line}`).join('\n')}`);
   }
   command.action(async () => {
+    const options = command.optsWithGlobals();
+    requireNothingEmpty(command.args, options);
     const action = await load();
-    await action(toInvocation(terminal, command.args, command.optsWithGlobals()));
+    await action(toInvocation(terminal, command.args, options));
   });
+}
+
+/** An empty argument is a variable of a script that is not set, and never means what was left out. @throws a usage error */
+function requireNothingEmpty(args: readonly string[], options: Readonly<Record<string, unknown>>): void {
+  if (args.includes('')) throw usageError('An argument is empty.');
+  const empty = Object.entries(options).find(([, value]) => value === '');
+  if (empty === undefined) return;
+  const name = empty[0].replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw usageError(`The value of --${name} is empty.`);
 }
 
 /** Adds a command that only groups others; alone it prints its help and is a wrong use. */

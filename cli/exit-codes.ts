@@ -1,4 +1,4 @@
-import { ConnectionError, JobError, ProblemError } from '../client/errors.ts';
+import { ConnectionError, InputError, JobError, ProblemError } from '../client/errors.ts';
 
 /** What the program ends with. Scripts depend on these numbers. */
 export const exitCodes = {
@@ -18,11 +18,18 @@ export const exitCodes = {
 /** Ends the program with a sentence for people and a code for scripts. */
 export class CliError extends Error {
   readonly exitCode: number;
+  /** What machines are told besides. */
+  readonly members: Readonly<Record<string, unknown>>;
 
-  constructor(exitCode: number, message: string, options?: ErrorOptions) {
+  constructor(
+    exitCode: number,
+    message: string,
+    options: ErrorOptions & { readonly members?: Readonly<Record<string, unknown>> } = {},
+  ) {
     super(message, options);
     this.name = 'CliError';
     this.exitCode = exitCode;
+    this.members = options.members ?? {};
   }
 }
 
@@ -81,6 +88,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode;
   if (error instanceof ProblemError) return codeOfProblem(error);
   if (error instanceof JobError) return byCode[error.code] ?? exitCodes.job;
+  if (error instanceof InputError) return exitCodes.usage;
   if (error instanceof ConnectionError) return exitCodes.temporary;
   return isAbort(error) ? exitCodes.interrupted : exitCodes.other;
 }

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
+import { writeSync } from 'node:fs';
+import { exitCodes } from './exit-codes.ts';
 import { makeProgram } from './program.ts';
-import { runProgram } from './run-program.ts';
+import { runProgram, wantsJson } from './run-program.ts';
 import type { Terminal } from './terminal.ts';
 
+const words = process.argv.slice(2);
 const interrupted = new AbortController();
 const terminal: Terminal = {
   env: process.env,
@@ -20,9 +23,21 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 // The reader of stdout may have enough, as `head` has.
-process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error) => {
+  const code = 'code' in error ? String(error.code) : error.message;
+  if (code === 'EPIPE') process.exit(0);
+  const sentence = `Standard output cannot be written (${code}).`;
+  // At once: a pipe would lose what is still to be written when the process exits.
+  writeSync(
+    2,
+    wantsJson(words)
+      ? `${JSON.stringify({ title: sentence, detail: sentence, exit_code: exitCodes.other })}\n`
+      : `vfolder: ${sentence}\n`,
+  );
+  process.exit(exitCodes.other);
+});
 
-const code = await runProgram(makeProgram(terminal), process.argv.slice(2), terminal);
+const code = await runProgram(makeProgram(terminal), words, terminal);
 // Idle connections would keep the process for seconds; what was written has to get out first.
 process.exitCode = code;
 process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));

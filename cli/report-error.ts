@@ -13,14 +13,22 @@ const mends: Readonly<Record<string, string>> = {
   admin_required: 'Use the keypair of an administrator.',
 };
 
-function problemText(error: ProblemError): string {
+interface Complaint {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+function complaintsOf(error: ProblemError): Complaint[] {
   const fields: unknown = error.body.errors;
-  const complaints = Array.isArray(fields)
-    ? fields.flatMap((field: unknown) => {
-        if (typeof field !== 'object' || field === null) return [];
-        return [`${String(Reflect.get(field, 'pointer'))}: ${String(Reflect.get(field, 'detail'))}`];
-      })
-    : [];
+  if (!Array.isArray(fields)) return [];
+  return fields.flatMap((field: unknown) => {
+    if (typeof field !== 'object' || field === null) return [];
+    return [{ pointer: String(Reflect.get(field, 'pointer')), detail: String(Reflect.get(field, 'detail')) }];
+  });
+}
+
+function problemText(error: ProblemError): string {
+  const complaints = complaintsOf(error).map(({ pointer, detail }) => `${pointer}: ${detail}`);
   const mend = mends[error.code];
   return [error.message, ...complaints, ...(mend === undefined ? [] : [mend])].map(printable).join('\n  ');
 }
@@ -31,10 +39,20 @@ function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function bodyOf(error: unknown): Readonly<Record<string, unknown>> {
+/** Why something failed, in one line. */
+export function reasonOf(error: unknown): string {
+  const complaints = error instanceof ProblemError ? complaintsOf(error) : [];
+  const [only] = complaints;
+  if (only !== undefined && complaints.length === 1) return printable(only.detail);
+  return error instanceof Error ? printable(error.message) : String(error);
+}
+
+/** An error as machines are told it: the problem of the service, or one like it. */
+export function bodyOf(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof ProblemError) return error.body;
   const jobId = error instanceof JobError ? { job_id: error.jobId, code: error.code } : {};
-  return { title: textOf(error), detail: textOf(error), exit_code: exitCodeOf(error), ...jobId };
+  const members = error instanceof CliError ? error.members : {};
+  return { title: textOf(error), detail: textOf(error), exit_code: exitCodeOf(error), ...jobId, ...members };
 }
 
 /** Tells of an error on stderr: in a sentence, or as the problem object. @returns the code to end with */

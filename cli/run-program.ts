@@ -13,13 +13,18 @@ export async function runProgram(
   } catch (error) {
     if (error instanceof CommanderError) return codeOfParser(error);
     const { reportError } = await import('./report-error.ts');
-    const isJson =
-      words.includes('--json') ||
-      words.some((word, at) => word === 'json' && /^(-o|--output)$/.test(words[at - 1] ?? '')) ||
-      words.includes('-ojson') ||
-      words.includes('--output=json');
-    return reportError(terminal, error, { isJson });
+    return reportError(terminal, error, { isJson: wantsJson(words) });
   }
+}
+
+/** Whether errors are wanted as JSON, also where the words could not be parsed. */
+export function wantsJson(words: readonly string[]): boolean {
+  return (
+    words.includes('--json') ||
+    words.some((word, at) => word === 'json' && /^(-o|--output)$/.test(words[at - 1] ?? '')) ||
+    words.includes('-ojson') ||
+    words.includes('--output=json')
+  );
 }
 
 /** The parser has printed help, the version or its complaint already. */

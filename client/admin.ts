@@ -46,6 +46,8 @@ export interface AdminApi {
   audit(filter: AuditFilter, entriesMax: number): Promise<AuditEntry[]>;
   queues(): Promise<Queue[]>;
   pauseQueue(name: string, isPaused: boolean): Promise<void>;
+  /** Sets how many jobs of a queue run at a time over all workers; `null` for no limit. */
+  limitQueue(name: string, concurrency: number | null): Promise<void>;
   /** Gives every failed job of a queue another go. */
   retryFailed(name: string): Promise<void>;
   workers(): Promise<Worker[]>;
@@ -67,6 +69,8 @@ export function openAdmin(http: Http): AdminApi {
     queues: async () => (await http.read('GET', '/admin/queue-settings', queuesModel)).items,
     pauseQueue: (name, isPaused) =>
       http.change('PATCH', `/admin/queue-settings${pathOf(name)}`, { is_paused: isPaused }),
+    limitQueue: (name, concurrency) =>
+      http.change('PATCH', `/admin/queue-settings${pathOf(name)}`, { concurrency }),
     retryFailed: (name) => http.change('PUT', `/admin/queues/api/queues${pathOf(name)}/retry/failed`),
     workers: async () => (await http.read('GET', '/admin/workers', workersModel)).items,
     drainWorker: (id, isDraining) =>

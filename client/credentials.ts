@@ -1,11 +1,32 @@
 import { createHash } from 'node:crypto';
 import { emptyBodyHash, signRequest } from '../domain/signature.ts';
+import { InputError } from './errors.ts';
 
 /** How a client proves who it is; without any it only reaches public routes. */
 export type Credentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'keypair'; readonly accessKey: string; readonly secretKey: string };
+
+const sendable = /^[\u0020-\u007e\u00a0-\u00ff]+$/;
+
+/**
+ * Refuses credentials that the service never issues and a header cannot carry: control characters, and what is not Latin-1. What is refused
+ * is not repeated: it may be a secret with a line too many. @throws InputError
+ */
+export function requireSendable(credentials: Credentials): void {
+  if (credentials.kind === 'none') return;
+  const named: readonly (readonly [string, string])[] =
+    credentials.kind === 'token'
+      ? [['token', credentials.token]]
+      : [
+          ['access key', credentials.accessKey],
+          ['secret key', credentials.secretKey],
+        ];
+  const wrong = named.find(([, value]) => !sendable.test(value));
+  if (wrong !== undefined)
+    throw new InputError(`The ${wrong[0]} has characters that none has: copy it again, without line ends.`);
+}
 
 /** What is proven for: one request as it goes out. `body` is all of it; a stream cannot be signed. */
 export interface ProvenRequest {

@@ -29,6 +29,14 @@ export class ReplyError extends Error {
   }
 }
 
+/** What the client was given cannot be used: an address that is none, or credentials that no header can carry. */
+export class InputError extends Error {
+  constructor(detail: string) {
+    super(detail);
+    this.name = 'InputError';
+  }
+}
+
 /** A job that was waited for ended as failed or cancelled. */
 export class JobError extends Error {
   readonly jobId: string;

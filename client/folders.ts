@@ -26,6 +26,12 @@ const recountModel = z.looseObject({
   drift: z.looseObject({ bytes: z.number(), files: z.number() }),
 });
 
+/** Has a folder at its path counted. */
+export async function recountAt(http: Http, path: string): Promise<Work<Recount>> {
+  const response = await http.send('POST', `${path}/recalculate`, { headers: withoutWaiting });
+  return startWork(http, response, { reply: recountModel });
+}
+
 /** What a copy of a tree came to. */
 export type Copied = z.infer<typeof copiedModel>;
 /** What a recount found. */
@@ -77,11 +83,7 @@ export function openFolders(http: Http): FoldersApi {
       return startWork(http, response, { reply: copiedModel });
     },
     usage: (name) => http.read('GET', `${pathOf('folders', name)}/usage`, usageModel),
-    recount: async (name) => {
-      const path = `${pathOf('folders', name)}/recalculate`;
-      const response = await http.send('POST', path, { headers: withoutWaiting });
-      return startWork(http, response, { reply: recountModel });
-    },
+    recount: (name) => recountAt(http, pathOf('folders', name)),
     trash: async () =>
       (await http.read('GET', '/trash', z.looseObject({ items: z.array(trashedModel) }))).items,
     restore: (id, name) =>

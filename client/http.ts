@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import { type Credentials, proofOf } from './credentials.ts';
-import { ConnectionError, ProblemError, ReplyError } from './errors.ts';
+import { type Credentials, proofOf, requireSendable } from './credentials.ts';
+import { ConnectionError, InputError, ProblemError, ReplyError } from './errors.ts';
 import { isPassing, openPatience, type RetryPolicy, retryAfterMs, usualRetries } from './retry.ts';
 
 /** Bytes that go out one by one; their number is known, or `undefined`. A stream is sent once and never again. */
@@ -65,8 +65,9 @@ export function pathOf(...segments: readonly string[]): string {
   return segments.map((segment) => `/${encodeURIComponent(segment)}`).join('');
 }
 
-/** Opens a way to a service; nothing is sent yet. @throws ReplyError when the url is none */
+/** Opens a way to a service; nothing is sent yet. @throws InputError when the url is none, or no header can carry the credentials */
 export function openHttp(options: HttpOptions): Http {
+  requireSendable(options.credentials);
   const base = parseBase(options.url);
   const send: Http['send'] = async (method, path, given = {}) => {
     const call = { ...given, signal: given.signal ?? options.signal };
@@ -107,7 +108,7 @@ async function readWhole<T>(
 function parseBase(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new ReplyError(`"${text}" is not the address of a service, such as http://127.0.0.1:8080.`);
+  throw new InputError(`"${text}" is not the address of a service, such as http://127.0.0.1:8080.`);
 }
 
 function withQuery(base: URL, path: string, query: CallOptions['query'] = {}): URL {

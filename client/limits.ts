@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { type Recount, recountAt } from './folders.ts';
 import { type Http, pathOf } from './http.ts';
+import type { Work } from './jobs.ts';
 import { type AdminFolder, adminFolderModel, type Policy, policyModel } from './models.ts';
 import { readPages } from './pages.ts';
 
@@ -23,6 +25,8 @@ export interface LimitsApi {
   /** Those of one user, or all. */
   folders(user: string | undefined): Promise<AdminFolder[]>;
   folder(id: string): Promise<AdminFolder>;
+  /** Has any folder counted again. */
+  recount(id: string): Promise<Work<Recount>>;
   changeQuota(
     id: string,
     quota: { readonly quota_bytes: number | undefined; readonly quota_files: number | undefined },
@@ -42,6 +46,7 @@ export function openLimits(http: Http): LimitsApi {
     removePolicy: (name) => http.change('DELETE', policy(name)),
     folders: (user) => readPages(http, '/admin/folders', adminFolderModel, { user }),
     folder: (id) => http.read('GET', folder(id), adminFolderModel),
+    recount: (id) => recountAt(http, folder(id)),
     changeQuota: (id, quota) => http.read('PATCH', folder(id), adminFolderModel, { json: quota }),
   };
 }

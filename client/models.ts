@@ -220,6 +220,7 @@ export type StoredFile = z.infer<typeof storedFileModel>;
 export const queueModel = z.looseObject({
   queue: z.string(),
   is_paused: z.boolean(),
+  concurrency: z.number().nullable(),
   counts: z.record(z.string(), z.number()),
   oldest_waiting_seconds: z.number().nullable(),
 });

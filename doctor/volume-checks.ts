@@ -153,7 +153,7 @@ async function drift(target: VolumeCase, volume: PosixVolume): Promise<Finding> 
   if (drifted.length === 0) return ok(`none in ${scopeText(scope)}`);
   return bad(
     `${drifted.length} folders hold other than recorded, the first ${drifted[0]}`,
-    'Count them again: "vfolder admin usage recount FOLDER". Mounted folders drift by themselves and are counted daily.',
+    'Count them again: "vfolder admin usage recount ID". Mounted folders drift by themselves and are counted daily.',
   );
 }
 

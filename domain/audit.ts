@@ -10,6 +10,7 @@ export const auditActions = [
   'policy.change',
   'policy.remove',
   'quota.change',
+  'usage.recount',
   'queue.change',
   'job.cancel',
   'job.retry',

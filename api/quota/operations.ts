@@ -8,6 +8,7 @@ import {
 import { insertAudit } from '../../db/queries/audit.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
 import { parseId, toHexId } from '../../domain/ids.ts';
+import { measureRequest } from '../../jobs/measure-request.ts';
 import { requireUserId } from '../admin/operations.ts';
 import { beforeOf } from '../audit/before-of.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
@@ -50,6 +51,27 @@ export async function readAdminFolder(services: Pick<Services, 'db'>, id: string
   const folder = folderId === undefined ? null : await findAdminFolder(services.db, folderId);
   if (folder === null) throw noSuchFolder();
   return folder;
+}
+
+/**
+ * Asks for a count of any live folder's tree, for administrators; requests of one of them for a folder that is still waiting
+ * collapse into one job. @returns the job's id @throws not_found
+ */
+export async function requestRecount(
+  services: Pick<Services, 'db' | 'jobs'>,
+  request: { readonly operator: Operator; readonly id: string },
+): Promise<string> {
+  const { operator, id } = request;
+  const { id: folderId, state, volume } = await readAdminFolder(services, id);
+  if (state === 'trashed')
+    throw domainError('not_found', 'The folder is in the trash, and has nothing to count.');
+  const jobId = await services.db.transaction(async (tx) => {
+    const enqueued = await services.jobs.enqueue(tx, measureRequest(folderId, volume, operator.actorId));
+    await insertAudit(tx, { ...operator, action: 'usage.recount', folderId, subject: enqueued, details: {} });
+    return enqueued;
+  });
+  services.jobs.dispatch([jobId]);
+  return jobId;
 }
 
 /**

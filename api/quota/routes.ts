@@ -1,10 +1,13 @@
 import type { z } from 'zod';
 import type { AdminFolder } from '../../db/queries/admin-folders.ts';
 import { toHexId } from '../../domain/ids.ts';
+import { jobRefusals, replyAfterJob } from '../http/job-reply.ts';
 import { noInput } from '../http/schema.ts';
+import { acceptedBody } from '../http/wire.ts';
 import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { changeQuota, readAdminFolder, readAdminFolders } from './operations.ts';
+import { counted, measuredBody } from '../usage/routes.ts';
+import { changeQuota, readAdminFolder, readAdminFolders, requestRecount } from './operations.ts';
 import { adminFolderBody, adminFolderPageBody, folderListInput, quotaInput } from './schemas.ts';
 
 const common = { access: 'admin', right: null, body: 'json' } as const;
@@ -83,6 +86,27 @@ export const quotaRoutes: readonly Route[] = [
       const { quota_bytes: quotaBytes, quota_files: quotaFiles } = input;
       const change = { operator: operatorOf(call), id: params.id ?? '', quotaBytes, quotaFiles };
       return { status: 200, body: toBody(await changeQuota(services, change)) };
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/admin/folders/:id/recalculate',
+    input: noInput,
+    answers: { 200: measuredBody, 202: acceptedBody },
+    doc: {
+      tag: 'Administration',
+      id: 'recalculateAnyUsage',
+      summary: 'Count what any folder holds',
+      refusals: ['not_found', ...jobRefusals],
+      reads: ['Prefer'],
+      sets: { 202: ['Location', 'Preference-Applied'] },
+    },
+    finished: counted,
+    handle: async (call) => {
+      const { services, params } = call;
+      const jobId = await requestRecount(services, { operator: operatorOf(call), id: params.id ?? '' });
+      return replyAfterJob(call, jobId, counted);
     },
   }),
 ];

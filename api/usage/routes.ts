@@ -13,9 +13,10 @@ const drift = z.object({ bytes: z.int(), files: z.int() });
 const change = z.object({ before: counts, after: counts, drift });
 
 /** What `usage.measure` reports. */
-const measuredBody = change.extend({ trash: change, approximate: z.boolean().optional() });
+export const measuredBody = change.extend({ trash: change, approximate: z.boolean().optional() });
 
-function counted(job: JobView) {
+/** The reply once `usage.measure` is done. */
+export function counted(job: JobView) {
   return { status: 200, body: measuredBody.parse(job.result) } as const;
 }
 

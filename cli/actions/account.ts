@@ -37,7 +37,11 @@ async function askForCredentials(invocation: Invocation): Promise<Credentials> {
   const { terminal } = invocation;
   const file = invocation.text('keypairFile');
   if (file !== undefined) return readKeypairFile(file);
-  if (invocation.flag('tokenStdin')) return { kind: 'token', token: await readSecretFromInput(terminal) };
+  if (invocation.flag('tokenStdin')) {
+    const token = await readSecretFromInput(terminal);
+    if (token === '') throw usageError('The token is empty.');
+    return { kind: 'token', token };
+  }
   const ofEnv = credentialsOfEnv(terminal.env);
   if (ofEnv.kind !== 'none') return ofEnv;
   const otherwise = 'Give --access-key and --secret-key-stdin, --token-stdin or --keypair-file.';

@@ -1,10 +1,16 @@
+import type { VFolderClient } from '../../client/client.ts';
+import { isProblem } from '../../client/errors.ts';
+import type { Recount } from '../../client/folders.ts';
+import type { Work } from '../../client/jobs.ts';
 import type { Queue } from '../../client/models.ts';
 import { parseFolder } from '../address.ts';
+import { eachItem } from '../each-item.ts';
 import { CliError, exitCodes, usageError } from '../exit-codes.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
 import { openSession } from '../session.ts';
 import { formatSeconds } from '../sizes.ts';
+import { printable } from '../terminal.ts';
 import { followWork } from '../work.ts';
 
 function countOf(queue: Queue, ...states: readonly string[]): number {
@@ -54,6 +60,7 @@ export const listQueues: Action = async (invocation) => {
       { title: 'RUNNING', cell: (queue) => String(countOf(queue, 'active')), align: 'end' },
       { title: 'FAILED', cell: (queue) => String(countOf(queue, 'failed')), align: 'end' },
       { title: 'OLDEST', cell: (queue) => formatSeconds(queue.oldest_waiting_seconds ?? 0), align: 'end' },
+      { title: 'LIMIT', cell: (queue) => String(queue.concurrency ?? 'none'), align: 'end' },
       { title: 'STATE', cell: (queue) => (queue.is_paused ? 'paused' : 'open') },
     ],
     name: (queue) => queue.queue,
@@ -62,16 +69,31 @@ export const listQueues: Action = async (invocation) => {
 
 async function eachQueue(invocation: Invocation, change: 'pause' | 'resume' | 'retryFailed'): Promise<void> {
   const { client } = await openSession(invocation);
-  for (const name of invocation.args) {
-    if (change === 'retryFailed') await client.admin.retryFailed(name);
-    else await client.admin.pauseQueue(name, change === 'pause');
-  }
+  await eachItem(invocation, invocation.args, {
+    act: (name) =>
+      change === 'retryFailed'
+        ? client.admin.retryFailed(name)
+        : client.admin.pauseQueue(name, change === 'pause'),
+  });
 }
 
 /** Pauses queues. */
 export const pauseQueues: Action = (invocation) => eachQueue(invocation, 'pause');
 /** Resumes queues. */
 export const resumeQueues: Action = (invocation) => eachQueue(invocation, 'resume');
+const concurrencyMost = 10_000;
+
+/** Sets how many jobs of a queue run at a time. */
+export const limitQueue: Action = async (invocation) => {
+  const wanted = invocation.arg(1);
+  const isNumber = /^[1-9]\d{0,4}$/.test(wanted) && Number(wanted) <= concurrencyMost;
+  if (wanted !== 'none' && !isNumber)
+    throw usageError(`Jobs at a time are 1 to ${concurrencyMost}, or "none", not "${wanted}".`);
+  const concurrency = isNumber ? Number(wanted) : null;
+  const { client } = await openSession(invocation);
+  await client.admin.limitQueue(invocation.arg(0), concurrency);
+};
+
 /** Gives the failed jobs of queues another go. */
 export const retryFailed: Action = (invocation) => eachQueue(invocation, 'retryFailed');
 
@@ -96,7 +118,7 @@ export const listWorkers: Action = async (invocation) => {
 
 async function drainEach(invocation: Invocation, isDraining: boolean): Promise<void> {
   const { client } = await openSession(invocation);
-  for (const id of invocation.args) await client.admin.drainWorker(id, isDraining);
+  await eachItem(invocation, invocation.args, { act: (id) => client.admin.drainWorker(id, isDraining) });
 }
 
 /** Asks workers to finish what they run and take no more. */
@@ -104,26 +126,48 @@ export const drainWorkers: Action = (invocation) => drainEach(invocation, true);
 /** Lets drained workers take jobs again. */
 export const undrainWorkers: Action = (invocation) => drainEach(invocation, false);
 
+/** The ids of every folder of the installation; one in the trash has nothing left to count. */
+async function listAll(client: VFolderClient): Promise<string[]> {
+  const folders = await client.admin.limits.folders(undefined);
+  return folders.filter(({ state }) => state === 'active').map(({ id }) => id);
+}
+
+const folderId = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
+
+/** By name a folder is one of the caller's; by its id an administrator may have any counted. */
+async function startRecount(client: VFolderClient, name: string): Promise<Work<Recount>> {
+  if (!folderId.test(name)) return client.folders.recount(name);
+  try {
+    return await client.admin.limits.recount(name);
+  } catch (error) {
+    if (!isProblem(error, 'admin_required')) throw error;
+    return client.folders.recount(name);
+  }
+}
+
 /** Counts folders again. */
 export const recount: Action = async (invocation) => {
+  const isAll = invocation.flag('all');
+  const named = invocation.args.map(parseFolder);
+  if (isAll === named.length > 0) throw usageError('Name folders, or give --all.');
   const { client } = await openSession(invocation);
-  const names = invocation.flag('all')
-    ? (await client.folders.list()).filter((folder) => folder.is_owner).map(({ name }) => name)
-    : invocation.args.map(parseFolder);
-  if (names.length === 0 && !invocation.flag('all')) throw usageError('Name a folder, or give --all.');
-  const counted = [];
-  for (const name of names) {
-    const result = await followWork(invocation, `Counting ${name}`, await client.folders.recount(name));
+  const names = isAll ? await listAll(client) : named;
+  const counted: ({ readonly name: string } & Recount)[] = [];
+  const act = async (name: string): Promise<void> => {
+    const work = await startRecount(client, name);
+    const result = await followWork(invocation, `Counting ${printable(name)}`, work);
     if (result !== undefined) counted.push({ name, ...result });
-  }
-  if (invocation.flag('detach')) return;
-  await printList(invocation.terminal, invocation.form(), counted, {
-    columns: [
-      { title: 'FOLDER', cell: (item) => item.name },
-      { title: 'BYTES', cell: (item) => String(item.after.bytes), align: 'end' },
-      { title: 'FILES', cell: (item) => String(item.after.files), align: 'end' },
-      { title: 'DRIFT', cell: (item) => `${item.drift.bytes} bytes, ${item.drift.files} files` },
-    ],
-    name: (item) => item.name,
-  });
+  };
+  const show = () =>
+    printList(invocation.terminal, invocation.form(), counted, {
+      columns: [
+        { title: 'FOLDER', cell: (item) => item.name },
+        { title: 'BYTES', cell: (item) => String(item.after.bytes), align: 'end' },
+        { title: 'FILES', cell: (item) => String(item.after.files), align: 'end' },
+        { title: 'DRIFT', cell: (item) => `${item.drift.bytes} bytes, ${item.drift.files} files` },
+      ],
+      name: (item) => item.name,
+    });
+  const shown = invocation.flag('detach') ? {} : { show };
+  await eachItem(invocation, names, { act, ...shown });
 };

@@ -2,6 +2,7 @@ import type { VFolderClient } from '../../client/client.ts';
 import type { Place } from '../../client/files.ts';
 import type { Entry, Folder } from '../../client/models.ts';
 import { baseName, cleanPath, formatPlace, joinPath, parseAddress, parsePlace } from '../address.ts';
+import { eachItem } from '../each-item.ts';
 import { CliError, exitCodes, usageError } from '../exit-codes.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { type Column, printList } from '../output.ts';
@@ -90,59 +91,102 @@ export const list: Action = async (invocation) => {
 export const printFiles: Action = async (invocation) => {
   const { client } = await openSession(invocation);
   const { signal } = invocation.terminal;
-  for (const place of invocation.args.map(parsePlace)) {
-    const { copyToStream } = await import('../transfer/download-file.ts');
-    await copyToStream(client, place, { signal, write: (chunk) => writeOut(invocation.terminal, chunk) });
-  }
+  const { copyToStream } = await import('../transfer/download-file.ts');
+  const write = (chunk: Uint8Array) => writeOut(invocation.terminal, chunk);
+  await eachItem(invocation, invocation.args.map(parsePlace), {
+    nameOf: formatPlace,
+    act: async (place) => {
+      await copyToStream(client, place, { signal, write });
+    },
+  });
 };
+
+/** An entry as `stat` shows it. */
+interface ShownEntry extends Place {
+  readonly type: string;
+  readonly size: number | null;
+  readonly modified: string | null;
+  readonly etag: string | null;
+}
+
+/** When a directory was changed is known to the listing of the one above it alone; a folder itself has no such time. */
+async function modifiedOf(client: VFolderClient, { folder, path }: Place): Promise<string | undefined> {
+  if (path === '') return undefined;
+  const above = { folder, path: path.slice(0, Math.max(0, path.lastIndexOf('/'))) };
+  for await (const entry of client.files.list(above)) {
+    if (entry.name === baseName(path)) return entry.modified;
+  }
+  return undefined;
+}
 
 /** Shows entries. */
 export const showEntries: Action = async (invocation) => {
   const { client } = await openSession(invocation);
-  const items = [];
-  for (const place of invocation.args.map(parsePlace)) {
-    const stat = await client.files.stat(place);
-    if (stat === undefined) throw notThere(place);
-    const { type, size = null, modified, etag } = stat;
-    const at = modified === undefined ? null : new Date(modified).toISOString();
-    items.push({ folder: place.folder, path: place.path, type, size, modified: at, etag: etag ?? null });
-  }
+  const items: ShownEntry[] = [];
   const bytes = sizeFormat(invocation);
-  await printList(invocation.terminal, invocation.form(), items, {
-    columns: [
-      { title: 'TYPE', cell: (item) => item.type },
-      { title: 'SIZE', cell: (item) => (item.size === null ? '' : bytes(item.size)), align: 'end' },
-      { title: 'MODIFIED', cell: (item) => item.modified ?? '' },
-      { title: 'ETAG', cell: (item) => item.etag ?? '' },
-      { title: 'PATH', cell: formatPlace },
-    ],
-    name: formatPlace,
+  const show = () =>
+    printList(invocation.terminal, invocation.form(), items, {
+      columns: [
+        { title: 'TYPE', cell: (item) => item.type },
+        { title: 'SIZE', cell: (item) => (item.size === null ? '' : bytes(item.size)), align: 'end' },
+        { title: 'MODIFIED', cell: (item) => item.modified ?? '' },
+        { title: 'ETAG', cell: (item) => item.etag ?? '' },
+        { title: 'PATH', cell: formatPlace },
+      ],
+      name: formatPlace,
+    });
+  await eachItem(invocation, invocation.args.map(parsePlace), {
+    nameOf: formatPlace,
+    show,
+    act: async (place) => {
+      const stat = await client.files.stat(place);
+      if (stat === undefined) throw notThere(place);
+      const { type, size = null, etag = null } = stat;
+      const modified = stat.modified ?? (await modifiedOf(client, place));
+      const at = modified === undefined ? null : new Date(modified).toISOString();
+      items.push({ folder: place.folder, path: place.path, type, size, modified: at, etag });
+    },
   });
 };
+
+interface Sum {
+  readonly bytes: number;
+  readonly files: number;
+  readonly directories: number;
+}
+
+async function sumBelow(client: VFolderClient, place: Place): Promise<Sum> {
+  const sum = { bytes: 0, files: 0, directories: 0 };
+  for await (const entry of client.files.walk(place)) {
+    if (entry.type === 'directory') sum.directories += 1;
+    if (entry.type !== 'file') continue;
+    sum.files += 1;
+    sum.bytes += entry.size;
+  }
+  return sum;
+}
 
 /** Adds up what is below directories. */
 export const showDiskUsage: Action = async (invocation) => {
   const { client } = await openSession(invocation);
-  const items = [];
-  for (const place of invocation.args.map(parsePlace)) {
-    const sum = { bytes: 0, files: 0, directories: 0 };
-    for await (const entry of client.files.walk(place)) {
-      if (entry.type === 'directory') sum.directories += 1;
-      if (entry.type !== 'file') continue;
-      sum.files += 1;
-      sum.bytes += entry.size;
-    }
-    items.push({ ...place, ...sum });
-  }
+  const items: (Place & Sum)[] = [];
   const bytes = sizeFormat(invocation);
-  await printList(invocation.terminal, invocation.form(), items, {
-    columns: [
-      { title: 'BYTES', cell: (item) => bytes(item.bytes), align: 'end' },
-      { title: 'FILES', cell: (item) => String(item.files), align: 'end' },
-      { title: 'DIRECTORIES', cell: (item) => String(item.directories), align: 'end' },
-      { title: 'PATH', cell: formatPlace },
-    ],
-    name: formatPlace,
+  const show = () =>
+    printList(invocation.terminal, invocation.form(), items, {
+      columns: [
+        { title: 'BYTES', cell: (item) => bytes(item.bytes), align: 'end' },
+        { title: 'FILES', cell: (item) => String(item.files), align: 'end' },
+        { title: 'DIRECTORIES', cell: (item) => String(item.directories), align: 'end' },
+        { title: 'PATH', cell: formatPlace },
+      ],
+      name: formatPlace,
+    });
+  await eachItem(invocation, invocation.args.map(parsePlace), {
+    nameOf: formatPlace,
+    show,
+    act: async (place) => {
+      items.push({ ...place, ...(await sumBelow(client, place)) });
+    },
   });
 };
 
@@ -150,14 +194,15 @@ export const showDiskUsage: Action = async (invocation) => {
 export const makeDirectories: Action = async (invocation) => {
   const { client } = await openSession(invocation);
   const isLenient = invocation.flag('parents');
-  for (const place of invocation.args.map(parsePlace)) {
-    if (place.path === '')
-      throw usageError(`${formatPlace(place)} is a folder: "vfolder create" makes those.`);
-    await client.files.makeDirectories(place.folder, [place.path], {
-      parents: isLenient,
-      existOk: isLenient,
-    });
-  }
+  const places = invocation.args.map(parsePlace);
+  const whole = places.find(({ path }) => path === '');
+  if (whole !== undefined)
+    throw usageError(`${formatPlace(whole)} is a folder: "vfolder create" makes those.`);
+  await eachItem(invocation, places, {
+    nameOf: formatPlace,
+    act: ({ folder, path }) =>
+      client.files.makeDirectories(folder, [path], { parents: isLenient, existOk: isLenient }),
+  });
 };
 
 /** Deletes entries; those of one folder go together. */
@@ -168,21 +213,32 @@ export const removeEntries: Action = async (invocation) => {
     if (path === '') throw usageError(`${folder}: is a whole folder: "vfolder rm-folder" deletes those.`);
     byFolder.set(folder, [...(byFolder.get(folder) ?? []), path]);
   }
-  const failed: { readonly folder: string; readonly path: string; readonly reason: string }[] = [];
-  let total = 0;
-  for (const [folder, paths] of byFolder) {
-    const result = await client.files.remove(folder, paths, { recursive: invocation.flag('recursive') });
-    total += paths.length;
-    failed.push(...result.failed.map((entry) => ({ folder, ...entry })));
-  }
-  for (const entry of failed) {
-    invocation.terminal.stderr.write(`${printable(formatPlace(entry))}: ${entry.reason}\n`);
-  }
-  if (failed.length === 0) return;
-  const isMissing = failed.length === total && failed.every(({ reason }) => reason === 'not found');
-  if (isMissing) throw new CliError(exitCodes.notFound, 'Nothing was there to delete.');
-  throw new CliError(exitCodes.partly, `${failed.length} of ${total} could not be deleted.`);
+  const recursive = invocation.flag('recursive');
+  await eachItem(invocation, [...byFolder], {
+    nameOf: ([folder, paths]) => paths.map((path) => formatPlace({ folder, path })).join(', '),
+    act: async ([folder, paths]) => {
+      const { failed } = await client.files.remove(folder, paths, { recursive });
+      const named = failed.map((entry) => ({ folder, ...entry }));
+      if (named.length > 0) throw notDeleted(invocation, named, paths.length);
+    },
+  });
 };
+
+/** Names what of a folder could not be deleted. */
+function notDeleted(
+  invocation: Invocation,
+  failed: readonly (Place & { readonly reason: string })[],
+  total: number,
+): CliError {
+  const { stderr } = invocation.terminal;
+  const isJson = invocation.form() === 'json';
+  for (const entry of isJson ? [] : failed)
+    stderr.write(`${printable(formatPlace(entry))}: ${entry.reason}\n`);
+  const members = { failed: failed.map((entry) => ({ item: formatPlace(entry), detail: entry.reason })) };
+  const isMissing = failed.length === total && failed.every(({ reason }) => reason === 'not found');
+  if (isMissing) return new CliError(exitCodes.notFound, 'Nothing was there to delete.', { members });
+  return new CliError(exitCodes.partly, `${failed.length} of ${total} could not be deleted.`, { members });
+}
 
 /** Where sources and a destination inside one folder are. */
 export interface Relocation {
@@ -219,9 +275,22 @@ export async function relocate(invocation: Invocation, verb: 'move' | 'copy'): P
     if (stat?.type !== 'directory')
       throw usageError(`${formatPlace({ folder, path: destination })} is no directory.`);
   }
-  for (const source of sources) {
-    const title = `${verb === 'move' ? 'Moving' : 'Copying'} ${printable(source)}`;
-    await followWork(invocation, title, await client.files[verb](folder, source, destination));
+  if (verb === 'copy' && !invocation.flag('recursive')) await requireFiles(client, folder, sources);
+  await eachItem(invocation, sources, {
+    nameOf: (path) => formatPlace({ folder, path }),
+    act: async (source) => {
+      const title = `${verb === 'move' ? 'Moving' : 'Copying'} ${printable(source)}`;
+      await followWork(invocation, title, await client.files[verb](folder, source, destination));
+    },
+  });
+}
+
+/** As with every other copy, a directory takes `-r`. @throws a usage error */
+async function requireFiles(client: VFolderClient, folder: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const stat = await client.files.stat({ folder, path });
+    if (stat?.type === 'directory')
+      throw usageError(`${formatPlace({ folder, path })} is a directory: give -r.`);
   }
 }
 

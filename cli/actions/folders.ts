@@ -1,6 +1,7 @@
 import type { VFolderClient } from '../../client/client.ts';
 import type { AdminFolder, FolderUsage } from '../../client/models.ts';
 import { parseFolder } from '../address.ts';
+import { eachItem } from '../each-item.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
 import { confirm } from '../questions.ts';
@@ -109,7 +110,11 @@ export const removeFolders: Action = async (invocation) => {
   const names = invocation.args.map(parseFolder);
   const { client } = await openSession(invocation);
   await confirm(invocation, `Delete ${names.join(', ')} with everything in it?`);
-  for (const name of names) await client.folders.remove(name);
+  await eachItem(invocation, names, {
+    act: async (name) => {
+      await client.folders.remove(name);
+    },
+  });
 };
 
 /** Copies a whole folder. */

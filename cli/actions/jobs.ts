@@ -1,5 +1,6 @@
 import { resultOf } from '../../client/jobs.ts';
 import type { Job } from '../../client/models.ts';
+import { eachItem } from '../each-item.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
 import { openSession } from '../session.ts';
@@ -67,11 +68,19 @@ export const watchJob: Action = async (invocation) => {
 /** Cancels jobs. */
 export const cancelJobs: Action = async (invocation) => {
   const { client } = await openSession(invocation);
-  for (const id of invocation.args) await client.jobs.cancel(id);
+  await eachItem(invocation, invocation.args, {
+    act: async (id) => {
+      await client.jobs.cancel(id);
+    },
+  });
 };
 
 /** Gives jobs another go. */
 export const retryJobs: Action = async (invocation) => {
   const { client } = await openSession(invocation);
-  for (const id of invocation.args) await client.jobs.retry(id);
+  await eachItem(invocation, invocation.args, {
+    act: async (id) => {
+      await client.jobs.retry(id);
+    },
+  });
 };

@@ -1,5 +1,8 @@
+import type { VFolderClient } from '../../client/client.ts';
+import { isProblem } from '../../client/errors.ts';
 import type { PolicyLimits } from '../../client/limits.ts';
 import type { AdminFolder, Policy } from '../../client/models.ts';
+import { eachItem } from '../each-item.ts';
 import { usageError } from '../exit-codes.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { type Column, printList, printOne } from '../output.ts';
@@ -122,11 +125,24 @@ function printPolicy(invocation: Invocation, policy: Policy): Promise<void> {
   });
 }
 
+/** The service says that a volume is none, not which one. */
+function nameVolumes(client: VFolderClient, { volumes }: PolicyLimits): (error: unknown) => Promise<never> {
+  return async (error) => {
+    if (!isProblem(error, 'request_malformed') || !volumes) throw error;
+    const known = (await client.admin.volumes()).map(({ name }) => name);
+    const unknown = volumes.filter((name) => !known.includes(name));
+    if (unknown.length === 0) throw error;
+    const names = unknown.map((name) => `"${name}"`).join(', ');
+    throw usageError(`There is no volume ${names}: there are ${known.join(', ')}.`);
+  };
+}
+
 /** Makes a policy. */
 export const createPolicy: Action = async (invocation) => {
   const limits = limitsOf(invocation);
   const { client } = await openSession(invocation);
-  await printPolicy(invocation, await client.admin.limits.createPolicy(invocation.arg(0), limits));
+  const made = client.admin.limits.createPolicy(invocation.arg(0), limits);
+  await printPolicy(invocation, await made.catch(nameVolumes(client, limits)));
 };
 
 /** Changes limits of a policy. */
@@ -136,12 +152,13 @@ export const setPolicy: Action = async (invocation) => {
     throw usageError('Give --folders, --bytes, --files, --requests, --volumes or several of them.');
   }
   const { client } = await openSession(invocation);
-  await printPolicy(invocation, await client.admin.limits.changePolicy(invocation.arg(0), limits));
+  const changed = client.admin.limits.changePolicy(invocation.arg(0), limits);
+  await printPolicy(invocation, await changed.catch(nameVolumes(client, limits)));
 };
 
 /** Removes policies that nobody has. */
 export const removePolicies: Action = async (invocation) => {
   await confirm(invocation, `Remove ${invocation.args.join(', ')}?`);
   const { client } = await openSession(invocation);
-  for (const name of invocation.args) await client.admin.limits.removePolicy(name);
+  await eachItem(invocation, invocation.args, { act: client.admin.limits.removePolicy });
 };

@@ -1,7 +1,8 @@
 import type { VFolderClient } from '../../client/client.ts';
 import { parseFolder } from '../address.ts';
+import { eachItem } from '../each-item.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
-import type { Action } from '../invocation.ts';
+import type { Action, Invocation } from '../invocation.ts';
 import { printList } from '../output.ts';
 import { openSession } from '../session.ts';
 
@@ -17,13 +18,42 @@ export const share: Action = async (invocation) => {
     invited.map((id) => ({ id })),
     { columns: [{ title: 'INVITED', cell: ({ id }) => id }], name: ({ id }) => id },
   );
-  const left = users.length - invited.length;
-  if (left > 0 && !invocation.flag('quiet')) {
-    invocation.terminal.stderr.write(
-      `${left} of ${users.length} are members or invited already, or unknown.\n`,
-    );
-  }
+  const left = users.filter((user) => !invited.includes(user));
+  if (left.length > 0) await requireShared(invocation, client, { folder: parseFolder(folder), left, users });
 };
+
+/** Whoever was not invited has to have the folder, or an invitation, already: else nothing came of it. */
+async function requireShared(
+  invocation: Invocation,
+  client: VFolderClient,
+  {
+    folder,
+    left,
+    users,
+  }: { readonly folder: string; readonly left: readonly string[]; readonly users: readonly string[] },
+): Promise<void> {
+  const shares = await sharesOf(client, folder);
+  const has = (user: string) => shares.some((item) => isUser(item, user));
+  const [there, unknown] = [left.filter(has), left.filter((user) => !has(user))];
+  if (there.length > 0 && !invocation.flag('quiet')) {
+    invocation.terminal.stderr.write(`${there.length} of ${users.length} are members or invited already.\n`);
+  }
+  const act = async (user: string): Promise<void> => {
+    if (!unknown.includes(user)) return;
+    // Offers tell the address of whom they are for, and no id.
+    const how = user.includes('@') ? 'or the owner' : 'the owner, or invited already';
+    throw new CliError(exitCodes.notFound, `${user} cannot be invited: unknown here, switched off, ${how}.`);
+  };
+  if (unknown.length > 0) await eachItem(invocation, users, { act });
+}
+
+function plainId(id: string): string {
+  return id.toLowerCase().replaceAll('-', '');
+}
+
+function isUser({ user, email }: Share, given: string): boolean {
+  return plainId(user) === plainId(given) || email.toLowerCase() === given.toLowerCase();
+}
 
 interface Share {
   readonly user: string;
@@ -77,13 +107,15 @@ export const unshare: Action = async (invocation) => {
   const [name = '', ...users] = invocation.args;
   const folder = parseFolder(name);
   const shares = await sharesOf(client, folder);
-  for (const user of users) {
-    const found = shares.find((item) => item.user === user || item.email === user);
-    if (found === undefined)
-      throw new CliError(exitCodes.notFound, `${user} neither has nor is offered ${folder}.`);
-    if (found.id === null) await client.sharing.removeMember(folder, found.user);
-    else await client.sharing.takeBack(found.id);
-  }
+  await eachItem(invocation, users, {
+    act: async (user) => {
+      const found = shares.find((item) => isUser(item, user));
+      if (found === undefined)
+        throw new CliError(exitCodes.notFound, `${user} neither has nor is offered ${folder}.`);
+      if (found.id === null) await client.sharing.removeMember(folder, found.user);
+      else await client.sharing.takeBack(found.id);
+    },
+  });
 };
 
 /** Leaves a folder. */
@@ -116,5 +148,5 @@ export const accept: Action = async (invocation) => {
 /** Rejects invitations. */
 export const reject: Action = async (invocation) => {
   const { client } = await openSession(invocation);
-  for (const id of invocation.args) await client.sharing.reject(id);
+  await eachItem(invocation, invocation.args, { act: client.sharing.reject });
 };

@@ -1,3 +1,4 @@
+import { eachItem } from '../each-item.ts';
 import { usageError } from '../exit-codes.ts';
 import type { Action } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
@@ -41,5 +42,5 @@ export const listTokens: Action = async (invocation) => {
 /** Revokes tokens. */
 export const revokeTokens: Action = async (invocation) => {
   const { client } = await openSession(invocation);
-  for (const id of invocation.args) await client.account.revokeToken(id);
+  await eachItem(invocation, invocation.args, { act: client.account.revokeToken });
 };

@@ -1,4 +1,5 @@
 import type { VFolderClient } from '../../client/client.ts';
+import { eachItem } from '../each-item.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { Action } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
@@ -49,5 +50,9 @@ export const restore: Action = async (invocation) => {
 export const purge: Action = async (invocation) => {
   const { client } = await openSession(invocation);
   await confirm(invocation, `Delete ${invocation.args.join(', ')} for ever?`);
-  for (const wanted of invocation.args) await client.folders.purge(await idOf(client, wanted));
+  await eachItem(invocation, invocation.args, {
+    act: async (wanted) => {
+      await client.folders.purge(await idOf(client, wanted));
+    },
+  });
 };

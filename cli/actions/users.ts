@@ -1,5 +1,6 @@
 import type { UserDetails } from '../../client/models.ts';
 import type { SwitchState } from '../../client/users.ts';
+import { eachItem } from '../each-item.ts';
 import { usageError } from '../exit-codes.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
@@ -74,7 +75,11 @@ export const showUser: Action = async (invocation) => {
 
 async function switchUsers(invocation: Invocation, state: SwitchState): Promise<void> {
   const { client } = await openSession(invocation);
-  for (const user of invocation.args) await client.admin.users.change(user, { state });
+  await eachItem(invocation, invocation.args, {
+    act: async (user) => {
+      await client.admin.users.change(user, { state });
+    },
+  });
 }
 
 /** Switches users off. */
@@ -141,7 +146,11 @@ export const rotateKeypair: Action = async (invocation) => {
 
 async function switchKeypairs(invocation: Invocation, state: SwitchState): Promise<void> {
   const { client } = await openSession(invocation);
-  for (const accessKey of invocation.args) await client.admin.users.switchKeypair(accessKey, state);
+  await eachItem(invocation, invocation.args, {
+    act: async (accessKey) => {
+      await client.admin.users.switchKeypair(accessKey, state);
+    },
+  });
 }
 
 /** Switches keypairs off. */
@@ -153,5 +162,5 @@ export const activateKeypairs: Action = (invocation) => switchKeypairs(invocatio
 export const removeKeypairs: Action = async (invocation) => {
   await confirm(invocation, `Remove ${invocation.args.join(', ')} for good?`);
   const { client } = await openSession(invocation);
-  for (const accessKey of invocation.args) await client.admin.users.removeKeypair(accessKey);
+  await eachItem(invocation, invocation.args, { act: client.admin.users.removeKeypair });
 };

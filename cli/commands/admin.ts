@@ -60,9 +60,9 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
     terminal,
     {
       usage: 'recount [folder...]',
-      summary: 'count folders again and correct their numbers',
+      summary: 'count folders again and correct their numbers: yours by name, any by its id',
       options: [
-        ['--all', 'every folder of yours'],
+        ['--all', 'every folder of the installation'],
         ['--detach', 'do not wait for the jobs; print their ids'],
       ],
     },
@@ -157,6 +157,19 @@ function defineWork(admin: Command, terminal: Terminal): void {
     terminal,
     { usage: 'resume <queue...>', summary: 'hand out jobs again' },
     async () => (await actions()).resumeQueues,
+  );
+  defineCommand(
+    queues,
+    terminal,
+    {
+      usage: 'limit <queue> <jobs>',
+      summary: 'run at most so many of its jobs at a time, over all workers; "none" for no limit',
+      examples: [
+        'vfolder admin queues limit archive.local 2',
+        'vfolder admin queues limit archive.local none',
+      ],
+    },
+    async () => (await actions()).limitQueue,
   );
   defineCommand(
     queues,

@@ -19,7 +19,7 @@ export interface Journal {
   begunAt(path: string, version: Version): string | undefined;
   done(path: string, version: Version): Promise<void>;
   begun(path: string, version: Version, at: string): Promise<void>;
-  /** Ends it. A transfer that is complete needs no journal, and so leaves none. */
+  /** Ends it. A transfer that is complete, or was refused before anything was done, needs no journal, and so leaves none. */
   close(options: { readonly isComplete: boolean }): Promise<void>;
 }
 
@@ -66,7 +66,11 @@ function parseLines(text: string): Lines {
   });
 }
 
-function toJournal(file: FileHandle, lines: Lines, end: (isComplete: boolean) => Promise<void>): Journal {
+function toJournal(
+  file: FileHandle,
+  lines: Lines,
+  end: (state: { readonly isNeeded: boolean }) => Promise<void>,
+): Journal {
   const doneVersions = new Map<string, Version>();
   const begun = new Map<string, { readonly version: Version; readonly at: string }>();
   for (const line of lines) {
@@ -74,7 +78,9 @@ function toJournal(file: FileHandle, lines: Lines, end: (isComplete: boolean) =>
     else begun.set(line.path, line);
   }
   let writing = Promise.resolve();
+  let isEmpty = lines.length === 0;
   const append = (line: Lines[number]): Promise<void> => {
+    isEmpty = false;
     writing = writing.then(() => file.appendFile(`${JSON.stringify(line)}\n`));
     return writing;
   };
@@ -89,7 +95,7 @@ function toJournal(file: FileHandle, lines: Lines, end: (isComplete: boolean) =>
     close: async ({ isComplete }) => {
       await writing.catch(() => undefined);
       await file.close();
-      await end(isComplete);
+      await end({ isNeeded: !isComplete && !isEmpty });
     },
   };
 }
@@ -111,8 +117,8 @@ export async function openJournal(
   if (isFresh) await rm(path, { force: true });
   const lines = parseLines(await readFile(path, 'utf8').catch(() => ''));
   const file = await open(path, 'a', 0o600);
-  return toJournal(file, lines, async (isComplete) => {
-    if (isComplete) await rm(path, { force: true });
+  return toJournal(file, lines, async ({ isNeeded }) => {
+    if (!isNeeded) await rm(path, { force: true });
     await unlock();
   });
 }

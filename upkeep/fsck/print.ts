@@ -9,13 +9,23 @@ const partly = 8;
 export type Print = (text: string) => Promise<void>;
 
 /** What a check came to, in a sentence. */
-export function describeFsck({ folders, faults, notes, fixed, left, unsettled }: FsckSummary): string {
+export function describeFsck({
+  folders,
+  faults,
+  notes,
+  fixed,
+  gone,
+  fixed_notes: tidied,
+  left,
+  unsettled,
+}: FsckSummary): string {
   const parts = [
     `${folders} folders checked`,
     faults === 0 ? 'nothing is wrong' : `${faults} found`,
     ...(fixed === 0 ? [] : [`${fixed} mended`]),
+    ...(gone === 0 ? [] : [`${gone} well by now`]),
     ...(faults === 0 ? [] : [`${left} left`]),
-    ...(notes === 0 ? [] : [`${notes} notes`]),
+    ...(notes === 0 ? [] : [`${notes} notes${tidied === 0 ? '' : ` (${tidied} of them dealt with)`}`]),
     ...(unsettled === 0 ? [] : [`${unsettled} folders changed all the time and were not counted`]),
   ];
   return `${parts.join(', ')}.`;

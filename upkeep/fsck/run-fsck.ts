@@ -31,14 +31,26 @@ export interface FsckSummary {
   readonly folders: number;
   /** Folders that changed whenever they were counted; nothing is said about their counters. */
   readonly unsettled: number;
+  /** The sum of `fixed`, `gone` and `left`. */
   readonly faults: number;
-  readonly notes: number;
+  /** Faults that were mended. */
   readonly fixed: number;
+  /** Faults that had mended themselves by the time of the fix. */
+  readonly gone: number;
+  readonly notes: number;
+  /** Notes that were dealt with. */
+  readonly fixed_notes: number;
   /** Faults that are still there. */
   readonly left: number;
 }
 
+/** A summary that grows. */
 type Tally = { -readonly [K in keyof FsckSummary]: FsckSummary[K] };
+
+/** A check that has found nothing yet. */
+export function emptyTally(): Tally {
+  return { folders: 0, unsettled: 0, faults: 0, fixed: 0, gone: 0, left: 0, notes: 0, fixed_notes: 0 };
+}
 
 /** Mends a finding where that is possible, and allowed by now. @returns what became of it, and why it failed */
 async function mend(found: Found, db: Database): Promise<{ outcome: Outcome; reason?: string }> {
@@ -51,6 +63,19 @@ async function mend(found: Found, db: Database): Promise<{ outcome: Outcome; rea
   }
 }
 
+/** Notes are counted apart: faults are those that were mended, those that mended themselves, and those that are left. */
+export function countFinding(tally: Tally, level: 'fault' | 'note', outcome: Outcome): void {
+  if (level === 'note') {
+    tally.notes += 1;
+    if (outcome === 'fixed') tally.fixed_notes += 1;
+    return;
+  }
+  tally.faults += 1;
+  if (outcome === 'fixed') tally.fixed += 1;
+  else if (outcome === 'gone') tally.gone += 1;
+  else tally.left += 1;
+}
+
 /** Mends a finding if that is wanted, tells it, and counts it. */
 async function settle(
   found: Found,
@@ -59,10 +84,7 @@ async function settle(
 ): Promise<void> {
   const { level } = findingKinds[found.code];
   const { outcome, reason } = options.isFixing ? await mend(found, db) : { outcome: 'left' as const };
-  if (level === 'note') tally.notes += 1;
-  else tally.faults += 1;
-  if (outcome === 'fixed') tally.fixed += 1;
-  if (level === 'fault' && (outcome === 'left' || outcome === 'failed')) tally.left += 1;
+  countFinding(tally, level, outcome);
   await options.onFinding(tell(found, outcome, reason));
 }
 
@@ -109,7 +131,7 @@ async function check(url: string, config: Config, options: FsckOptions): Promise
   const client = openDatabase({ url, connectionsMax: 4, applicationName });
   // It holds a temporary table.
   const single = openDatabase({ url, connectionsMax: 1, applicationName, isLasting: true });
-  const tally: Tally = { folders: 0, unsettled: 0, faults: 0, notes: 0, fixed: 0, left: 0 };
+  const tally = emptyTally();
   try {
     const { db } = client;
     await assertMigrated(db);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertTestFolder } from '../../support/factories.ts';
 import { type AdminServer, startAdminServer } from '../admin-server.ts';
-import { makeKeypair } from '../core-server.ts';
+import { basic, makeKeypair } from '../core-server.ts';
 
 let stage: AdminServer;
 let database: AdminServer['database'];
@@ -31,6 +31,25 @@ describe('/admin/folders', () => {
 
   it.each(['limit=0', 'limit=501', 'cursor=x', 'user='])('answers 400 to ?%s', async (query) => {
     expect((await ask('GET', `/admin/folders?${query}`)).status).toBe(400);
+  });
+});
+
+describe('/admin/folders/:id/recalculate', () => {
+  it('takes the count of any live folder on, for administrators, and remembers who asked', async () => {
+    const owner = await makeKeypair(database, secrets);
+    const { id } = await insertTestFolder(database.db, { ownerId: owner.userId });
+    const path = `/admin/folders/${id}/recalculate`;
+    expect((await ask('POST', path, {}, owner)).status).toBe(403);
+    const taken = await stage.server.send({
+      method: 'POST',
+      path,
+      headers: { ...basic(stage.admin), Prefer: 'respond-async' },
+    });
+    expect(taken.status).toBe(202);
+    const audit = await ask('GET', `/admin/audit?folder=${id}`);
+    expect(audit.json).toMatchObject({ items: [{ action: 'usage.recount' }] });
+    await database.db.execute(`UPDATE folders SET state = 'deleted' WHERE id = '${id}'`);
+    expect((await ask('POST', path)).status).toBe(404);
   });
 });
 

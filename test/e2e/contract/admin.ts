@@ -160,6 +160,9 @@ function describeAdministration(stage: Stage): void {
     await upload(user.client, folder, { a: 'x'.repeat(60), b: 'y' });
     const quota = pathOf('admin', 'folders', folder.id);
     expect((await admin().call('GET', quota)).json).toMatchObject({ quota_bytes: 100, used_bytes: 61 });
+    const counted = await admin().call('POST', `${quota}/recalculate`);
+    expectStatus(counted, 200);
+    expect(counted.json).toMatchObject({ after: { bytes: 61, files: 2 }, drift: { bytes: 0, files: 0 } });
     const lower = { quota_bytes: 10, quota_files: 1 };
     expect((await admin().call('PATCH', quota, { json: lower })).json).toMatchObject(lower);
     const parts = [{ fileName: 'c', bytes: 'z' }];

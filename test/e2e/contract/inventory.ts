@@ -22,6 +22,7 @@ const documentedRoutes = [
   'GET /admin/folders',
   'GET /admin/folders/:id',
   'PATCH /admin/folders/:id',
+  'POST /admin/folders/:id/recalculate',
   'GET /me',
   'GET /me/keypairs',
   'POST /me/keypairs/:key/rotate',
