@@ -22,8 +22,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     interrupted.abort();
   });
 }
-// The reader of stdout may have enough, as `head` has.
-process.stdout.on('error', (error) => {
+/** The reader of stdout may have enough, as `head` has; else what was asked for is lost. */
+function endWithoutOutput(error: Error): never {
   const code = 'code' in error ? String(error.code) : error.message;
   if (code === 'EPIPE') process.exit(0);
   const sentence = `Standard output cannot be written (${code}).`;
@@ -35,9 +35,14 @@ process.stdout.on('error', (error) => {
       : `vfolder: ${sentence}\n`,
   );
   process.exit(exitCodes.other);
-});
+}
+process.stdout.on('error', endWithoutOutput);
 
 const code = await runProgram(makeProgram(terminal), words, terminal);
 // Idle connections would keep the process for seconds; what was written has to get out first.
 process.exitCode = code;
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+process.stdout.write('', (error) => {
+  // The last of it may fail before the stream tells of it.
+  if (error instanceof Error) endWithoutOutput(error);
+  process.stderr.write('', () => process.exit(code));
+});

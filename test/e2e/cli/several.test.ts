@@ -164,10 +164,15 @@ it('standard output that takes nothing is a failure, told in a sentence', async 
   const full = openSync('/dev/full', 'w');
   try {
     const program = join(import.meta.dirname, '..', '..', '..', 'dist', 'cli', 'main.js');
-    const child = spawn(process.execPath, [program, 'help'], { stdio: ['ignore', full, 'pipe'] });
-    const exited = new Promise((resolve) => child.once('exit', resolve));
-    const told = child.stderr === null ? '' : await text(child.stderr);
-    expect([await exited, told]).toEqual([1, 'vfolder: Standard output cannot be written (ENOSPC).\n']);
+    const { accessKey, secretKey } = service.admin;
+    const env = { VFOLDER_URL: service.url, VFOLDER_ACCESS_KEY: accessKey, VFOLDER_SECRET_KEY: secretKey };
+    for (const words of [['--help'], ['admin', 'queues']]) {
+      const stdio = ['ignore', full, 'pipe'] as const;
+      const child = spawn(process.execPath, [program, ...words], { env, stdio: [...stdio] });
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      const told = child.stderr === null ? '' : await text(child.stderr);
+      expect([await exited, told]).toEqual([1, 'vfolder: Standard output cannot be written (ENOSPC).\n']);
+    }
   } finally {
     closeSync(full);
   }
