@@ -94,24 +94,6 @@ export async function statChild(directory: Directory, name: EntryName): Promise<
   }
 }
 
-/** `lstat` of several names, one after the other in one call; what nothing has is left out. */
-export function statChildren(
-  directory: Directory,
-  names: readonly EntryName[],
-): Promise<{ readonly name: EntryName; readonly stat: fs.BigIntStats }[]> {
-  return directory.using(async (fd) => {
-    const found: { readonly name: EntryName; readonly stat: fs.BigIntStats }[] = [];
-    for (const name of names) {
-      const stat = await syscalls.lstat(pathAt(fd, name), bigint).catch((error: unknown) => {
-        if (hasErrno(error, 'ENOENT')) return null;
-        throw error;
-      });
-      if (stat !== null) found.push({ name, stat });
-    }
-    return found;
-  });
-}
-
 /** Makes a directory; false when the name is taken already, whatever by. */
 export async function makeChild(
   directory: Directory,

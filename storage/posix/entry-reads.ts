@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream';
 import type { EntryPath } from '../../domain/entry-path.ts';
 import type { EntryStat, OpenFile } from '../volume.ts';
-import type { Directory } from './directory.ts';
-import { entryNotFound, hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
+import { entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { areaError, openFolder, type VolumeRoot } from './folder-areas.ts';
 import { notRegular, ownFile } from './open-file.ts';
 import type { ReadResult } from './read-entry.ts';
-import { closeUnread } from './reading-threads.ts';
+import { failureOf } from './reading-threads.ts';
 
 /** A file whose content is in memory already, as it was when it was opened. */
 function fileInMemory(stat: EntryStat, content: Uint8Array): OpenFile {
@@ -26,28 +25,12 @@ function fileInMemory(stat: EntryStat, content: Uint8Array): OpenFile {
   };
 }
 
-function failureOf({ errno, message }: { readonly errno: number; readonly message: string }): Error {
-  return Object.assign(new Error(message), { errno });
-}
-
-async function readIn(root: VolumeRoot, folder: Directory, path: EntryPath): Promise<ReadResult> {
-  const { device } = folder;
-  await root.reads.warm();
-  return await folder.using(
-    (number) =>
-      root.reads.run({ folder: number, device, area: 'data', path }).catch((error: unknown) => {
-        throw volumeUnavailable(error);
-      }),
-    { onLate: closeUnread },
-  );
-}
-
 /** By the cached handle of the folder; `null` when there is none or it is no longer good. */
 async function readCached(root: VolumeRoot, folderId: string, path: EntryPath): Promise<ReadResult | null> {
   const folder = root.folders.find(folderId);
   if (folder === null) return null;
   try {
-    const result = await readIn(root, folder, path);
+    const result = await root.reads.open(folder, { area: 'data', path });
     if (result.kind !== 'area_failed') return result;
     root.folders.drop(folderId);
     return hasErrno(failureOf(result), 'ENOENT', 'ESTALE') ? null : result;
@@ -59,7 +42,7 @@ async function readCached(root: VolumeRoot, folderId: string, path: EntryPath): 
 async function readWalked(root: VolumeRoot, folderId: string, path: EntryPath): Promise<ReadResult> {
   const folder = await openFolder(root, folderId);
   try {
-    const result = await readIn(root, folder, path);
+    const result = await root.reads.open(folder, { area: 'data', path });
     if (result.kind !== 'area_failed') root.folders.keep(folderId, folder);
     return result;
   } finally {

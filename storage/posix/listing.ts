@@ -3,12 +3,12 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
-import type { ListedEntry, ListOptions, ListPage } from '../volume.ts';
+import type { EntryStat, ListedEntry, ListOptions, ListPage } from '../volume.ts';
 import { descend } from './descend.ts';
-import { type Directory, statChildren, statDirectory, withDirectory } from './directory.ts';
-import { type ByteName, decodeName, type EntryName, nameFromBytes, pathOf } from './entry-name.ts';
-import { toEntryStat } from './entry-stat.ts';
+import { type Directory, statDirectory, withDirectory } from './directory.ts';
+import { type ByteName, decodeName, nameFromBytes, pathOf } from './entry-name.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
+import type { ReadingThreads } from './reading-threads.ts';
 
 const opendir = promisify(fs.opendir);
 
@@ -149,19 +149,26 @@ async function readAgain(directory: Directory, owner: string, cursor: Cursor): P
   return second;
 }
 
-function toListed(stat: fs.BigIntStats, name: EntryName): ListedEntry {
-  const { text, isAddressable } = decodeName(name);
-  return { ...toEntryStat(stat), name: text, isAddressable };
+function toListed(stat: EntryStat, name: ByteName): ListedEntry {
+  const { text, isAddressable } = decodeName(nameFromBytes(name));
+  return Object.assign(stat, { name: text, isAddressable });
 }
 
-/** What is there of these names, in their order; each group in one call, which keeps one thread. */
-export async function lookAt(directory: Directory, names: readonly ByteName[]): Promise<ListedEntry[]> {
+/** What is there of these names, in their order; each group in one task, which keeps one thread. */
+export async function lookAt(
+  reads: ReadingThreads,
+  directory: Directory,
+  names: readonly ByteName[],
+): Promise<ListedEntry[]> {
   const groups: (readonly ByteName[])[] = [];
   for (let start = 0; start < names.length; start += groupEntries) {
     groups.push(names.slice(start, start + groupEntries));
   }
-  const found = await Promise.all(groups.map((group) => statChildren(directory, group.map(nameFromBytes))));
-  return found.flat().map(({ name, stat }) => toListed(stat, name));
+  const found = await Promise.all(groups.map((group) => reads.stat(directory, group)));
+  return found.flat().flatMap((stat, index) => {
+    const name = names[index];
+    return stat === null || name === undefined ? [] : [toListed(stat, name)];
+  });
 }
 
 interface ReadPage {
@@ -172,14 +179,19 @@ interface ReadPage {
 }
 
 /** The next `limit` entries, or fewer at the end; what vanishes between reading and looking is left out. */
-async function readPage(directory: Directory, reader: Reader, limit: number): Promise<ReadPage> {
+async function readPage(
+  reads: ReadingThreads,
+  directory: Directory,
+  reader: Reader,
+  limit: number,
+): Promise<ReadPage> {
   const entries: ListedEntry[] = [];
   let count = 0;
   let last: ByteName | null = null;
   while (entries.length < limit) {
     const names = await reader.nextOnes(Math.min(groupEntries * groupsMax, limit - entries.length));
     if (names.length === 0) break;
-    entries.push(...(await lookAt(directory, names)));
+    entries.push(...(await lookAt(reads, directory, names)));
     count += names.length;
     last = names.at(-1) ?? last;
   }
@@ -199,7 +211,7 @@ async function startReader(
 async function listDirectory(
   directory: Directory,
   folderId: string,
-  readers: ReaderCache,
+  { readers, reads }: { readonly readers: ReaderCache; readonly reads: ReadingThreads },
   options: ListOptions,
 ): Promise<ListPage> {
   const { dev, ino } = await statDirectory(directory);
@@ -207,7 +219,7 @@ async function listDirectory(
   const cursor = options.cursor === undefined ? null : parseCursor(options.cursor);
   const reader = await startReader(directory, readers, { owner, cursor });
   try {
-    const { entries, count, last } = await readPage(directory, reader, options.limit);
+    const { entries, count, last } = await readPage(reads, directory, reader, options.limit);
     if (last === null || (await reader.isAtEnd())) {
       reader.close();
       return { entries, nextCursor: null };
@@ -247,6 +259,6 @@ export function listEntries(
   options: ListOptions,
 ): Promise<ListPage> {
   return withDirectory(openListed(root, target.folderId, target.path), (directory) =>
-    listDirectory(directory, target.folderId, readers, options),
+    listDirectory(directory, target.folderId, { readers, reads: root.reads }, options),
   );
 }

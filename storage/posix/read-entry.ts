@@ -15,6 +15,7 @@ const wholeBytesMax = 64 * 1024;
 
 /** A regular file to open: one of `area`, a directory of the folder whose descriptor is lent. */
 export interface ReadTask {
+  readonly kind: 'open';
   readonly folder: number;
   /** `st_dev` of the volume; what lies on another device is none of it. */
   readonly device: bigint;

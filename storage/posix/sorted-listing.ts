@@ -1,9 +1,17 @@
 import type { EntryPath } from '../../domain/entry-path.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
-import { type ListPage, type SortedListOptions, type SortOrder, sortedEntriesMax } from '../volume.ts';
+import {
+  type ListedEntry,
+  type ListPage,
+  type SortedListOptions,
+  type SortOrder,
+  sortedEntriesMax,
+} from '../volume.ts';
 import { type Directory, statDirectory, withDirectory } from './directory.ts';
+import type { ByteName } from './entry-name.ts';
 import type { VolumeRoot } from './folder-areas.ts';
 import { lookAt, openListed } from './listing.ts';
+import type { ReadingThreads } from './reading-threads.ts';
 import { compareRows, type SortedRow, sortRows } from './sorted-rows.ts';
 import { createTimeSlice } from './time-slice.ts';
 
@@ -87,14 +95,19 @@ function placeBehind(rows: Rows, after: SortedRow, order: SortOrder): number {
   return low;
 }
 
-async function readPage(directory: Directory, rows: Rows, start: number, limit: number): Promise<ListPage> {
-  const entries: ListPage['entries'][number][] = [];
+async function readPage(
+  look: (names: readonly ByteName[]) => Promise<readonly ListedEntry[]>,
+  rows: Rows,
+  start: number,
+  limit: number,
+): Promise<ListPage> {
+  const entries: ListedEntry[] = [];
   let end = start;
   while (entries.length < limit && end < rows.length) {
     const batch = rows.slice(end, end + Math.min(batchEntries, limit - entries.length));
     end += batch.length;
     const names = batch.map(({ name }) => name);
-    entries.push(...(await lookAt(directory, names)));
+    entries.push(...(await look(names)));
   }
   const last = rows[end - 1];
   const isWhole = end >= rows.length || last === undefined;
@@ -104,7 +117,7 @@ async function readPage(directory: Directory, rows: Rows, start: number, limit: 
 async function listSortedDirectory(
   directory: Directory,
   folderId: string,
-  cache: SortedCache,
+  { cache, reads }: { readonly cache: SortedCache; readonly reads: ReadingThreads },
   { order, limit, cursor }: SortedListOptions,
 ): Promise<ListPage> {
   const after = cursor === undefined ? null : parseCursor(cursor, order);
@@ -121,7 +134,8 @@ async function listSortedDirectory(
     }
     if (rows.length > limit) cache.keep(key, rows);
   }
-  return readPage(directory, rows, after === null ? 0 : placeBehind(rows, after, order), limit);
+  const look = (names: readonly ByteName[]) => lookAt(reads, directory, names);
+  return readPage(look, rows, after === null ? 0 : placeBehind(rows, after, order), limit);
 }
 
 /**
@@ -135,6 +149,6 @@ export function listSortedEntries(
   options: SortedListOptions,
 ): Promise<ListPage> {
   return withDirectory(openListed(root, target.folderId, target.path), (directory) =>
-    listSortedDirectory(directory, target.folderId, cache, options),
+    listSortedDirectory(directory, target.folderId, { cache, reads: root.reads }, options),
   );
 }
