@@ -13,6 +13,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   'small-files': async () => (await import('./suites/small-files.ts')).measureSmallFiles,
   archives: async () => (await import('./suites/archives.ts')).measureArchives,
   trees: async () => (await import('./suites/trees.ts')).measureTrees,
+  deletes: async () => (await import('./suites/deletes.ts')).measureDeletes,
   'slow-storage': async () => (await import('./suites/slow-storage.ts')).measureSlowStorage,
   tenants: async () => (await import('./suites/tenants.ts')).measureTenants,
   'slow-clients': async () => (await import('./suites/slow-clients.ts')).measureSlowClients,

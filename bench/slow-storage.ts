@@ -6,7 +6,10 @@ import { hasProgram } from './tools.ts';
 
 /** Storage with latency, for programs that are started with its environment; see `bench/peers/slow-storage.c`. */
 export interface SlowStorage {
-  /** What to set for a program and whatever it starts. `countsPath` is a file that their calls are counted in. */
+  /**
+   * What to set for a program and whatever it starts: slow is what it reaches from its working directory, by handles and
+   * below the directory of the run. `countsPath` is a file that their calls are counted in.
+   */
   env(options: { readonly delayUs: number; readonly countsPath?: string }): Readonly<Record<string, string>>;
 }
 
@@ -47,6 +50,7 @@ export function buildSlowStorage(workDir: string): SlowStorage | string {
     env: ({ delayUs, countsPath }) => ({
       LD_PRELOAD: library,
       SLOW_STORAGE_US: String(delayUs),
+      SLOW_STORAGE_ROOT: workDir,
       ...(countsPath === undefined ? {} : { SLOW_STORAGE_COUNTS: countsPath }),
     }),
   };

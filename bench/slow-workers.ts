@@ -28,7 +28,7 @@ interface Case {
   readonly rows: Readonly<Partial<Record<Kind, string>>>;
 }
 
-// S1 says of no number how slow. With 200 µs one worker already keeps a processor busy, and a few processors cannot
+// S1 does not say how slow. With 200 µs one worker already keeps a processor busy, and a few processors cannot
 // show more than what they have.
 const cases: readonly Case[] = [
   {

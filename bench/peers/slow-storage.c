@@ -1,5 +1,6 @@
 // Storage with latency, for any program that is started with this library preloaded: each call that is a round trip on
-// network storage takes SLOW_STORAGE_US microseconds more. Pipes, sockets and closing are left alone.
+// network storage takes SLOW_STORAGE_US microseconds more. Pipes, sockets and closing are left alone, and so is what is
+// reached by an absolute path, such as a program's own code, unless it begins with SLOW_STORAGE_ROOT or means a handle.
 //
 // What libc calls inside itself passes by here. That concerns directories: a batch of 32 KiB, as libc asks for, counts at
 // the first name of each batch and at the end. It spares stdio (all but fopen) and the fstat in opendir: programs that
@@ -32,12 +33,13 @@ struct counter {
 
 static const char *const kinds[KINDS] = {"open", "stat", "readdir", "read", "write", "sync",
                                          "unlink", "rmdir", "rename", "mkdir", "link", "chmod"};
-static const char *const settings[] = {"LD_PRELOAD", "SLOW_STORAGE_US", "SLOW_STORAGE_COUNTS"};
-enum { SETTINGS = 3, DESCRIPTORS = 1 << 16, BATCH = 32768, VARIABLES = 1024 };
+static const char *const settings[] = {"LD_PRELOAD", "SLOW_STORAGE_US", "SLOW_STORAGE_ROOT", "SLOW_STORAGE_COUNTS"};
+enum { SETTINGS = 4, DESCRIPTORS = 1 << 16, BATCH = 32768, VARIABLES = 1024 };
 
 static struct counter unseen[KINDS];
 static struct counter *counters = unseen;
 static struct timespec delay;
+static char *root;
 static char *inherited[SETTINGS];
 static unsigned char is_file[DESCRIPTORS];
 static uint32_t unread[DESCRIPTORS];
@@ -49,6 +51,8 @@ __attribute__((constructor)) static void begin(void) {
   }
   const char *us = getenv("SLOW_STORAGE_US");
   delay.tv_nsec = us == NULL ? 0 : atol(us) * 1000;
+  root = getenv("SLOW_STORAGE_ROOT");
+  if (root != NULL && (root = strdup(root)) == NULL) abort();
   // Else a sleep takes up to 50 µs more. Threads inherit it.
   prctl(PR_SET_TIMERSLACK, 1);
   const char *path = getenv("SLOW_STORAGE_COUNTS");
@@ -70,8 +74,18 @@ static void round_trips(int kind, unsigned times) {
 
 static void round_trip(int kind) { round_trips(kind, 1); }
 
-static int opened(int fd) {
-  if (fd >= 0 && fd < DESCRIPTORS) is_file[fd] = 1, unread[fd] = 0;
+static int is_far(const char *path) {
+  static const char handles[] = "/proc/self/fd/";
+  if (path == NULL || path[0] != '/' || strncmp(path, handles, sizeof handles - 1) == 0) return 1;
+  return root != NULL && strncmp(path, root, strlen(root)) == 0;
+}
+
+static void round_trip_at(int kind, const char *path) {
+  if (is_far(path)) round_trip(kind);
+}
+
+static int opened(const char *path, int fd) {
+  if (fd >= 0 && fd < DESCRIPTORS) is_file[fd] = (unsigned char)is_far(path), unread[fd] = 0;
   return fd;
 }
 
@@ -92,7 +106,7 @@ static void round_trip_of(int kind, int fd) {
     before;                                           \
     return value;                                     \
   }
-#define PATH(kind, name, parameters, arguments) WRAP(int, name, parameters, round_trip(kind), real arguments)
+#define PATH(kind, name, parameters, arguments) WRAP(int, name, parameters, round_trip_at(kind, path), real arguments)
 #define MOVE(kind, name, parameters, arguments) \
   WRAP(ssize_t, name, parameters, round_trip_of(kind, fd), real arguments)
 #define BOTH(macro, kind, name, parameters, arguments) \
@@ -105,20 +119,20 @@ static void round_trip_of(int kind, int fd) {
     va_start(rest, last);                            \
     int mode = last & (O_CREAT | __O_TMPFILE) ? va_arg(rest, int) : 0; \
     va_end(rest);                                    \
-    round_trip(OPEN);                                \
-    return opened(real arguments);                   \
+    round_trip_at(OPEN, path);                       \
+    return opened(path, real arguments);                   \
   }
 OPENER(open, (const char *path, int flags, ...), flags, (path, flags, mode))
 OPENER(open64, (const char *path, int flags, ...), flags, (path, flags, mode))
 OPENER(openat, (int at, const char *path, int flags, ...), flags, (at, path, flags, mode))
 OPENER(openat64, (int at, const char *path, int flags, ...), flags, (at, path, flags, mode))
 // What the compiler makes of these where it checks arguments.
-WRAP(int, __open_2, (const char *path, int flags), round_trip(OPEN), opened(real(path, flags)))
-WRAP(int, __open64_2, (const char *path, int flags), round_trip(OPEN), opened(real(path, flags)))
-WRAP(int, __openat_2, (int at, const char *path, int flags), round_trip(OPEN), opened(real(at, path, flags)))
-WRAP(int, __openat64_2, (int at, const char *path, int flags), round_trip(OPEN), opened(real(at, path, flags)))
-WRAP(FILE *, fopen, (const char *path, const char *mode), round_trip(OPEN), real(path, mode))
-WRAP(FILE *, fopen64, (const char *path, const char *mode), round_trip(OPEN), real(path, mode))
+WRAP(int, __open_2, (const char *path, int flags), round_trip_at(OPEN, path), opened(path, real(path, flags)))
+WRAP(int, __open64_2, (const char *path, int flags), round_trip_at(OPEN, path), opened(path, real(path, flags)))
+WRAP(int, __openat_2, (int at, const char *path, int flags), round_trip_at(OPEN, path), opened(path, real(at, path, flags)))
+WRAP(int, __openat64_2, (int at, const char *path, int flags), round_trip_at(OPEN, path), opened(path, real(at, path, flags)))
+WRAP(FILE *, fopen, (const char *path, const char *mode), round_trip_at(OPEN, path), real(path, mode))
+WRAP(FILE *, fopen64, (const char *path, const char *mode), round_trip_at(OPEN, path), real(path, mode))
 WRAP(int, close, (int fd), closing(fd), real(fd))
 
 PATH(STAT, stat, (const char *path, struct stat *into), (path, into))
@@ -135,17 +149,17 @@ PATH(STAT, access, (const char *path, int mode), (path, mode))
 PATH(STAT, faccessat, (int at, const char *path, int mode, int flags), (at, path, mode, flags))
 
 PATH(UNLINK, unlink, (const char *path), (path))
-WRAP(int, unlinkat, (int at, const char *path, int flags), round_trip(flags & AT_REMOVEDIR ? RMDIR : UNLINK),
+WRAP(int, unlinkat, (int at, const char *path, int flags), round_trip_at(flags & AT_REMOVEDIR ? RMDIR : UNLINK, path),
      real(at, path, flags))
 PATH(RMDIR, rmdir, (const char *path), (path))
-PATH(RENAME, rename, (const char *from, const char *to), (from, to))
-PATH(RENAME, renameat, (int from_at, const char *from, int to_at, const char *to), (from_at, from, to_at, to))
+PATH(RENAME, rename, (const char *path, const char *to), (path, to))
+PATH(RENAME, renameat, (int at, const char *path, int to_at, const char *to), (at, path, to_at, to))
 PATH(MKDIR, mkdir, (const char *path, mode_t mode), (path, mode))
 PATH(MKDIR, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode))
-PATH(LINK, link, (const char *from, const char *to), (from, to))
-PATH(LINK, symlink, (const char *from, const char *to), (from, to))
+PATH(LINK, link, (const char *path, const char *to), (path, to))
+PATH(LINK, symlink, (const char *text, const char *path), (text, path))
 PATH(CHMOD, chmod, (const char *path, mode_t mode), (path, mode))
-PATH(CHMOD, fchmod, (int fd, mode_t mode), (fd, mode))
+WRAP(int, fchmod, (int fd, mode_t mode), round_trip_of(CHMOD, fd), real(fd, mode))
 
 MOVE(READ, read, (int fd, void *into, size_t size), (fd, into, size))
 MOVE(READ, __read_chk, (int fd, void *into, size_t size, size_t room), (fd, into, size, room))
@@ -156,22 +170,21 @@ MOVE(WRITE, write, (int fd, const void *from, size_t size), (fd, from, size))
 MOVE(WRITE, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
 BOTH(MOVE, WRITE, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
 BOTH(MOVE, WRITE, pwritev, (int fd, const struct iovec *parts, int count, off_t at), (fd, parts, count, at))
-PATH(SYNC, fsync, (int fd), (fd))
-PATH(SYNC, fdatasync, (int fd), (fd))
+WRAP(int, fsync, (int fd), round_trip_of(SYNC, fd), real(fd))
+WRAP(int, fdatasync, (int fd), round_trip_of(SYNC, fd), real(fd))
 
-WRAP(DIR *, fdopendir, (int fd), opened(fd), real(fd))
 DIR *opendir(const char *path) {
   NEXT(DIR *, opendir, (const char *));
-  round_trip(OPEN);
+  round_trip_at(OPEN, path);
   DIR *directory = real(path);
-  if (directory != NULL) opened(dirfd(directory));
+  if (directory != NULL) opened(path, dirfd(directory));
   return directory;
 }
 WRAP(int, closedir, (DIR * directory), closing(dirfd(directory)), real(directory))
 
 static void met(DIR *directory, int size) {
   int fd = dirfd(directory);
-  if (fd >= DESCRIPTORS) return;
+  if (fd >= DESCRIPTORS || !is_file[fd]) return;
   if (size == 0 || unread[fd] < (uint32_t)size) {
     round_trip(READDIR);
     unread[fd] = BATCH;
@@ -193,11 +206,11 @@ READER(readdir64, dirent64)
            int (*compare)(const struct type **, const struct type **)) {                          \
     NEXT(int, name, (const char *, struct type ***, int (*)(const struct type *),                 \
                      int (*)(const struct type **, const struct type **)));                       \
-    round_trip(OPEN);                                                                             \
+    round_trip_at(OPEN, path);                                                                    \
     int count = real(path, list, keep, compare);                                                  \
     unsigned size = 0;                                                                            \
     for (int i = 0; i < count; i++) size += (*list)[i]->d_reclen;                                 \
-    if (count >= 0) round_trips(READDIR, 2 + size / BATCH);                                       \
+    if (count >= 0 && is_far(path)) round_trips(READDIR, 2 + size / BATCH);                                       \
     return count;                                                                                 \
   }
 SCANNER(scandir, dirent)
@@ -212,7 +225,7 @@ long syscall(long number, ...) {
   for (int i = 0; i < 6; i++) given[i] = va_arg(rest, long);
   va_end(rest);
   if (number == SYS_statx && (given[2] & AT_EMPTY_PATH)) round_trip_of(STAT, (int)given[0]);
-  else if (number == SYS_statx) round_trip(STAT);
+  else if (number == SYS_statx) round_trip_at(STAT, (const char *)given[1]);
   return real(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }
 
