@@ -77,7 +77,7 @@ export async function* measureDeletes({ workDir, isQuick }: BenchContext): Async
   try {
     await liftLimits(service.databaseUrl);
     const place = await makeFolder(service, gun);
-    yield* compareSizes(place, isQuick ? [100, 1_000] : [1_000, 100_000, 1_000_000], isQuick ? 3 : 30);
+    yield* compareSizes(place, isQuick ? [100, 1_000] : [1_000, 100_000, 1_000_000], isQuick ? 10 : 30);
     await runShell('rm -rf data', place.directory);
   } finally {
     gun.close();

@@ -34,7 +34,8 @@ interface Standing {
 }
 
 function send(message: WalkerMessage): void {
-  process.send?.(message);
+  // Whoever started it may just have died; the disconnect, which ends this process, says so.
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 function createReport(walk: number): {
