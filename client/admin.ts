@@ -71,7 +71,7 @@ export function openAdmin(http: Http): AdminApi {
       http.change('PATCH', `/admin/queue-settings${pathOf(name)}`, { is_paused: isPaused }),
     limitQueue: (name, concurrency) =>
       http.change('PATCH', `/admin/queue-settings${pathOf(name)}`, { concurrency }),
-    retryFailed: (name) => http.change('PUT', `/admin/queues/api/queues${pathOf(name)}/retry/failed`),
+    retryFailed: (name) => http.change('POST', `/admin/queue-settings${pathOf(name)}/retry-failed`),
     workers: async () => (await http.read('GET', '/admin/workers', workersModel)).items,
     drainWorker: (id, isDraining) =>
       http.change(isDraining ? 'POST' : 'DELETE', `/admin/workers${pathOf(id)}/drain`),

@@ -6,6 +6,7 @@ import { hasActiveAdmin } from '../db/queries/bootstrap.ts';
 import { countRecentFailures, oldestWaitingSeconds, readDatabaseFacts } from '../db/queries/facts.ts';
 import { findSetting } from '../db/queries/settings.ts';
 import { listWorkers, type WorkerRecord } from '../db/queries/workers.ts';
+import { operatorCodes } from '../jobs/failures.ts';
 import { readRedisFacts } from '../jobs/redis-facts.ts';
 import type { Config } from '../runtime/config.ts';
 import { fingerprintOf } from '../runtime/encryption-key.ts';
@@ -127,11 +128,11 @@ export function databaseChecks(db: Database, config: Config): Check[] {
     {
       name: 'queues: failures',
       run: async () => {
-        const failed = await countRecentFailures(db);
+        const failed = await countRecentFailures(db, operatorCodes);
         return failed === 0
           ? ok('none in the last day')
           : bad(
-              `${failed} jobs failed in the last day`,
+              `${failed} jobs failed in the last day, refusals apart`,
               'See why: "vfolder jobs ls --all --state failed"; retry them with "vfolder jobs retry ID".',
             );
       },

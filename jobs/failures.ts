@@ -17,17 +17,18 @@ const transientCodes: ReadonlySet<ErrorCode> = new Set([
   'internal',
 ]);
 
-const operatorCodes: ReadonlySet<string> = new Set<ErrorCode>([
+/** Failures that whoever runs the service has to look at; the others are refusals, which are the caller's to mend. */
+export const operatorCodes: readonly ErrorCode[] = [
   'volume_full',
   'volume_unavailable',
   'service_unavailable',
   'job_failed',
   'internal',
-]);
+];
 
 /** Tells a failure that whoever runs the service has to look at from a refusal that is the caller's to mend. */
 export function isForOperator(code: string): boolean {
-  return operatorCodes.has(code);
+  return operatorCodes.some((known) => known === code);
 }
 
 /** What a job without a worker that survives it has come to. */

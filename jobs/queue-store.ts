@@ -138,6 +138,30 @@ interface StoreParts<C> {
   readonly disconnect: () => Promise<void>;
 }
 
+/** What of a queue of the library is set. */
+interface Regulated {
+  isPaused(): Promise<boolean>;
+  pause(): Promise<unknown>;
+  resume(): Promise<unknown>;
+  getGlobalConcurrency(): Promise<number | null>;
+  setGlobalConcurrency(max: number): Promise<unknown>;
+  removeGlobalConcurrency(): Promise<unknown>;
+}
+
+async function regulate(
+  queue: Regulated,
+  { isPaused, concurrencyMax }: { readonly isPaused: boolean; readonly concurrencyMax: number | null },
+): Promise<void> {
+  const isChanged = (await queue.isPaused()) !== isPaused;
+  if (isChanged && isPaused) await queue.pause();
+  if ((await queue.getGlobalConcurrency()) !== concurrencyMax) {
+    if (concurrencyMax === null) await queue.removeGlobalConcurrency();
+    else await queue.setGlobalConcurrency(concurrencyMax);
+  }
+  // Last, so that what waited meets the limit.
+  if (isChanged && !isPaused) await queue.resume();
+}
+
 function makeStore<B extends IQueueBackend, C>(
   factory: BackendFactory<B, C>,
   parts: StoreParts<C>,
@@ -191,12 +215,8 @@ function makeStore<B extends IQueueBackend, C>(
     ping: async () => {
       await parts.ping();
     },
-    regulate: async (name, { isPaused, concurrencyMax }) => {
-      const queue = await readyQueue(name);
-      if ((await queue.isPaused()) !== isPaused) await (isPaused ? queue.pause() : queue.resume());
-      if ((await queue.getGlobalConcurrency()) === concurrencyMax) return;
-      if (concurrencyMax === null) await queue.removeGlobalConcurrency();
-      else await queue.setGlobalConcurrency(concurrencyMax);
+    regulate: async (name, setting) => {
+      await regulate(await readyQueue(name), setting);
     },
     work: async (name, options) => {
       const { takeAll, repeat } = deliveriesOf(options);

@@ -5,8 +5,10 @@ import {
   type ConnectionTotal,
   countConnections,
   countJobTotals,
+  countOpenUploads,
   type FolderTotal,
   type JobTotal,
+  openUploadStates,
   sumFolderTotals,
 } from '../db/queries/totals.ts';
 import { listVolumeSettings } from '../db/queries/volumes.ts';
@@ -207,6 +209,28 @@ export function folderFigures(registry: Registry, db: Database, volumes: readonl
         ...volumes.map((volume) => ({ volume, state: 'active' as const, ...none })),
         ...totals,
       ]);
+      return true;
+    },
+  };
+}
+
+/** Shows the upload sessions that have not ended, over all API processes. */
+export function uploadFigures(registry: Registry, db: Database): Figures {
+  const sessions = new Gauge({
+    name: 'vfolder_upload_sessions',
+    help: 'Upload sessions that hold a reservation, by state.',
+    labelNames: ['state'],
+    registers: [registry],
+  });
+  const read = readerOf({ freshMs: queuesFreshMs, deadlineMs, load: () => countOpenUploads(db) });
+  return {
+    name: 'uploads',
+    refresh: async () => {
+      const totals = await read();
+      sessions.reset();
+      if (totals === undefined) return false;
+      for (const state of openUploadStates) sessions.set({ state }, 0);
+      for (const total of totals) sessions.set({ state: total.state }, total.sessions);
       return true;
     },
   };

@@ -9,6 +9,7 @@ import {
   folderFigures,
   queueFigures,
   type ReadDepths,
+  uploadFigures,
 } from './database-figures.ts';
 import type { Figures } from './figures.ts';
 import { makeJobRecorder } from './job-recorder.ts';
@@ -111,6 +112,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
       queueFigures(registry, depths),
       folderFigures(registry, db, names),
       connectionFigures(registry, db),
+      uploadFigures(registry, db),
       volumeStateFigures(registry, db, names),
     );
     pages.set('/backlog', () => backlogReply(depths));

@@ -1,8 +1,9 @@
-import { openDatabase } from '../db/client.ts';
+import { createHmac } from 'node:crypto';
+import { type Database, openDatabase } from '../db/client.ts';
 import { listPendingMigrations, migrateDatabase } from '../db/migrate.ts';
 import { hasActiveAdmin, upsertAdmin } from '../db/queries/bootstrap.ts';
 import { updateDefaultPolicy } from '../db/queries/policies.ts';
-import { claimSetting } from '../db/queries/settings.ts';
+import { claimSetting, findSetting, putSetting } from '../db/queries/settings.ts';
 import { openSecretBox } from '../db/secret-box.ts';
 import { listPendingQueueChanges, prepareQueues } from '../jobs/prepare.ts';
 import type { Config } from '../runtime/config.ts';
@@ -62,22 +63,39 @@ export async function prepareDatabase(
     );
     await updateDefaultPolicy(client.db, config.limits);
     const admin = await findAdmin(config, () => hasActiveAdmin(client.db));
-    const { keypair } = admin;
-    if (keypair === undefined) return admin;
-    const secretSealed = openSecretBox(key).seal(keypair.secretKey);
-    await client.db.transaction((tx) =>
-      upsertAdmin(tx, { email: keypair.email, accessKey: keypair.accessKey, secretSealed }),
-    );
+    if (admin.keypair !== undefined) await applyKeypair(client.db, key, admin.keypair);
     return admin;
   } finally {
     await client.close(5);
   }
 }
 
+interface GivenKeypair {
+  readonly email: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
 interface FoundAdmin extends AdminAccess {
-  readonly keypair:
-    | { readonly email: string; readonly accessKey: string; readonly secretKey: string }
-    | undefined;
+  readonly keypair: GivenKeypair | undefined;
+}
+
+/**
+ * Lets the keypair of the settings or the file in, once: what was rotated, switched off or taken from its user since then
+ * stays so. Another keypair there is a new one. Without any administrator the known one is let in again.
+ */
+async function applyKeypair(db: Database, key: Buffer, keypair: GivenKeypair): Promise<void> {
+  const { email, accessKey, secretKey } = keypair;
+  const applied = createHmac('sha256', key)
+    .update(JSON.stringify([email, accessKey, secretKey]))
+    .digest('hex');
+  const isKnown = (await findSetting(db, 'admin_keypair_applied')) === applied;
+  if (isKnown && (await hasActiveAdmin(db))) return;
+  const secretSealed = openSecretBox(key).seal(secretKey);
+  await db.transaction(async (tx) => {
+    await upsertAdmin(tx, { email, accessKey, secretSealed });
+    await putSetting(tx, 'admin_keypair_applied', applied);
+  });
 }
 
 /** A machine without the file must not make a second administrator for a database that has one. */

@@ -8,7 +8,9 @@ import type {
 import type { QueueJob, QueueJobState } from '../../db/queries/queue-jobs.ts';
 import type { QueueSettingChange } from '../../db/queries/queue-settings.ts';
 import type { WorkerRecord } from '../../db/queries/workers.ts';
+import { domainError } from '../../domain/errors.ts';
 import type { QueueAdmin, QueueInfo } from '../../jobs/queue-admin.ts';
+import { concurrencyMax } from '../queue-settings/schemas.ts';
 import { stateOf } from '../workers/operations.ts';
 
 /** What the buttons of the dashboard do. */
@@ -177,6 +179,10 @@ export class JobRowsAdapter extends BaseAdapter {
   }
 
   async setGlobalConcurrency(concurrency: number): Promise<void> {
+    if (concurrency > concurrencyMax) {
+      const detail = `A limit is an integer up to ${concurrencyMax}; 0 lifts it.`;
+      throw domainError('request_malformed', detail);
+    }
     await buttonsOf(this.#access).change(this.#queue, {
       concurrencyMax: concurrency < 1 ? null : concurrency,
     });

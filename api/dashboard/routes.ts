@@ -5,7 +5,7 @@ import { pathPrefixOf } from '../http/public-path.ts';
 import { cancelJob, retryJob } from '../jobs/operations.ts';
 import type { Answers } from '../openapi/answers.ts';
 import { operatorOf } from '../operator.ts';
-import { changeSetting } from '../queue-settings/operations.ts';
+import { changeSetting, retryFailed } from '../queue-settings/operations.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
 import { readWorkers } from '../workers/operations.ts';
@@ -63,8 +63,25 @@ async function toWebRequest({ incoming, services }: ApiRequest<object>): Promise
   });
 }
 
-async function handleBoard(request: ApiRequest<object>): Promise<'sent'> {
-  const { outgoing } = request;
+/** The queue and the state of "Retry all", which the library would try for some jobs and then leave at the first that may not. */
+const retryAll = /^\/api\/queues\/([^/?]+)\/retry\/([a-z]+)$/;
+
+async function handleRetryAll(
+  request: ApiRequest<object>,
+  [, name = '', state]: RegExpExecArray,
+): Promise<{ readonly status: 200; readonly body: { readonly retried: number; readonly skipped: number } }> {
+  const { services, principal, requestId } = request;
+  if (services.isDashboardReadOnly) throw domainError('method_not_allowed', 'The dashboard only shows.');
+  if (state !== 'failed') throw domainError('job_not_retriable', 'Only failed jobs can be retried.');
+  const body = await retryFailed(services, { principal, requestId, name: decodeURIComponent(name) });
+  return { status: 200, body };
+}
+
+async function handleBoard(request: ApiRequest<object>) {
+  const { outgoing, incoming } = request;
+  const pressed =
+    incoming.method === 'PUT' ? retryAll.exec(incoming.url?.slice(boardPath.length) ?? '') : null;
+  if (pressed !== null) return await handleRetryAll(request, pressed);
   const board = await boardOf(request);
   const response = await board(await toWebRequest(request));
   if (response.status === 404) throw domainError('not_found', 'The dashboard has no such page.');
@@ -79,7 +96,7 @@ async function handleBoard(request: ApiRequest<object>): Promise<'sent'> {
     ...(isAsset ? { 'Cache-Control': 'private, max-age=86400' } : {}),
   });
   outgoing.end(response.status === 204 ? undefined : bytes);
-  return 'sent';
+  return 'sent' as const;
 }
 
 interface BoardMethod {

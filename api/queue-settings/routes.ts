@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { changeQueue, type QueueView, readQueues } from './operations.ts';
-import { queueBody, queueListBody, queueSettingsInput } from './schemas.ts';
+import { changeQueue, type QueueView, readQueues, retryFailed } from './operations.ts';
+import { queueBody, queueListBody, queueSettingsInput, retriedBody } from './schemas.ts';
 
 function toQueueBody(queue: QueueView): z.infer<typeof queueBody> {
   const { name, work, volume, setting, counts, oldestWaitingSeconds, workers } = queue;
@@ -65,5 +65,26 @@ export const patchQueueSettings = defineRoute({
   },
 });
 
+/** Gives the failed jobs of a queue another go. */
+export const postRetryFailed = defineRoute({
+  method: 'POST',
+  path: '/admin/queue-settings/:queue/retry-failed',
+  access: 'admin',
+  right: null,
+  body: 'json',
+  input: z.object({}),
+  answers: { 200: retriedBody },
+  doc: {
+    tag: 'Administration',
+    id: 'retryFailedJobs',
+    summary: 'Give the failed jobs of a queue another go',
+    refusals: ['not_found'],
+  },
+  handle: async ({ services, principal, requestId, params }) => {
+    const body = await retryFailed(services, { principal, requestId, name: params.queue ?? '' });
+    return { status: 200, body };
+  },
+});
+
 /** Routes about the settings of queues. */
-export const queueSettingsRoutes: readonly Route[] = [getQueueSettings, patchQueueSettings];
+export const queueSettingsRoutes: readonly Route[] = [getQueueSettings, patchQueueSettings, postRetryFailed];

@@ -4,7 +4,7 @@ import { queryBoolean, queryInteger } from '../http/schema.ts';
 import { count } from '../http/wire.ts';
 
 /** Highest limit that can be set. */
-const concurrencyMax = 10_000;
+export const concurrencyMax = 10_000;
 
 /** `PATCH /admin/queue-settings/:queue`: what is left out stays; `concurrency: null` lifts the limit. */
 export const queueSettingsInput = z
@@ -33,3 +33,6 @@ export const queueBody = z
 
 /** Reply of `GET /admin/queue-settings`. */
 export const queueListBody = z.object({ items: z.array(queueBody) });
+
+/** How many jobs got another go, and how many of them cannot. */
+export const retriedBody = z.object({ retried: count, skipped: count });

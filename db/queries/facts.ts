@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import type { ErrorCode } from '../../domain/errors.ts';
 import type { Executor } from '../client.ts';
 import type { FolderState } from '../schema/folders.ts';
 
@@ -46,11 +47,12 @@ export async function oldestWaitingSeconds(db: Executor): Promise<number> {
   return rows[0]?.seconds ?? 0;
 }
 
-/** How many jobs failed in the last day. Index `jobs_finished_idx`. */
-export async function countRecentFailures(db: Executor): Promise<number> {
+/** How many jobs failed for one of these reasons in the last day. Index `jobs_finished_idx`. */
+export async function countRecentFailures(db: Executor, codes: readonly ErrorCode[]): Promise<number> {
   const rows = await db.execute<{ failed: number }>(sql`
     SELECT count(*)::int AS failed FROM jobs
-    WHERE finished_at > now() - interval '1 day' AND state = 'failed'`);
+    WHERE finished_at > now() - interval '1 day' AND state = 'failed'
+      AND error_code IN (SELECT jsonb_array_elements_text(${JSON.stringify(codes)}::jsonb))`);
   return rows[0]?.failed ?? 0;
 }
 

@@ -4,7 +4,7 @@ import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
 import { type DispatchRow, inMs, type JobRecord } from './jobs.ts';
 
-/** Where a job of a queue stands, in the words of queues. `failed` has the cancelled ones as well. */
+/** Where a job of a queue stands, in the words of queues. `completed` has the cancelled ones as well: nothing is to be done. */
 export const queueJobStates = ['waiting', 'delayed', 'active', 'completed', 'failed'] as const;
 
 /** One of {@link queueJobStates}. */
@@ -28,15 +28,15 @@ export interface QueueJob extends JobRecord {
 
 /** Jobs are counted up to here per state. */
 export const queueCountMax = 10_000;
-/** Of the jobs that ended well, the latest so many (of all queues) are looked at. */
+/** Of the jobs that ended, the latest so many (of all queues) are looked at. */
 export const completedSeenMax = 5_000;
 
 /** A queued job that has failed before waits for its next attempt. */
 const queueState = sql<QueueJobState>`CASE
   WHEN state = 'queued' THEN CASE WHEN attempt > 0 THEN 'delayed' ELSE 'waiting' END
   WHEN state = 'running' THEN 'active'
-  WHEN state = 'succeeded' THEN 'completed'
-  ELSE 'failed' END`;
+  WHEN state = 'failed' THEN 'failed'
+  ELSE 'completed' END`;
 
 /** Each condition names a partial index: `jobs_due_idx`, `jobs_finished_idx`, `jobs_failed_idx`. */
 function rowsOf(state: QueueJobState) {
@@ -48,10 +48,10 @@ function rowsOf(state: QueueJobState) {
     case 'active':
       return sql`jobs WHERE state IN ('queued', 'running') AND state = 'running'`;
     case 'failed':
-      return sql`jobs WHERE state IN ('failed', 'cancelled')`;
+      return sql`jobs WHERE state IN ('failed', 'cancelled') AND state = 'failed'`;
     case 'completed':
       return sql`(SELECT * FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at DESC
-        LIMIT ${completedSeenMax}) AS jobs WHERE state = 'succeeded'`;
+        LIMIT ${completedSeenMax}) AS jobs WHERE state IN ('succeeded', 'cancelled')`;
   }
 }
 

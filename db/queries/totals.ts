@@ -26,8 +26,14 @@ export async function countJobTotals(db: Executor): Promise<JobTotal[]> {
     FROM jobs WHERE state IN ('queued', 'running') GROUP BY 1, 2, 3
     UNION ALL
     SELECT volume, kind, 'failed', count(*)::int, NULL
-    FROM jobs WHERE state IN ('failed', 'cancelled') GROUP BY 1, 2`);
+    FROM jobs WHERE state IN ('failed', 'cancelled') AND state = 'failed' GROUP BY 1, 2`);
 }
+
+/** The states of an upload session that has not ended. */
+export const openUploadStates = ['receiving', 'staged', 'aborting'] as const;
+
+/** One of {@link openUploadStates}. */
+export type OpenUploadState = (typeof openUploadStates)[number];
 
 /** The folders of one volume in one state, with the sums of their counters in bytes. */
 export interface FolderTotal extends Record<string, unknown> {
@@ -48,6 +54,15 @@ export async function sumFolderTotals(db: Executor): Promise<FolderTotal[]> {
       sum(reserved_bytes)::double precision AS "reservedBytes",
       sum(usage_drift_bytes)::double precision AS "driftBytes"
     FROM folders WHERE state <> 'purged' GROUP BY volume, state`);
+}
+
+/** Upload sessions that hold a reservation, by state: bytes still come, a commit is to run, or they are being given up. */
+export async function countOpenUploads(
+  db: Executor,
+): Promise<{ readonly state: OpenUploadState; readonly sessions: number }[]> {
+  return await db.execute<{ state: OpenUploadState; sessions: number }>(sql`
+    SELECT state, count(*)::int AS sessions FROM uploads
+    WHERE state IN ('receiving', 'staged', 'aborting') GROUP BY state`);
 }
 
 /** Connections of one program to this database in one state of `pg_stat_activity`. */

@@ -76,6 +76,33 @@ describeEachBackend('who gets how much', (backend) => {
     clearInterval(ending);
   });
 
+  it('lets what waited in a paused queue meet the limit that comes with its end', async () => {
+    const [queue] = client.admin.queues.filter(({ name }) => name === 'quota.local');
+    if (queue === undefined) throw new Error('The queue is there.');
+    await client.admin.change(queue, { isPaused: true });
+    let [running, most] = [0, 0];
+    const handler = {
+      'usage.measure': {
+        run: async () => {
+          running += 1;
+          most = Math.max(most, running);
+          // Others that are let in begin meanwhile.
+          await Promise.all([stage.find(ids[0] ?? ''), stage.find(ids[1] ?? '')]);
+          running -= 1;
+          return { result: null };
+        },
+      },
+    };
+    await stage.openConsumer(client, handler, { queues: ['quota'], concurrency: { quota: 4 } });
+    const ids = await enqueue(null, 12);
+    client.dispatch(ids);
+    await client.admin.change(queue, { isPaused: false, concurrencyMax: 1 });
+    for (const id of ids)
+      await eventually(async () => expect((await stage.find(id)).state).toBe('succeeded'));
+    expect(most).toBe(1);
+    await client.admin.change(queue, { concurrencyMax: null });
+  });
+
   it('runs the job of a tenant who asks for little before the hundreds of one who asked earlier', async () => {
     const [busy, modest] = await Promise.all([insertTestUser(db()), insertTestUser(db())]);
     const many = await enqueue(busy, 300);

@@ -1,8 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { eq } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findFolderAllowance } from '../../db/queries/folders.ts';
 import { findCredential } from '../../db/queries/keypairs.ts';
+import { keypairs } from '../../db/schema/keypairs.ts';
+import { users } from '../../db/schema/users.ts';
 import { openSecretBox } from '../../db/secret-box.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { type PrepareConfig, prepareDatabase } from '../../supervisor/prepare.ts';
@@ -87,6 +90,33 @@ describe('prepareDatabase', () => {
     expect(origin).toBe('given');
     expect(after?.userId).toBe(before?.userId);
     expect(openSecretBox(encryptionKey).open(after?.secretSealed ?? Buffer.alloc(0))).toBe(given.secretKey);
+  });
+
+  it('leaves a keypair that was changed since as it is, until the file or the settings have another one', async () => {
+    await prepare({ adminKeypair: given });
+    const sealed = openSecretBox(encryptionKey).seal('a-rotated-secret-key');
+    await database.db.update(keypairs).set({ secretSealed: sealed });
+    await prepare({ adminKeypair: given });
+    const secret = async () => {
+      const credential = await findCredential(database.db, given.accessKey);
+      return openSecretBox(encryptionKey).open(credential?.secretSealed ?? Buffer.alloc(0));
+    };
+    expect(await secret()).toBe('a-rotated-secret-key');
+    await prepare({ adminKeypair: { ...given, secretKey: 'another-secret-key' } });
+    expect(await secret()).toBe('another-secret-key');
+  });
+
+  it('leaves an administrator switched off as long as there is another one', async () => {
+    await prepare({ adminKeypair: given });
+    const other = { accessKey: 'OTHEROTHEROTHEROTHER', secretKey: 'another-secret-key' };
+    await prepare({ adminKeypair: other, adminEmail: 'other@example.org' });
+    await prepare({ adminKeypair: given });
+    await database.db.update(users).set({ isActive: false }).where(eq(users.email, 'Admin@Example.org'));
+    await prepare({ adminKeypair: given });
+    expect(await findCredential(database.db, given.accessKey)).toMatchObject({ isActive: false });
+    await database.db.update(users).set({ isActive: false });
+    await prepare({ adminKeypair: given });
+    expect(await findCredential(database.db, given.accessKey)).toMatchObject({ isActive: true });
   });
 
   it('may run many times at once', async () => {

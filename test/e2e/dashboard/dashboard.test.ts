@@ -155,6 +155,55 @@ function describeDashboard(backend: QueueBackend): void {
       }
     });
 
+    it('refuses with a problem what it cannot do', async () => {
+      const folder = await createFolder(ada.client);
+      await upload(ada.client, folder, { a: 'content' });
+      const asked = await ada.client.call('POST', folder.path('archives'), { json: { files: ['a'] } });
+      const id = jobIdIn(asked.headers);
+      await awaitJob(ada.client, id);
+      const queue = '/admin/queues/api/queues/archive.local';
+      for (const concurrency of [2 ** 31, 1e30]) {
+        const answer = await admin.call('PUT', `${queue}/concurrency`, { json: { concurrency } });
+        expect([concurrency, answer.status, at(answer.json, 'code')]).toEqual([
+          concurrency,
+          400,
+          'request_malformed',
+        ]);
+      }
+      for (const [method, path, status, code] of [
+        ['PUT', `${queue}/${id}/retry`, 409, 'job_not_retriable'],
+        ['PUT', `${queue}/${id}/clean`, 409, 'job_not_cancellable'],
+        ['PUT', `${queue}/retry/completed`, 409, 'job_not_retriable'],
+        ['PUT', '/admin/queues/api/queues/none.local/retry/failed', 404, 'not_found'],
+        ['GET', `${queue}/${id}/flow`, 404, 'not_found'],
+      ] as const) {
+        const answer = await admin.call(method, path, method === 'GET' ? {} : { json: {} });
+        expect([path, answer.status, at(answer.json, 'code')]).toEqual([path, status, code]);
+        expect(answer.headers['content-type']).toBe('application/problem+json');
+      }
+    });
+
+    it.each([
+      ['the dashboard', 'PUT', '/admin/queues/api/queues/archive.local/retry/failed'],
+      ['the route for programs', 'POST', '/admin/queue-settings/archive.local/retry-failed'],
+    ])('gives all failed jobs another go by %s, and leaves cancelled ones', async (_what, method, path) => {
+      const failed = await makeFailedJob(ada.client, service.volumeRoot);
+      const folder = await createFolder(ada.client);
+      await upload(ada.client, folder, { a: 'content' });
+      await admin.call('PATCH', '/admin/queue-settings/archive.local', { json: { is_paused: true } });
+      const asked = await ada.client.call('POST', folder.path('archives'), { json: { files: ['a'] } });
+      const unwanted = jobIdIn(asked.headers);
+      await ada.client.call('DELETE', `/jobs/${unwanted}`);
+      await admin.call('PATCH', '/admin/queue-settings/archive.local', { json: { is_paused: false } });
+      await failed.mend();
+      const counts = at(await readQueue('archive.local'), 'counts');
+      expect(at(counts, 'failed')).toBe(1);
+      const answer = await admin.call(method, path, { json: {} });
+      expect([answer.status, answer.json]).toEqual([200, { retried: 1, skipped: 0 }]);
+      expect((await awaitJob(ada.client, failed.id)).state).toBe('succeeded');
+      expect((await readJob(ada.client, unwanted)).state).toBe('cancelled');
+    });
+
     it.each([
       ['PUT', '/admin/queues/api/queues/upload.local/empty'],
       ['PUT', '/admin/queues/api/queues/upload.local/obliterate'],
