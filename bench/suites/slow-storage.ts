@@ -184,9 +184,9 @@ async function* measureTrees(
   const own = await startTreeProcess(volumeRoot, storage.env({ delayUs, countsPath: ownCounts }));
   const ground = { storage, workDir, volume, volumeRoot, own, ownCounts, rounds: isQuick ? 1 : 3 };
   try {
-    yield await measureUsage(ground, isQuick ? 5_000 : 40_000);
-    yield await purge(ground, isQuick ? 5_000 : 40_000);
-    yield await zip(ground, isQuick ? 500 : 5_000);
+    yield await measureUsage(ground, isQuick ? 5_000 : 30_000);
+    yield await purge(ground, isQuick ? 5_000 : 30_000);
+    yield await zip(ground, isQuick ? 500 : 3_000);
   } finally {
     await own.end();
     await volume.close();
