@@ -9,7 +9,7 @@ export interface EachItem<T> {
   readonly act: (item: T) => Promise<void>;
   /** What the item is called where its failure is told; the item itself unless given. */
   readonly nameOf?: (item: T) => string;
-  /** Shows what came of those that worked; not called when none did. */
+  /** Shows what came of those that worked; not called when all failed. */
   readonly show?: () => Promise<void>;
 }
 
@@ -26,7 +26,9 @@ function concernsAll(error: unknown): boolean {
 /** What a command on `total` items ends with, some of which failed; each has been named. */
 function conclude(failures: readonly Failure[], total: number): CliError {
   const [first] = failures;
-  const isPartly = failures.length < total;
+  // An item may be several things, some of which are done.
+  const isDoneInPart = failures.some(({ error }) => exitCodeOf(error) === exitCodes.partly);
+  const isPartly = failures.length < total || isDoneInPart;
   const exitCode = isPartly ? exitCodes.partly : exitCodeOf(first?.error);
   const text = isPartly ? `${failures.length} of ${total} failed.` : `None of ${total} could be done.`;
   const failed = failures.map(({ item, error }) => ({ item, ...bodyOf(error) }));
@@ -59,7 +61,7 @@ export async function eachItem<T>(
     note(item, error);
     isOver ||= concernsAll(error);
   }
-  if (failures.length < items.length) await show?.();
+  if (failures.length < items.length || items.length === 0) await show?.();
   if (failures.length > 0) throw conclude(failures, items.length);
 }
 

@@ -215,7 +215,7 @@ export const removeEntries: Action = async (invocation) => {
   }
   const recursive = invocation.flag('recursive');
   await eachItem(invocation, [...byFolder], {
-    nameOf: ([folder, paths]) => paths.map((path) => formatPlace({ folder, path })).join(', '),
+    nameOf: ([folder]) => formatPlace({ folder, path: '' }),
     act: async ([folder, paths]) => {
       const { failed } = await client.files.remove(folder, paths, { recursive });
       const named = failed.map((entry) => ({ folder, ...entry }));
