@@ -34,6 +34,9 @@ const refusals = [
   'path_invalid',
 ] as const;
 
+/** Files that are looked at at a time; the volume takes them together. */
+const parallelLooks = 32;
+
 type Context = JobContext<'upload.commit'>;
 
 interface CommitServices extends HandlerServices {
@@ -112,21 +115,41 @@ async function note(
   if (!(await services.commits.note({ claim, uploadId: upload.id, notes }))) throw new LeaseLostError();
 }
 
+interface Look extends Target {
+  readonly staged: EntryStat | null;
+  readonly target: EntryStat | null;
+}
+
+/** What the stages and targets of files are, in the order of the files. */
+async function* lookAt(
+  { volume, upload, lookups }: CommitNaming,
+  targets: readonly Target[],
+): AsyncGenerator<Look> {
+  for (let start = 0; start < targets.length; start += parallelLooks) {
+    const looks = targets.slice(start, start + parallelLooks).map(async ({ file, path }) => {
+      const [staged, target] = await Promise.all([
+        volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal), lookups),
+        volume.stat(upload.folderId, path, lookups),
+      ]);
+      return { file, path, staged, target };
+    });
+    // None may go on behind the end of the run, whose lookups close.
+    await Promise.allSettled(looks);
+    yield* looks;
+  }
+}
+
 /**
  * Looks at stage and target of every file that has no note yet, before anything is renamed, so that a refusal refuses
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
 async function inspect(naming: CommitNaming, targets: readonly Target[]): Promise<void> {
-  const { context, volume, upload, lookups } = naming;
+  const { context, volume, upload } = naming;
   const notes: ReplacedNote[] = [];
   const seen = new Set<string>();
   const missing: EntryPath[] = [];
-  for (const { file, path } of targets) {
-    if (file.replacedBytes !== null) continue;
-    const [staged, target] = await Promise.all([
-      volume.statStage(upload.folderId, stageIdOf(upload.id, file.ordinal), lookups),
-      volume.stat(upload.folderId, path, lookups),
-    ]);
+  const unnoted = targets.filter(({ file }) => file.replacedBytes === null);
+  for await (const { file, path, staged, target } of lookAt(naming, unnoted)) {
     if (staged === null || staged.sizeBytes !== file.sizeBytes || staged.inode !== file.inode) {
       throw domainError('upload_aborted', 'The staged bytes of this upload are gone.');
     }

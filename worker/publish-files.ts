@@ -7,7 +7,8 @@ import { type JobContext, JobRetryError } from '../jobs/handler.ts';
 import type { FolderLookups, Volume } from '../storage/volume.ts';
 import { stopUnlessStopping } from './stop.ts';
 
-const parallelCommits = 8;
+/** Renames of one upload that are asked for at a time; the volume takes them together. */
+const parallelCommits = 32;
 
 type Context = JobContext<'upload.commit'>;
 

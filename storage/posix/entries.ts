@@ -33,12 +33,12 @@ async function statNamed(
   { folderId, path, lookups }: StatTarget,
 ): Promise<EntryStat | null> {
   const { parent, name } = splitEntryPath(path);
-  const look = async (directory: Directory) => {
+  if (lookups !== undefined)
+    return lookups.withFound(parent, (directory) => root.hands.look(directory, name));
+  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', async (directory) => {
     const stat = await statChild(directory, name);
     return stat === null ? null : toEntryStat(stat);
-  };
-  if (lookups !== undefined) return lookups.withFound(parent, look);
-  return withDataDirectory(root, { folderId, path: parent }, 'entry_not_found', look);
+  });
 }
 
 /** An entry to look at, by what a run has looked up before, if it has. */

@@ -38,14 +38,19 @@ function isOneByteComponent(name: Buffer): boolean {
  * @throws path_invalid unless `name` is one component of 1–255 bytes without `/` and NUL, and neither `.` nor `..`
  */
 export function pathAt(fd: number, name: EntryName): EntryName {
-  const isPlain = typeof name === 'string' ? isOneTextComponent(name) : isOneByteComponent(name);
-  if (!isPlain) {
-    throw domainError('path_invalid', 'A path component is not a plain name.');
-  }
+  requireName(name);
   if (standsIn(fd)) return name;
   const directory = handlePath(fd);
   if (typeof name === 'string') return `${directory}/${name}`;
   return Buffer.concat([Buffer.from(`${directory}/`), name]);
+}
+
+/** @throws path_invalid as {@link pathAt}, for who passes a name on */
+export function requireName(name: EntryName): void {
+  const isPlain = typeof name === 'string' ? isOneTextComponent(name) : isOneByteComponent(name);
+  if (!isPlain) {
+    throw domainError('path_invalid', 'A path component is not a plain name.');
+  }
 }
 
 function handlePath(fd: number): string {

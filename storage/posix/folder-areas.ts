@@ -4,15 +4,20 @@ import { descend, descendMaking } from './descend.ts';
 import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './directory.ts';
 import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
 import type { FolderCache } from './folder-cache.ts';
+import type { Hands } from './hands.ts';
 import { type FolderArea, folderComponents, foldersName } from './layout.ts';
 import type { ReadingThreads } from './reading-threads.ts';
 import { modes } from './syscalls.ts';
 
-/** The root of a volume, with the folders it has open, the processes that walk its trees and the threads that read its files. */
+/**
+ * The root of a volume, with the folders it has open, the processes that walk its trees, the threads that read its files and those
+ * that take small steps.
+ */
 export interface VolumeRoot extends Directory {
   readonly folders: FolderCache;
   readonly crew: Crew;
   readonly reads: ReadingThreads;
+  readonly hands: Hands;
 }
 
 /**

@@ -13,6 +13,7 @@ import { openEntry } from './entry-reads.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
 import { makeFolder, type VolumeRoot } from './folder-areas.ts';
 import { createFolderCache } from './folder-cache.ts';
+import { createHands, type HandPool } from './hands.ts';
 import { type FolderInspection, inspectFolder, listForeign, mendFolder } from './inspect.ts';
 import { archivesName, foldersName } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
@@ -52,6 +53,7 @@ async function openRoot(
   path: string,
   bulkhead: Bulkhead,
   slicesAlone: SlicesAlone | undefined,
+  handPool: HandPool | undefined,
 ): Promise<VolumeRoot> {
   await bulkhead.run(async () => {
     await syscalls.mkdir(path, { recursive: true, mode: modes.upper });
@@ -64,6 +66,7 @@ async function openRoot(
     folders: createFolderCache(),
     crew: createCrew(directory, slicesAlone),
     reads: createReadingThreads(),
+    hands: createHands(bulkhead, handPool),
   });
 }
 
@@ -222,6 +225,7 @@ async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
  * under `/proc/self/fd`, so it needs Linux with /proc. Modes of what it makes are subject to the process's umask.
  * @param root absolute path of the mounted storage
  * @param packer threads to share with others, who close them; else the volume has its own
+ * @param handPool likewise
  * @param bulkhead what every call that uses a thread goes through; needed wherever there are other volumes
  * @param slicesAlone how much of a tree this process walks itself before walkers do
  * @throws volume_unavailable when it cannot be opened or made
@@ -230,18 +234,20 @@ export async function openPosixVolume({
   name,
   root: path,
   packer,
+  handPool,
   bulkhead = noBulkhead,
   slicesAlone,
 }: {
   readonly name: string;
   readonly root: string;
   readonly packer?: Packer;
+  readonly handPool?: HandPool;
   readonly bulkhead?: Bulkhead;
   readonly slicesAlone?: SlicesAlone;
 }): Promise<PosixVolume> {
   let root: VolumeRoot | undefined;
   try {
-    root = await openRoot(path, bulkhead, slicesAlone);
+    root = await openRoot(path, bulkhead, slicesAlone, handPool);
     await makeAreas(root);
   } catch (error) {
     await root?.close();
@@ -273,7 +279,7 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     listArchives: () => listArchives(root),
     async close() {
       const packing = sharedPacker === undefined ? packer.close() : undefined;
-      await Promise.all([root.crew.close(), root.reads.close(), packing]);
+      await Promise.all([root.crew.close(), root.reads.close(), root.hands.close(), packing]);
       readers.close();
       sorted.close();
       root.folders.close();

@@ -2,17 +2,8 @@ import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { EntryStat, StageWriter, StoredName } from '../volume.ts';
 import { descend, syncName } from './descend.ts';
-import {
-  type Directory,
-  openNumber,
-  renameChild,
-  statChild,
-  syncDirectory,
-  unlinkChild,
-  withDirectory,
-} from './directory.ts';
-import { toEntryStat } from './entry-stat.ts';
-import { entryConflict, hasErrno } from './errno.ts';
+import { type Directory, openNumber, syncDirectory, unlinkChild, withDirectory } from './directory.ts';
+import { entryConflict } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { idName } from './layout.ts';
 import { type Lookups, openLookups } from './lookups.ts';
@@ -82,43 +73,14 @@ export async function discardStage(root: VolumeRoot, folderId: string, stageId: 
 }
 
 /** `Volume.statStage`. */
-export async function statStage(folder: StageFolder, stageId: string): Promise<EntryStat | null> {
+export function statStage(folder: StageFolder, stageId: string): Promise<EntryStat | null> {
   const name = idName(stageId);
-  const stat = await withStage(folder, (stage) => statChild(stage, name));
-  return stat === null ? null : toEntryStat(stat);
+  return withStage(folder, (stage) => folder.root.hands.look(stage, name));
 }
 
 /** `Volume.listStages`. */
 export function listStages(root: VolumeRoot, folderId: string): Promise<readonly StoredName[]> {
   return withDirectory(openArea(root, folderId, 'stage'), listStoredNames);
-}
-
-async function checkReplaceable(parent: Directory, name: string): Promise<void> {
-  const target = await statChild(parent, name);
-  if (target !== null && !target.isFile()) {
-    throw entryConflict('The path is taken by something that is not a regular file.');
-  }
-}
-
-/**
- * Between the check and the rename a container may put something else in place. A symlink, fifo or device is then
- * replaced itself, never followed; a directory makes the rename fail. Neither reaches outside the folder.
- */
-async function renameOver(
-  stage: Directory,
-  stageName: string,
-  parent: Directory,
-  { name, sync }: { readonly name: string; readonly sync: () => Promise<void> },
-): Promise<'done' | 'something_missing'> {
-  await checkReplaceable(parent, name);
-  try {
-    await renameChild(stage, stageName, parent, name);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return 'something_missing';
-    throw error;
-  }
-  await sync();
-  return 'done';
 }
 
 /**
@@ -151,17 +113,23 @@ export function commitStage(
 ): Promise<'committed' | 'stage_missing'> {
   const stageName = idName(stageId);
   const { parent: parents, name } = splitEntryPath(path);
+  const { hands } = folder.root;
   return withStage(folder, async (stage, lookups) => {
     for (let attempt = 1; attempt <= commitAttemptsMax; attempt += 1) {
       // Before parents are made, so that a late second delivery leaves no empty directories behind.
-      if ((await statChild(stage, stageName)) === null) {
+      if ((await hands.look(stage, stageName)) === null) {
         await lookups.withArea('data', (data) => syncEarlierCommit(data, parents));
         return 'stage_missing';
       }
-      const outcome = await lookups.withMade(parents, (parent, sync) =>
-        renameOver(stage, stageName, parent, { name, sync }),
-      );
+      const outcome = await lookups.withMade(parents, async (parent, sync) => {
+        const placed = await hands.place({ directory: stage, name: stageName }, { directory: parent, name });
+        if (placed === 'done') await sync();
+        return placed;
+      });
       if (outcome === 'done') return 'committed';
+      if (outcome === 'taken') {
+        throw entryConflict('The path is taken by something that is not a regular file.');
+      }
       lookups.forget();
     }
     throw entryConflict('The directory is removed again and again while the file is put there.');

@@ -73,7 +73,10 @@ export function createThreadPool<Task, Result>(scriptUrl: URL): ThreadPool<Task,
   let idle: NodeJS.Timeout | undefined;
   const close = async (): Promise<void> => {
     clearTimeout(idle);
-    await Promise.all([...threads].map(({ worker }) => worker.terminate()));
+    const ending = [...threads];
+    // What is asked for from here on gets new threads, not one that is about to end.
+    threads.clear();
+    await Promise.all(ending.map(({ worker }) => worker.terminate()));
   };
   const rest = (): void => {
     clearTimeout(idle);

@@ -4,6 +4,7 @@ import { type EntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { Bulkhead } from '../../storage/posix/bulkhead.ts';
 import type { SlicesAlone } from '../../storage/posix/crew.ts';
+import { createHandPool } from '../../storage/posix/hands.ts';
 import { openPosixVolume } from '../../storage/posix/posix-volume.ts';
 import type { OpenFile, StagedContent, Volume, WalkedEntry } from '../../storage/volume.ts';
 import { createTempDir } from '../support/temp-dir.ts';
@@ -29,6 +30,9 @@ export function folderPathOf(rootPath: string, folderId: string): string {
   return join(rootPath, 'f', folderId.slice(-4, -2), folderId.slice(-2), folderId);
 }
 
+/** Started once for all volumes of a test file: they load the source, which takes longer than most tests. They end with the process. */
+export const testHandPool = createHandPool();
+
 /** A posix volume on which walkers walk even the smallest tree. */
 export function openTestVolumeWithWalkers(): Promise<TestVolume> {
   return openTestVolume({ slicesAlone: { warm: 0, cold: 0 } });
@@ -40,7 +44,7 @@ export async function openTestVolume(
 ): Promise<TestVolume> {
   const dir = await createTempDir();
   const rootPath = join(dir.path, 'volume');
-  const volume = await openPosixVolume({ name: 'test', root: rootPath, ...options });
+  const volume = await openPosixVolume({ name: 'test', root: rootPath, handPool: testHandPool, ...options });
   const folderId = randomUUID();
   await volume.createFolder(folderId);
   const folderPath = folderPathOf(rootPath, folderId);

@@ -10,6 +10,7 @@ import { openPosixVolume, type PosixVolume } from '../../storage/posix/posix-vol
 import type { Volume } from '../../storage/volume.ts';
 import { makeHandlers } from '../../worker/handlers.ts';
 import { makeStage, type Stage } from '../jobs/job-stage.ts';
+import { testHandPool } from '../storage/test-volume.ts';
 import type { Backend } from '../support/backends.ts';
 import { insertTestFolder, insertTestUser } from '../support/factories.ts';
 import { createTempDir } from '../support/temp-dir.ts';
@@ -65,7 +66,7 @@ export async function makeWorkStage(
   const { db } = backend.database;
   const { root, ...quota } = options;
   const dir = root === undefined ? await createTempDir() : { path: root, remove: async () => undefined };
-  const volume = await openPosixVolume({ name: 'local', root: dir.path });
+  const volume = await openPosixVolume({ name: 'local', root: dir.path, handPool: testHandPool });
   const jobs = makeStage(backend);
   const client = await jobs.openClient();
   const ownerId = await insertTestUser(db);

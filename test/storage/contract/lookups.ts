@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { FolderLookups } from '../../../storage/volume.ts';
 import { eventually } from '../../support/eventually.ts';
 import { at, codeOf, type TestVolume } from '../test-volume.ts';
 
-const openFiles = async () => (await readdir('/proc/self/fd')).length;
+/** How many descriptors of this process are open at `path` or below. */
+async function openFiles(path: string): Promise<number> {
+  const names = await readdir('/proc/self/fd');
+  const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')));
+  return targets.filter((target) => target === path || target.startsWith(`${path}/`)).length;
+}
 
 /** What a run looks up once for many files. */
 export function describeLookups(test: () => TestVolume): void {
@@ -25,7 +30,7 @@ export function describeLookups(test: () => TestVolume): void {
   const read = (path: string) => readFile(join(test().dataPath, path), 'utf8');
 
   it('commits files of more directories than are kept open at once, and closes them all', async () => {
-    const before = await openFiles();
+    const before = await openFiles(test().rootPath);
     const lookups = await open();
     const paths = Array.from({ length: 300 }, (_, index) => `new/${index % 100}/${index}`);
     expect(new Set(await Promise.all(paths.map((path) => commit(path, lookups))))).toEqual(
@@ -38,7 +43,7 @@ export function describeLookups(test: () => TestVolume): void {
     }
     lookups.close();
     // The folder itself stays open for the next caller.
-    await eventually(async () => expect(await openFiles()).toBeLessThanOrEqual(before + 1));
+    await eventually(async () => expect(await openFiles(test().rootPath)).toBeLessThanOrEqual(before + 1));
   });
 
   it('sees a directory that was made after it was missed, and makes one again that was removed', async () => {
