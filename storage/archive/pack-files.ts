@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { closeLent, openLent, readFully, type Unreadable } from '../posix/read-lent.ts';
+import { closeLent, openLent, readFully, type Unreadable } from '../posix/handles/read-lent.ts';
 import type { Done } from '../threads/serve-tasks.ts';
 import { deflateWhole } from './deflate.ts';
 import {

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { readFully } from '../posix/read-lent.ts';
+import { readFully } from '../posix/handles/read-lent.ts';
 import type { Done } from '../threads/serve-tasks.ts';
 import { deflatePart } from './deflate.ts';
 import type { BytesTask, PartPacked, PartTask } from './pack-tasks.ts';

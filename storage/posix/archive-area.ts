@@ -3,7 +3,8 @@ import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { isDomainError } from '../../domain/errors.ts';
 import type { OpenFile, StagedContent, StageWriter, StoredName } from '../volume.ts';
-import { descend, descendMaking } from './descend.ts';
+import { toStorageError, volumeUnavailable } from './errno.ts';
+import { descend, descendMaking } from './handles/descend.ts';
 import {
   type Directory,
   openNumber,
@@ -11,14 +12,13 @@ import {
   syncDirectory,
   unlinkChild,
   withDirectory,
-} from './directory.ts';
-import { byteNames } from './directory-sync.ts';
-import { toStorageError, volumeUnavailable } from './errno.ts';
+} from './handles/directory.ts';
+import { byteNames } from './handles/directory-sync.ts';
+import { openRegularFile } from './handles/open-file.ts';
+import { modes, openFlags } from './handles/syscalls.ts';
 import { archiveComponents, archivesName, isId } from './layout.ts';
-import { openRegularFile } from './open-file.ts';
-import { createStageWriter } from './stage-writer.ts';
-import { listShelved } from './stored-names.ts';
-import { modes, openFlags } from './syscalls.ts';
+import { listShelved } from './listings/stored-names.ts';
+import { createStageWriter } from './staging/stage-writer.ts';
 
 /** Partial archives are `<id>.<random>.part`: a second attempt never writes into, or publishes, the file of the first. */
 const partSuffix = '.part';

@@ -1,7 +1,9 @@
 import { isDomainError } from '../../domain/errors.ts';
 import type { PurgedTree, PurgeOptions, StoredName, TreeUsage, WorkOptions } from '../volume.ts';
-import { descend, descendMaking } from './descend.ts';
-import type { Directory } from './directory.ts';
+import { entryConflict, hasErrno } from './errno.ts';
+import { openFolderParent, type VolumeRoot } from './folder-areas.ts';
+import { descend, descendMaking } from './handles/descend.ts';
+import type { Directory } from './handles/directory.ts';
 import {
   openNumber,
   removeChild,
@@ -9,16 +11,14 @@ import {
   syncDirectory,
   unlinkChild,
   withDirectory,
-} from './directory.ts';
-import { entryConflict, hasErrno } from './errno.ts';
-import { openFolderParent, type VolumeRoot } from './folder-areas.ts';
+} from './handles/directory.ts';
+import { renameEvenLocked } from './handles/place.ts';
+import { modes, openFlags } from './handles/syscalls.ts';
 import { idName, lostName } from './layout.ts';
-import { measureTree } from './measure.ts';
-import { renameEvenLocked } from './place.ts';
-import { purgeTree } from './purge.ts';
-import { createStageWriter } from './stage-writer.ts';
-import { listShelved } from './stored-names.ts';
-import { modes, openFlags } from './syscalls.ts';
+import { listShelved } from './listings/stored-names.ts';
+import { createStageWriter } from './staging/stage-writer.ts';
+import { measureTree } from './walks/measure.ts';
+import { purgeTree } from './walks/purge.ts';
 
 const noteName = 'note.json';
 /** A folder directory that comes up again after it was set aside gets a name of its own beside the first. */

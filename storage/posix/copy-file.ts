@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import type { CopyOptions, EntryStat, LendableFile, OpenFile, WalkedEntry } from '../volume.ts';
-import { type Descriptor, ownFileDescriptor } from './descriptor.ts';
-import { openNumber, statChild, unlinkChild } from './directory.ts';
-import { pathOf } from './entry-name.ts';
-import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, hasErrno, volumeUnavailable } from './errno.ts';
-import type { Place } from './place.ts';
-import { openFlags, syscalls } from './syscalls.ts';
+import { type Descriptor, ownFileDescriptor } from './handles/descriptor.ts';
+import { openNumber, statChild, unlinkChild } from './handles/directory.ts';
+import { pathOf } from './handles/entry-name.ts';
+import { toEntryStat } from './handles/entry-stat.ts';
+import type { Place } from './handles/place.ts';
+import { openFlags, syscalls } from './handles/syscalls.ts';
 
 /** A larger file is copied in pieces unless it can be cloned, so that a copy can be stopped and shows progress. */
 const kernelBytesMax = 64 * 1024 ** 2;

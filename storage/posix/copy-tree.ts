@@ -10,14 +10,21 @@ import type {
   WorkOptions,
 } from '../volume.ts';
 import { copyFile } from './copy-file.ts';
-import { descend } from './descend.ts';
-import { type Directory, makeChild, openChild, statChild, unlinkChild, withDirectory } from './directory.ts';
 import { hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
+import { descend } from './handles/descend.ts';
+import {
+  type Directory,
+  makeChild,
+  openChild,
+  statChild,
+  unlinkChild,
+  withDirectory,
+} from './handles/directory.ts';
+import { type Place, resumePlacing } from './handles/place.ts';
 import { idName } from './layout.ts';
-import { type Place, resumePlacing } from './place.ts';
-import { removeFromArea } from './purge.ts';
-import { syncAndCount } from './sync-tree.ts';
+import { removeFromArea } from './walks/purge.ts';
+import { syncAndCount } from './walks/sync-tree.ts';
 
 /** Files copied and synced at the same time. */
 const parallelCopies = 8;

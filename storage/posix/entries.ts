@@ -1,7 +1,9 @@
 import { type EntryPath, isWithin, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { EntryStat } from '../volume.ts';
-import { type BadComponent, descend, descendMaking, syncName } from './descend.ts';
+import { entryConflict, hasErrno } from './errno.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
+import { type BadComponent, descend, descendMaking, syncName } from './handles/descend.ts';
 import {
   type Directory,
   makeChild,
@@ -9,12 +11,10 @@ import {
   statChild,
   statDirectory,
   withDirectory,
-} from './directory.ts';
-import { toEntryStat } from './entry-stat.ts';
-import { entryConflict, hasErrno } from './errno.ts';
-import { openArea, type VolumeRoot } from './folder-areas.ts';
+} from './handles/directory.ts';
+import { toEntryStat } from './handles/entry-stat.ts';
+import { type Place, placeWithoutReplacing, resumePlacing } from './handles/place.ts';
 import type { Lookups } from './lookups.ts';
-import { type Place, placeWithoutReplacing, resumePlacing } from './place.ts';
 
 /** Opens the directory at `path` in a folder's data for `work`. @throws entry_not_found, or what `meaning` says */
 export function withDataDirectory<T>(

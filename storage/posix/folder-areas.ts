@@ -1,13 +1,13 @@
 import { domainError, isDomainError } from '../../domain/errors.ts';
-import type { Crew } from './crew.ts';
-import { descend, descendMaking } from './descend.ts';
-import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './directory.ts';
 import { hasErrno, toStorageError, volumeUnavailable } from './errno.ts';
 import type { FolderCache } from './folder-cache.ts';
-import type { Hands } from './hands.ts';
+import { descend, descendMaking } from './handles/descend.ts';
+import { type Directory, makeChild, openChild, syncDirectory, withDirectory } from './handles/directory.ts';
+import { modes } from './handles/syscalls.ts';
 import { type FolderArea, folderComponents, foldersName } from './layout.ts';
-import type { ReadingThreads } from './reading-threads.ts';
-import { modes } from './syscalls.ts';
+import type { Hands } from './volume-threads/hands.ts';
+import type { ReadingThreads } from './volume-threads/reading-threads.ts';
+import type { Crew } from './walks/crew.ts';
 
 /**
  * The root of a volume, with the folders it has open, the processes that walk its trees, the threads that read its files and those

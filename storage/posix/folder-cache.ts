@@ -1,4 +1,4 @@
-import type { Directory } from './directory.ts';
+import type { Directory } from './handles/directory.ts';
 
 /** Folders kept open at most, and how long an unused one is. */
 const foldersMax = 256;

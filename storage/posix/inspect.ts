@@ -1,6 +1,8 @@
 import type { BigIntStats } from 'node:fs';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { archiveOf } from './archive-area.ts';
+import { hasErrno, toStorageError } from './errno.ts';
+import { openFolder, type VolumeRoot } from './folder-areas.ts';
 import {
   type Directory,
   makeChild,
@@ -9,11 +11,10 @@ import {
   statDirectory,
   syncDirectory,
   withDirectory,
-} from './directory.ts';
-import { byteNames } from './directory-sync.ts';
-import { decodeName, nameFromBytes, pathOf } from './entry-name.ts';
-import { hasErrno, toStorageError } from './errno.ts';
-import { openFolder, type VolumeRoot } from './folder-areas.ts';
+} from './handles/directory.ts';
+import { byteNames } from './handles/directory-sync.ts';
+import { decodeName, nameFromBytes, pathOf } from './handles/entry-name.ts';
+import { modes, syscalls } from './handles/syscalls.ts';
 import {
   archiveComponents,
   archivesName,
@@ -23,7 +24,6 @@ import {
   isId,
   lostName,
 } from './layout.ts';
-import { modes, syscalls } from './syscalls.ts';
 import { createTimeSlice } from './time-slice.ts';
 
 /** A directory of ours, `''` for that of the folder itself. */

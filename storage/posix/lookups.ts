@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { FolderLookups } from '../volume.ts';
-import { checkDevice, enterChild, openOrMake, syncName } from './descend.ts';
-import { type Directory, syncDirectory } from './directory.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
+import { checkDevice, enterChild, openOrMake, syncName } from './handles/descend.ts';
+import { type Directory, syncDirectory } from './handles/directory.ts';
+import { modes } from './handles/syscalls.ts';
 import type { FolderArea } from './layout.ts';
-import { modes } from './syscalls.ts';
 
 /** Directories kept open at most by one run, beside those in use. */
 const keptMax = 64;

@@ -5,31 +5,31 @@ import { createArchive, listArchives, openArchive, removeArchive } from './archi
 import { listAside, measureAside, purgeAside, setFolderAside } from './aside.ts';
 import { type Bulkhead, noBulkhead } from './bulkhead.ts';
 import { copyTree, discardTree, publishTree } from './copy-tree.ts';
-import { createCrew, type SlicesAlone } from './crew.ts';
-import { closeLate, makeChild, ownDirectory, syncDirectory } from './directory.ts';
 import { makeDirectory, moveEntry, resumeMove, statEntry } from './entries.ts';
-import { pathOf } from './entry-name.ts';
-import { openEntry } from './entry-reads.ts';
 import { withStorageErrors as coded, errnoOf, volumeUnavailable } from './errno.ts';
 import { makeFolder, type VolumeRoot } from './folder-areas.ts';
 import { createFolderCache } from './folder-cache.ts';
-import { createHands, type HandPool } from './hands.ts';
+import { closeLate, makeChild, ownDirectory, syncDirectory } from './handles/directory.ts';
+import { pathOf } from './handles/entry-name.ts';
+import { modes, openFlags, syscalls } from './handles/syscalls.ts';
 import { type FolderInspection, inspectFolder, listForeign, mendFolder } from './inspect.ts';
 import { archivesName, foldersName } from './layout.ts';
-import { createReaderCache, listEntries, type ReaderCache } from './listing.ts';
+import { createReaderCache, listEntries, type ReaderCache } from './listings/listing.ts';
+import { createSortedCache, listSortedEntries, type SortedCache } from './listings/sorted-listing.ts';
+import { listShelved } from './listings/stored-names.ts';
 import { createLookupRegistry, type LookupRegistry } from './lookups.ts';
-import { measureData, measureTrash } from './measure.ts';
-import { purgeFolder, purgeTrash } from './purge.ts';
-import { createReadingThreads } from './reading-threads.ts';
 import { sealTrash } from './seal-trash.ts';
 import { selfTest } from './self-test.ts';
-import { createSortedCache, listSortedEntries, type SortedCache } from './sorted-listing.ts';
-import { commitStage, createStage, discardStage, listStages, statStage, syncStage } from './stage.ts';
-import { appendStage, copyStage, cutStage, openStage } from './stage-parts.ts';
-import { listShelved } from './stored-names.ts';
-import { modes, openFlags, syscalls } from './syscalls.ts';
+import { commitStage, createStage, discardStage, listStages, statStage, syncStage } from './staging/stage.ts';
+import { appendStage, copyStage, cutStage, openStage } from './staging/stage-parts.ts';
 import { createTrash, listTrash, restoreTrash, statTrash, trashEntry } from './trash.ts';
-import { walkTree } from './tree-walk.ts';
+import { openEntry } from './volume-threads/entry-reads.ts';
+import { createHands, type HandPool } from './volume-threads/hands.ts';
+import { createReadingThreads } from './volume-threads/reading-threads.ts';
+import { createCrew, type SlicesAlone } from './walks/crew.ts';
+import { measureData, measureTrash } from './walks/measure.ts';
+import { purgeFolder, purgeTrash } from './walks/purge.ts';
+import { walkTree } from './walks/tree-walk.ts';
 
 /** A volume with the descriptors it holds. */
 export interface PosixVolume extends Volume {

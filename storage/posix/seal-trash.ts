@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { domainError } from '../../domain/errors.ts';
+import { hasErrno } from './errno.ts';
+import { openArea, type VolumeRoot } from './folder-areas.ts';
 import {
   type Directory,
   makeChild,
@@ -7,14 +9,12 @@ import {
   statChild,
   syncDirectory,
   withDirectory,
-} from './directory.ts';
-import { byteNames } from './directory-sync.ts';
-import { type EntryName, nameFromBytes, pathAt } from './entry-name.ts';
-import { hasErrno } from './errno.ts';
-import { openArea, type VolumeRoot } from './folder-areas.ts';
+} from './handles/directory.ts';
+import { byteNames } from './handles/directory-sync.ts';
+import { type EntryName, nameFromBytes, pathAt } from './handles/entry-name.ts';
+import { renameEvenLocked } from './handles/place.ts';
+import { modes, syscalls } from './handles/syscalls.ts';
 import { idName } from './layout.ts';
-import { renameEvenLocked } from './place.ts';
-import { modes, syscalls } from './syscalls.ts';
 
 /** Late callers put an entry each into the old directory at most before it is gone. */
 const roundsMax = 1_000;

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { hasErrno, volumeUnavailable } from './errno.ts';
+import { makeFolder, openArea, openFolder, type VolumeRoot } from './folder-areas.ts';
 import {
   type Directory,
   makeChild,
@@ -10,12 +12,10 @@ import {
   syncDirectory,
   unlinkChild,
   withDirectory,
-} from './directory.ts';
-import { pathAt } from './entry-name.ts';
-import { hasErrno, volumeUnavailable } from './errno.ts';
-import { makeFolder, openArea, openFolder, type VolumeRoot } from './folder-areas.ts';
-import { purgeFolder } from './purge.ts';
-import { modes, openFlags, syscalls } from './syscalls.ts';
+} from './handles/directory.ts';
+import { pathAt } from './handles/entry-name.ts';
+import { modes, openFlags, syscalls } from './handles/syscalls.ts';
+import { purgeFolder } from './walks/purge.ts';
 
 function refuse(what: string, cause?: unknown): never {
   throw volumeUnavailable(new Error(`Self-test of the volume failed: ${what}.`, { cause }));

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { type EntryPath, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { EntryStat, StoredName } from '../volume.ts';
-import { descend } from './descend.ts';
-import { makeChild, statChild, syncDirectory, withDirectory } from './directory.ts';
-import { toEntryStat } from './entry-stat.ts';
 import { entryConflict, entryNotFound, hasErrno, toStorageError } from './errno.ts';
 import { openArea, type VolumeRoot, withAreas } from './folder-areas.ts';
+import { descend } from './handles/descend.ts';
+import { makeChild, statChild, syncDirectory, withDirectory } from './handles/directory.ts';
+import { toEntryStat } from './handles/entry-stat.ts';
+import { type Place, placeWithoutReplacing, renameEvenLocked } from './handles/place.ts';
+import { modes } from './handles/syscalls.ts';
 import { idName } from './layout.ts';
-import { type Place, placeWithoutReplacing, renameEvenLocked } from './place.ts';
-import { listStoredNames } from './stored-names.ts';
-import { modes } from './syscalls.ts';
+import { listStoredNames } from './listings/stored-names.ts';
 
 /** The name of a slot inside `trash/<trash id>`. */
 function slotName(slot: number): string {

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { type EntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
 import type { Bulkhead } from '../../storage/posix/bulkhead.ts';
-import type { SlicesAlone } from '../../storage/posix/crew.ts';
-import { createHandPool } from '../../storage/posix/hands.ts';
 import { openPosixVolume } from '../../storage/posix/posix-volume.ts';
+import { createHandPool } from '../../storage/posix/volume-threads/hands.ts';
+import type { SlicesAlone } from '../../storage/posix/walks/crew.ts';
 import type { OpenFile, StagedContent, Volume, WalkedEntry } from '../../storage/volume.ts';
 import { createTempDir } from '../support/temp-dir.ts';
 

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { ownDescriptor } from '../../../storage/posix/descriptor.ts';
+import { ownDescriptor } from '../../../storage/posix/handles/descriptor.ts';
 
 function openTracked(): { fd: number; closed: number[]; close: (fd: number) => void } {
   const closed: number[] = [];

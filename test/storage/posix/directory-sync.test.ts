@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { borrowDirectory, type Directory } from '../../../storage/posix/directory.ts';
-import { isSmallDirectory } from '../../../storage/posix/directory-size.ts';
-import { readEntries } from '../../../storage/posix/directory-sync.ts';
+import { borrowDirectory, type Directory } from '../../../storage/posix/handles/directory.ts';
+import { isSmallDirectory } from '../../../storage/posix/handles/directory-size.ts';
+import { readEntries } from '../../../storage/posix/handles/directory-sync.ts';
 
 let path: string;
 let fd: number;

@@ -3,10 +3,10 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Bulkhead, createBulkhead, noBulkhead } from '../../../storage/posix/bulkhead.ts';
-import { type Directory, ownDirectory } from '../../../storage/posix/directory.ts';
 import { volumeUnavailable } from '../../../storage/posix/errno.ts';
-import { createHands, createPace, type Hands } from '../../../storage/posix/hands.ts';
-import { openFlags } from '../../../storage/posix/syscalls.ts';
+import { type Directory, ownDirectory } from '../../../storage/posix/handles/directory.ts';
+import { openFlags } from '../../../storage/posix/handles/syscalls.ts';
+import { createHands, createPace, type Hands } from '../../../storage/posix/volume-threads/hands.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { codeOf } from '../test-volume.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createWalkerCount } from '../../../storage/posix/walker-count.ts';
-import { latencyClasses } from '../../../storage/posix/walker-messages.ts';
+import { createWalkerCount } from '../../../storage/posix/walks/walker-count.ts';
+import { latencyClasses } from '../../../storage/posix/walks/walker-messages.ts';
 
 /** So many calls that took so long. */
 interface Sample {

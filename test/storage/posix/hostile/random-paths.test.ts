@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type EntryPath, parseEntryPath } from '../../../../domain/entry-path.ts';
 import { isDomainError } from '../../../../domain/errors.ts';
-import { pathAt } from '../../../../storage/posix/entry-name.ts';
+import { pathAt } from '../../../../storage/posix/handles/entry-name.ts';
 import { openDescriptors } from '../../deep-tree.ts';
 import { openTestVolume, type TestVolume } from '../../test-volume.ts';
 import { type Canary, canaryName, plantCanary } from './canary.ts';

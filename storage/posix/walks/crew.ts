@@ -1,0 +1,252 @@
+import { volumeUnavailable } from '../errno.ts';
+import type { Directory } from '../handles/directory.ts';
+import type { Tally } from './progress.ts';
+import { type Demand, type TreePart, wholeTree } from './tree-part.ts';
+import type { TreeTask } from './tree-runner.ts';
+import { createWalkerCount, type WalkerCount } from './walker-count.ts';
+import { unpackFailure, type WalkerMessage } from './walker-messages.ts';
+import { startWalker, type WalkerProcess } from './walker-process.ts';
+
+/** How long walkers outlive the last walk. */
+const idleMs = 30_000;
+
+/** Slices that a tree gets before it is left to walkers, by whether there are any. */
+export interface SlicesAlone {
+  readonly warm: number;
+  readonly cold: number;
+}
+
+// Most trees are small, and to start a walker takes as long as to look at a few thousand entries.
+const defaultSlices: SlicesAlone = { warm: 1, cold: 8 };
+
+/** One pass over a tree, and who hears of what is done. */
+export interface TreeWalk {
+  readonly task: TreeTask;
+  readonly signal: AbortSignal | undefined;
+  readonly onTally: (tally: Tally) => void;
+  readonly onLinked: (rows: BigUint64Array) => void;
+  /** One entry failed; the pass goes on. */
+  readonly onFailure: (failure: unknown) => void;
+}
+
+/** How a pass ended: whether a purge found nothing, or that walkers died or could not be started. */
+export type WalkEnd = { readonly isEmpty: boolean } | 'no_walkers';
+
+/**
+ * Processes that walk trees of one volume, started with the first tree and ended when there was none for a while. Walks
+ * take turns, part by part; walkers are asked for parts of what they have as long as others have nothing to do.
+ */
+export interface Crew {
+  /** Slices of this event loop that a tree gets before it is left to the walkers; more while none is there yet. */
+  slicesAlone(): number;
+  /**
+   * Passes over a whole tree. Rejects at once when it is aborted; the walkers end their parts soon after.
+   * @throws what ended the pass early
+   */
+  run(walk: TreeWalk): Promise<WalkEnd>;
+  /** Ends everything. */
+  close(): Promise<void>;
+}
+
+interface Running {
+  readonly walk: TreeWalk;
+  readonly waiting: TreePart[];
+  /** Parts that walkers have. */
+  taken: number;
+  isEmpty: boolean;
+  readonly resolve: (end: WalkEnd) => void;
+  readonly reject: (failure: unknown) => void;
+}
+
+interface Walker {
+  readonly process: WalkerProcess;
+  /** The walk it is at. */
+  walk: number | null;
+  /** What it was asked for and has not given yet. */
+  asked: Demand;
+}
+
+interface State {
+  readonly root: Directory;
+  readonly count: WalkerCount;
+  readonly walkers: Set<Walker>;
+  /** In the order in which they get their turn. */
+  readonly walks: Map<number, Running>;
+  lastWalk: number;
+  idling: NodeJS.Timeout | undefined;
+}
+
+function endWalk(crew: State, id: number): Running | undefined {
+  const running = crew.walks.get(id);
+  if (running === undefined) return undefined;
+  crew.walks.delete(id);
+  for (const walker of crew.walkers) {
+    if (walker.walk === id) walker.process.order({ type: 'stop', walk: id });
+  }
+  if (crew.walks.size === 0) rest(crew);
+  return running;
+}
+
+/** Nothing to do: the walkers neither keep the process alive nor stay for ever. */
+function rest(crew: State): void {
+  for (const { process } of crew.walkers) process.setNeeded(false);
+  crew.idling = setTimeout(() => void dismiss(crew), idleMs).unref();
+}
+
+function wake(crew: State): void {
+  clearTimeout(crew.idling);
+  for (const { process } of crew.walkers) process.setNeeded(true);
+}
+
+async function dismiss(crew: State): Promise<void> {
+  clearTimeout(crew.idling);
+  const walkers = [...crew.walkers];
+  crew.walkers.clear();
+  await Promise.all(walkers.map(({ process }) => process.end()));
+}
+
+/** The next part, taking turns between walks. */
+function nextPart(crew: State): { readonly id: number; readonly running: Running; part: TreePart } | null {
+  for (const [id, running] of crew.walks) {
+    const part = running.waiting.shift();
+    if (part === undefined) continue;
+    crew.walks.delete(id);
+    crew.walks.set(id, running);
+    return { id, running, part };
+  }
+  return null;
+}
+
+function handOut(crew: State): void {
+  for (const walker of crew.walkers) {
+    if (walker.walk !== null) continue;
+    const next = nextPart(crew);
+    if (next === null) break;
+    const { id, running, part } = next;
+    running.taken += 1;
+    walker.walk = id;
+    walker.asked = 'none';
+    walker.process.order({ type: 'run', walk: id, task: running.walk.task, part });
+  }
+  ask(crew);
+}
+
+/** Asks for parts until each walker has one more to go on with. */
+function ask(crew: State): void {
+  const walkers = [...crew.walkers];
+  const idle = walkers.filter(({ walk }) => walk === null).length;
+  let waiting = 0;
+  for (const running of crew.walks.values()) waiting += running.waiting.length;
+  if (waiting >= walkers.length) return;
+  const demand = idle > 0 ? 'at_once' : 'soon';
+  for (const walker of walkers) {
+    if (walker.walk === null || walker.asked === 'at_once' || walker.asked === demand) continue;
+    walker.asked = demand;
+    walker.process.order({ type: 'demand', demand });
+  }
+}
+
+function finishPart(crew: State, walker: Walker, isEmpty: boolean): void {
+  const id = walker.walk;
+  walker.walk = null;
+  const running = id === null ? undefined : crew.walks.get(id);
+  if (id !== null && running !== undefined) {
+    running.taken -= 1;
+    running.isEmpty &&= isEmpty;
+    if (running.taken === 0 && running.waiting.length === 0) {
+      endWalk(crew, id)?.resolve({ isEmpty: running.isEmpty });
+    }
+  }
+  handOut(crew);
+}
+
+function hear(crew: State, walker: Walker, message: WalkerMessage): void {
+  const running = crew.walks.get(message.walk);
+  switch (message.type) {
+    case 'tally':
+      running?.walk.onTally(message.tally);
+      if (message.linked.length > 0) running?.walk.onLinked(message.linked);
+      crew.count.learn(message.latencies);
+      if (running !== undefined) strengthen(crew);
+      break;
+    case 'part':
+      walker.asked = 'none';
+      running?.waiting.push(message.part);
+      handOut(crew);
+      break;
+    case 'failure':
+      if (message.isFatal) endWalk(crew, message.walk)?.reject(unpackFailure(message.failure));
+      else running?.walk.onFailure(unpackFailure(message.failure));
+      break;
+    case 'done':
+      finishPart(crew, walker, message.isEmpty);
+      break;
+  }
+}
+
+/** What the walker was at is not known to be done, so its walk ends. */
+function lose(crew: State, walker: Walker): void {
+  if (!crew.walkers.delete(walker)) return;
+  if (walker.walk !== null) endWalk(crew, walker.walk)?.resolve('no_walkers');
+  if (crew.walkers.size > 0) return;
+  for (const id of [...crew.walks.keys()]) endWalk(crew, id)?.resolve('no_walkers');
+}
+
+/** Starts walkers until there are as many as wanted. */
+function strengthen(crew: State): void {
+  const wanted = crew.count.wanted();
+  if (crew.walkers.size >= wanted) return;
+  crew.root.usingSync((fd) => {
+    while (crew.walkers.size < wanted) {
+      const process = startWalker(fd, {
+        message: (message) => hear(crew, walker, message),
+        end: () => lose(crew, walker),
+      });
+      const walker: Walker = { process, walk: null, asked: 'none' };
+      crew.walkers.add(walker);
+    }
+  });
+  handOut(crew);
+}
+
+/** Makes a crew without walkers, which will have the root of the volume from this process. */
+export function createCrew(root: Directory, slices: SlicesAlone = defaultSlices): Crew {
+  const crew: State = {
+    root,
+    count: createWalkerCount(),
+    walkers: new Set(),
+    walks: new Map(),
+    lastWalk: 0,
+    idling: undefined,
+  };
+  return {
+    slicesAlone: () => (crew.walkers.size > 0 ? slices.warm : slices.cold),
+    run: (walk) => run(crew, walk),
+    async close() {
+      for (const id of [...crew.walks.keys()]) {
+        endWalk(crew, id)?.reject(volumeUnavailable(new Error('The volume was closed.')));
+      }
+      await dismiss(crew);
+    },
+  };
+}
+
+async function run(crew: State, walk: TreeWalk): Promise<WalkEnd> {
+  const { signal } = walk;
+  signal?.throwIfAborted();
+  if (crew.walks.size === 0) wake(crew);
+  crew.lastWalk += 1;
+  const id = crew.lastWalk;
+  let onAbort: (() => void) | undefined;
+  try {
+    return await new Promise<WalkEnd>((resolve, reject) => {
+      crew.walks.set(id, { walk, waiting: [wholeTree], taken: 0, isEmpty: true, resolve, reject });
+      onAbort = () => endWalk(crew, id)?.reject(signal?.reason);
+      signal?.addEventListener('abort', onAbort);
+      strengthen(crew);
+      handOut(crew);
+    });
+  } finally {
+    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,80 @@
+import type { ReadEntry } from '../handles/directory-sync.ts';
+import type { ByteName } from '../handles/entry-name.ts';
+import type { Demand, TreePart } from './tree-part.ts';
+
+/** Names of files read ahead: enough to give away work that is worth a message. */
+const filesMax = 4096;
+/** Least number of names worth giving away before anybody waits for them. */
+const worthwhile = { files: 512, directories: 16 };
+/** And once somebody does. */
+const waitedFor = { files: 64, directories: 1 };
+
+/** Names of one directory that wait for their turn, and where more come from. */
+export interface HeldNames {
+  readonly files: ByteName[];
+  readonly directories: ByteName[];
+  /**
+   * Takes the next few files, in the order of the directory: removed from its front, each is found at once, while from its
+   * end the file system passes over all that is left of a block to find it.
+   */
+  takeFiles(count: number): ByteName[];
+  /** Reads on until enough is held or the directory ends. */
+  fill(): void;
+  /** Whether the directory may have more names. */
+  hasMore(): boolean;
+  /**
+   * Half of what is held, if it is enough for the demand; those that would come last. The `last` directory is given only
+   * by who has something else left: two who pass on a chain of directories, one by one, only wait for each other.
+   */
+  split(demand: Demand, last: 'keep' | 'give'): TreePart['names'];
+  /** Stops reading. */
+  close(): void;
+}
+
+function* noRuns(): Generator<readonly ReadEntry[], void, undefined> {}
+
+/** Holds names that are known already. */
+export function holdGiven(names: NonNullable<TreePart['names']>): HeldNames {
+  const held = holdNames(noRuns());
+  held.files.push(...names.files);
+  held.directories.push(...names.directories);
+  return held;
+}
+
+/** Holds the names that `reader` gives, a run at a time as long as there are fewer than `directoriesMax` directories. */
+export function holdNames(
+  reader: Generator<readonly ReadEntry[], void, undefined>,
+  directoriesMax = Number.POSITIVE_INFINITY,
+): HeldNames {
+  const files: ByteName[] = [];
+  const directories: ByteName[] = [];
+  let isAtEnd = false;
+  const hold = (run: readonly ReadEntry[]): void => {
+    for (const { name, type } of run) (type === 'directory' ? directories : files).push(name);
+  };
+  return {
+    files,
+    directories,
+    fill() {
+      while (!isAtEnd && files.length < filesMax && directories.length < directoriesMax) {
+        const { value, done } = reader.next();
+        if (done) isAtEnd = true;
+        else hold(value);
+      }
+    },
+    takeFiles: (count) => files.splice(0, count),
+    hasMore: () => !isAtEnd,
+    split(demand, last) {
+      const least = demand === 'at_once' ? waitedFor : worthwhile;
+      const isLast = last === 'keep' && directories.length === 1 && files.length === 0;
+      if (directories.length >= least.directories && !isLast) {
+        return { files: [], directories: directories.splice(0, Math.ceil(directories.length / 2)) };
+      }
+      if (files.length < least.files) return null;
+      return { files: files.splice(Math.floor(files.length / 2)), directories: [] };
+    },
+    close() {
+      reader.return();
+    },
+  };
+}

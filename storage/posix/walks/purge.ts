@@ -1,0 +1,147 @@
+import { isDomainError } from '../../../domain/errors.ts';
+import type { PurgedTree, PurgeOptions } from '../../volume.ts';
+import { entryConflict, hasErrno } from '../errno.ts';
+import { openArea, openFolder, openFolderParent, type VolumeRoot } from '../folder-areas.ts';
+import {
+  type Directory,
+  makeChild,
+  openChild,
+  removeChild,
+  statChild,
+  syncDirectory,
+  withDirectory,
+} from '../handles/directory.ts';
+import { renameEvenLocked } from '../handles/place.ts';
+import { modes } from '../handles/syscalls.ts';
+import { areaComponents, idName } from '../layout.ts';
+import { addTally, emptyTally, type Tally } from './progress.ts';
+import { createFlatNames } from './purge-part.ts';
+import { passOver } from './whole-tree.ts';
+
+/** Passes over what is purged. A container that still sits in a purged directory could refill it for ever. */
+const passesMax = 1000;
+
+interface Purge {
+  readonly root: VolumeRoot;
+  readonly tally: Tally;
+  readonly options: PurgeOptions;
+}
+
+function startPurge(root: VolumeRoot, options: PurgeOptions = {}): Purge {
+  options.signal?.throwIfAborted();
+  return { root, tally: emptyTally(), options };
+}
+
+function purgedTree({ tally }: Purge): PurgedTree {
+  return { entries: tally.entries, directories: tally.directories };
+}
+
+/**
+ * Removes everything in the directory at `names`, which nobody else can reach by name: any depth and width, with a
+ * bounded number of descriptors. Several processes may do it at once.
+ * @throws the failure of the first entry that cannot be removed, after everything else was
+ */
+async function purgeContents(purge: Purge, names: readonly string[]): Promise<void> {
+  const { root, tally, options } = purge;
+  let failure: unknown;
+  for (let count = 0; count < passesMax; count += 1) {
+    const before = tally.entries;
+    const pass = await passOver(
+      root,
+      { verb: 'purge', root: names },
+      {
+        signal: options.signal,
+        onProgress: ({ entries }) => options.onProgress?.({ entries: before + entries }),
+      },
+    );
+    addTally(tally, pass.tally);
+    if (pass.isEmpty) return;
+    failure = pass.failure;
+    if (failure !== undefined && pass.tally.entries === 0) throw failure;
+  }
+  throw entryConflict('Files are still being created in what is purged.', failure);
+}
+
+async function unlessGone(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT') && !isDomainError(error, 'entry_not_found')) throw error;
+  }
+}
+
+/** Empties the directory at `names`, which nobody else can reach by name. Missing is fine. */
+export async function purgeTree(
+  root: VolumeRoot,
+  names: readonly string[],
+  options: PurgeOptions | undefined,
+): Promise<PurgedTree> {
+  const purge = startPurge(root, options);
+  await unlessGone(() => purgeContents(purge, names));
+  return purgedTree(purge);
+}
+
+/** Empties the directory `name` of an area, which nobody else can reach by name, and removes it. Missing is fine. */
+export async function removeFromArea(
+  root: VolumeRoot,
+  folderId: string,
+  place: { readonly area: 'stage' | 'trash'; readonly name: string },
+  options: PurgeOptions | undefined,
+): Promise<PurgedTree> {
+  const { area, name } = place;
+  const purge = startPurge(root, options);
+  await unlessGone(async () => {
+    await purgeContents(purge, [...areaComponents(folderId, area), name]);
+    await withDirectory(openArea(root, folderId, area), (directory) => removeChild(directory, name));
+  });
+  return purgedTree(purge);
+}
+
+/** `Volume.purgeTrash`. */
+export function purgeTrash(
+  root: VolumeRoot,
+  folderId: string,
+  trashId: string,
+  options: PurgeOptions | undefined,
+): Promise<PurgedTree> {
+  return removeFromArea(root, folderId, { area: 'trash', name: idName(trashId) }, options);
+}
+
+/** Takes an area out of the reach of every route and mount path, in one step. */
+async function retireArea(folder: Directory, area: 'data' | 'stage', trash: Directory): Promise<void> {
+  if ((await statChild(folder, area)) === null) return;
+  await unlessGone(() =>
+    renameEvenLocked({ directory: folder, name: area }, { directory: trash, name: createFlatNames()() }),
+  );
+}
+
+async function purgeAreas(purge: Purge, folder: Directory, folderId: string): Promise<void> {
+  await makeChild(folder, 'trash', modes.closed);
+  await withDirectory(openChild(folder, 'trash'), async (trash) => {
+    await retireArea(folder, 'data', trash);
+    await retireArea(folder, 'stage', trash);
+    await syncDirectory(folder);
+  });
+  await purgeContents(purge, areaComponents(folderId, 'trash'));
+  await removeChild(folder, 'trash');
+}
+
+/** `Volume.purgeFolder`. */
+export async function purgeFolder(
+  root: VolumeRoot,
+  folderId: string,
+  options: PurgeOptions | undefined,
+): Promise<PurgedTree> {
+  const name = idName(folderId);
+  const purge = startPurge(root, options);
+  await unlessGone(async () => {
+    root.folders.drop(folderId);
+    await withDirectory(openFolder(root, folderId), (folder) => purgeAreas(purge, folder, folderId));
+    await withDirectory(openFolderParent(root, folderId), async (parent) => {
+      await removeChild(parent, name);
+      await syncDirectory(parent);
+    });
+  });
+  root.folders.drop(folderId);
+  return purgedTree(purge);
+}

@@ -1,0 +1,47 @@
+import type { Directory } from '../handles/directory.ts';
+import type { ByteName } from '../handles/entry-name.ts';
+import type { Tally } from './progress.ts';
+
+/** What can be done to a whole tree. */
+export type TreeVerb = 'measure' | 'purge';
+
+/**
+ * A piece of a tree to work off: names in the directory at `path` below the root of the tree, sorted by what they
+ * seemed to be; `null` is everything in it. It names no handle, so that any walker can take it.
+ */
+export interface TreePart {
+  readonly path: readonly ByteName[];
+  readonly names: { readonly files: readonly ByteName[]; readonly directories: readonly ByteName[] } | null;
+}
+
+/** The whole tree. */
+export const wholeTree: TreePart = { path: [], names: null };
+
+/** How urgently others ask for a part of what is left: not, for when they are through, or because they have nothing. */
+export type Demand = 'none' | 'soon' | 'at_once';
+
+/** Deepest directory, in components below the root, whose content is given away: the taker opens each of them. */
+export const partDepthMax = 64;
+
+/** A regular file with several names. */
+export interface LinkedFile {
+  readonly inode: bigint;
+  readonly links: bigint;
+  readonly sizeBytes: bigint;
+}
+
+/** What walking a part tells, and asks, whoever it is run by. Every function is quick. */
+export interface Work {
+  readonly tally: Tally;
+  /** Met one of the names of such a file; whether it counts is decided where all of them are known. */
+  countLinked(file: LinkedFile): void;
+  demand(): Demand;
+  /** The next calls act on names in this directory. */
+  enter(directory: Directory): void;
+  /** Leaves a part to somebody else. */
+  give(part: TreePart): void;
+  /** Tells how long one system call took. */
+  sample(ms: number): void;
+  /** An entry that could not be removed; the rest is removed all the same. */
+  fail(failure: unknown): void;
+}

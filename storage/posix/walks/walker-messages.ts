@@ -1,0 +1,55 @@
+import { type DomainError, domainError, type ErrorCode, isDomainError } from '../../../domain/errors.ts';
+import { errnoOf } from '../errno.ts';
+import type { Tally } from './progress.ts';
+import type { Demand, TreePart } from './tree-part.ts';
+import type { TreeTask } from './tree-runner.ts';
+
+/** The descriptor under which a walker finds the root of the volume. */
+export const volumeFd = 4;
+
+/** What a walker is told. `demand` asks for one part of what it is at; `stop` ends what it does for a walk. */
+export type WalkerOrder =
+  | { readonly type: 'run'; readonly walk: number; readonly task: TreeTask; readonly part: TreePart }
+  | { readonly type: 'demand'; readonly demand: Demand }
+  | { readonly type: 'stop'; readonly walk: number };
+
+/** Numbers per file in `linked`: inode, links, bytes, and how many of its names were met. */
+export const linkedColumns = 4;
+/** Classes of call times: the nth is from 2^n to 2^(n+1) microseconds. */
+export const latencyClasses = 24;
+
+/** An error on its way to another process, which a copy would strip of its number. */
+export type Failure =
+  | { readonly kind: 'domain'; readonly code: ErrorCode; readonly detail: string }
+  | { readonly kind: 'system'; readonly errno: number; readonly code: string }
+  | { readonly kind: 'other'; readonly text: string };
+
+/** What a walker has to say. Counts are what came since the last message of that type. */
+export type WalkerMessage =
+  | {
+      readonly type: 'tally';
+      readonly walk: number;
+      readonly tally: Tally;
+      readonly linked: BigUint64Array;
+      readonly latencies: readonly number[];
+    }
+  | { readonly type: 'part'; readonly walk: number; readonly part: TreePart }
+  | { readonly type: 'failure'; readonly walk: number; readonly failure: Failure; readonly isFatal: boolean }
+  | { readonly type: 'done'; readonly walk: number; readonly isEmpty: boolean };
+/** Packs an error. */
+export function packFailure(error: unknown): Failure {
+  if (isDomainError(error)) return { kind: 'domain', code: error.code, detail: error.message };
+  const errno = errnoOf(error);
+  if (errno === 0)
+    return { kind: 'other', text: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return { kind: 'system', errno, code };
+}
+
+/** Unpacks it; a failed system call has its number, and not the path that its message had. */
+export function unpackFailure(failure: Failure): DomainError | Error {
+  if (failure.kind === 'domain') return domainError(failure.code, failure.detail);
+  if (failure.kind === 'other') return new Error(`A walker failed: ${failure.text}`);
+  const { errno, code } = failure;
+  return Object.assign(new Error(`A system call on the volume failed: ${code}`), { errno, code });
+}

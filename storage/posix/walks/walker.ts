@@ -1,0 +1,143 @@
+import { fstatSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import { borrowDirectory, type Directory } from '../handles/directory.ts';
+import { enterDirectory } from '../handles/entry-name.ts';
+import { createLinkedFiles } from './linked-files.ts';
+import { emptyTally, type Tally } from './progress.ts';
+import type { Demand, Work } from './tree-part.ts';
+import { runPart } from './tree-runner.ts';
+import {
+  latencyClasses,
+  packFailure,
+  volumeFd,
+  type WalkerMessage,
+  type WalkerOrder,
+} from './walker-messages.ts';
+
+// The main of a walker: a process that works off parts of trees with synchronous calls. Nothing else runs in it, so it
+// may block, and its working directory is the directory it is at.
+
+/** Longest time without hearing orders, and how often counts are told. */
+const sliceMs = 4;
+const reportEveryMs = 50;
+/** Below whatever answers requests; a machine with nothing else to do does not notice. */
+const niceness = 5;
+
+type RunOrder = Extract<WalkerOrder, { readonly type: 'run' }>;
+
+/** What the orders that come during a run change. */
+interface Standing {
+  demand: Demand;
+  /** The walk that is worked for; `null` when it was stopped. */
+  walk: number | null;
+}
+
+function send(message: WalkerMessage): void {
+  // Whoever started it may just have died; the disconnect, which ends this process, says so.
+  process.send?.(message, undefined, undefined, () => undefined);
+}
+
+function createReport(walk: number): {
+  readonly work: Pick<Work, 'tally' | 'countLinked' | 'sample'>;
+  tell(): void;
+} {
+  const tally: Tally = emptyTally();
+  const linked = createLinkedFiles();
+  let latencies: number[] = new Array(latencyClasses).fill(0);
+  const tell = (): void => {
+    send({ type: 'tally', walk, tally: { ...tally }, linked: linked.takeRows(), latencies });
+    Object.assign(tally, emptyTally());
+    latencies = new Array(latencyClasses).fill(0);
+  };
+  return {
+    work: {
+      tally,
+      countLinked(file) {
+        linked.add(file, 1n);
+        if (linked.isFull()) tell();
+      },
+      sample(ms) {
+        const index = Math.min(latencyClasses - 1, Math.floor(Math.log2(Math.max(1, ms * 1000))));
+        latencies[index] = (latencies[index] ?? 0) + 1;
+      },
+    },
+    tell,
+  };
+}
+
+async function runSteps(
+  volume: Directory,
+  standing: Standing,
+  { walk, task, part }: RunOrder,
+): Promise<void> {
+  // What others ask for comes right behind the order; heard first, half of a tree is given away in the first step.
+  await setImmediate();
+  const report = createReport(walk);
+  const work: Work = {
+    ...report.work,
+    demand: () => standing.demand,
+    enter: (directory) => directory.usingSync(enterDirectory),
+    give(given) {
+      standing.demand = 'none';
+      send({ type: 'part', walk, part: given });
+    },
+    fail: (error) => send({ type: 'failure', walk, failure: packFailure(error), isFatal: false }),
+  };
+  const steps = runPart(volume, task, part, work);
+  let turnedAt = performance.now();
+  let reportedAt = turnedAt;
+  let step = steps.next();
+  for (; !step.done && standing.walk === walk; step = steps.next()) {
+    const now = performance.now();
+    if (now - turnedAt < sliceMs) continue;
+    if (now - reportedAt > reportEveryMs) {
+      report.tell();
+      reportedAt = now;
+    }
+    await setImmediate();
+    turnedAt = performance.now();
+  }
+  report.tell();
+  if (!step.done) steps.return(false);
+  send({ type: 'done', walk, isEmpty: step.value === true });
+}
+
+async function run(volume: Directory, standing: Standing, order: RunOrder): Promise<void> {
+  const { walk } = order;
+  try {
+    await runSteps(volume, standing, order);
+  } catch (error) {
+    send({ type: 'failure', walk, failure: packFailure(error), isFatal: true });
+    send({ type: 'done', walk, isEmpty: false });
+  }
+}
+
+function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
+  switch (order.type) {
+    case 'run':
+      standing.walk = order.walk;
+      standing.demand = 'none';
+      void run(volume, standing, order);
+      break;
+    case 'demand':
+      standing.demand = order.demand;
+      break;
+    case 'stop':
+      if (standing.walk === order.walk) standing.walk = null;
+      break;
+  }
+}
+
+function main(): void {
+  setPriority(niceness);
+  // Whoever started it decides when it ends, also after a Ctrl-C that reaches every process of a terminal.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  process.on('disconnect', () => process.exit());
+  const { dev } = fstatSync(volumeFd, { bigint: true });
+  const volume = borrowDirectory(volumeFd, dev);
+  const standing: Standing = { demand: 'none', walk: null };
+  process.on('message', (order: WalkerOrder) => hear(volume, standing, order));
+}
+
+main();
