@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { BenchRow } from './row.ts';
@@ -83,12 +83,21 @@ export function toTable(rows: readonly BenchRow[]): string {
     .join('\n');
 }
 
-/** Writes the report beside the earlier ones. @returns its path */
+/** What another run of the same commit on the same day measured, and this one did not. */
+function keepOthers(path: string, report: BenchReport): BenchReport {
+  if (!existsSync(path)) return report;
+  const earlier: BenchReport = JSON.parse(readFileSync(path, 'utf8'));
+  const others = earlier.rows.filter(({ suite = '' }) => !report.suites.includes(suite));
+  const suites = [...earlier.suites.filter((name) => !report.suites.includes(name)), ...report.suites];
+  return { ...report, suites, rows: [...others, ...report.rows] };
+}
+
+/** Writes the report beside the earlier ones, and into that of the same day and commit. @returns its path */
 export function saveReport(root: string, report: BenchReport): string {
   const directory = join(root, 'bench', 'results');
   mkdirSync(directory, { recursive: true });
   const path = join(directory, `${report.date.slice(0, 10)}-${report.commit.replace('+', '-changed')}.json`);
-  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(path, `${JSON.stringify(keepOthers(path, report), null, 2)}\n`);
   return path;
 }
 
