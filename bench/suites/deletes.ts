@@ -47,18 +47,18 @@ async function deleteTree(place: Place, name: string): Promise<number> {
 }
 
 async function* compareSizes(
-  place: Place,
+  { service, directory }: Omit<Place, 'gun'>,
   sizes: readonly number[],
   rounds: number,
 ): AsyncIterable<BenchRow> {
-  const contestants = new Map<number, () => Promise<number>>();
-  for (const files of sizes) {
-    const name = `tree-${files}`;
-    makeWide(join(place.directory, 'data', name), files);
-    contestants.set(files, () => deleteTree(place, name));
-  }
-  const byName = new Map([...contestants].map(([files, run]) => [`${files}`, run]));
-  const results = await interleave(byName, rounds);
+  for (const files of sizes) makeWide(join(directory, 'data', `tree-${files}`), files);
+  // Not before: to make the trees takes longer than the service bears an idle connection.
+  const gun = openGun(service.port, 1);
+  const contestants = sizes.map(
+    (files) => [`${files}`, () => deleteTree({ service, directory, gun }, `tree-${files}`)] as const,
+  );
+  const results = await interleave(new Map(contestants), rounds);
+  gun.close();
   const p50 = (files: number) => median(results(`${files}`));
   for (const files of sizes) {
     const work = `delete of a tree of ${files.toLocaleString('en')} files, until it is answered, p50`;
