@@ -23,7 +23,7 @@ function walkersOf(pid: number): number[] {
     try {
       const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
-      if (Number(parent) === pid && /posix\/walker\.[jt]s/.test(command)) found.push(Number(name));
+      if (Number(parent) === pid && /walks\/walker\.[jt]s/.test(command)) found.push(Number(name));
     } catch {
       // It has ended, or is no process.
     }
