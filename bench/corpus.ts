@@ -39,7 +39,7 @@ export async function makeEmptyFiles(root: string, count: number): Promise<void>
   for (let index = 0; index < count; index += 1) {
     const directory = join(root, `directory-${Math.floor(index / 1000)}`);
     if (index % 1000 === 0) await mkdir(directory, { recursive: true });
-    closeSync(openSync(join(directory, `file-${index}.bin`), 'w'));
+    touch(join(directory, `file-${index}.bin`));
   }
 }
 

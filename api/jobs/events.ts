@@ -41,8 +41,14 @@ const streamHeaders = {
 
 type JobBody = z.infer<typeof jobBody>;
 
+/** Writes an event about a job under an id: `progress` for how it stands, `end` for how it ended. */
+export function writeEvent(id: string, job: JobView, body: JobBody): Buffer {
+  const name = isTerminal(job.state) ? 'end' : 'progress';
+  return Buffer.from(`id: ${id}\nevent: ${name}\ndata: ${JSON.stringify(body)}\n\n`);
+}
+
 /** Names one state of a job; the same from every process, so that a client goes on anywhere. */
-function idOf(body: JobBody): string {
+export function idOf(body: JobBody): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, 22);
 }
 
@@ -67,8 +73,7 @@ export async function* jobEvents(
       const id = idOf(body);
       if (id === heard) continue;
       heard = id;
-      const name = isTerminal(job.state) ? 'end' : 'progress';
-      yield Buffer.from(`id: ${id}\nevent: ${name}\ndata: ${JSON.stringify(body)}\n\n`);
+      yield writeEvent(id, job, body);
     }
   }
 }

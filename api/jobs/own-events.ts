@@ -1,11 +1,18 @@
-import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Executor } from '../../db/client.ts';
 import { listFollowedJobs } from '../../db/queries/followed-jobs.ts';
 import { isTerminal } from '../../domain/job.ts';
 import type { JobView } from '../../jobs/job-client.ts';
 import type { ApiRequest } from '../route.ts';
-import { type EventTimes, reconnectEvent, sendEvents, stillHere, usualEventTimes } from './events.ts';
+import {
+  type EventTimes,
+  idOf,
+  reconnectEvent,
+  sendEvents,
+  stillHere,
+  usualEventTimes,
+  writeEvent,
+} from './events.ts';
 import { toJobBody } from './presenter.ts';
 
 /** Clocks of processes may differ by this much, and a transaction may take as long from its clock to its commit. */
@@ -64,12 +71,11 @@ class OwnJobs {
   }
 
   #tell(job: JobView, now: number): readonly Buffer[] {
-    const body = JSON.stringify(toJobBody(job));
-    const mark = createHash('sha256').update(body).digest('base64');
+    const body = toJobBody(job);
+    const mark = idOf(body);
     if (this.#told.get(job.id)?.mark === mark) return [];
-    const hasEnded = isTerminal(job.state);
-    this.#told.set(job.id, { mark, endedAt: hasEnded ? now : null });
-    return [Buffer.from(`id: ${now}\nevent: ${hasEnded ? 'end' : 'progress'}\ndata: ${body}\n\n`)];
+    this.#told.set(job.id, { mark, endedAt: isTerminal(job.state) ? now : null });
+    return [writeEvent(`${now}`, job, body)];
   }
 }
 

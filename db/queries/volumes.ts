@@ -20,15 +20,10 @@ export async function listVolumeSettings(
     .from(volumes);
 }
 
-/** Names of the volumes that nothing may be changed on. */
-export async function listReadOnlyVolumes(db: Executor): Promise<Set<string>> {
-  const settings = await listVolumeSettings(db);
-  return new Set(settings.filter(({ state }) => state === 'read_only').map(({ name }) => name));
-}
-
 /** Tells whether nothing may be changed on a volume at the moment. */
 export async function isReadOnlyVolume(db: Executor, name: string): Promise<boolean> {
-  return (await listReadOnlyVolumes(db)).has(name);
+  const [row] = await db.select({ state: volumes.state }).from(volumes).where(eq(volumes.name, name));
+  return row?.state === 'read_only';
 }
 
 /**

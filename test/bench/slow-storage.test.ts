@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildSlowStorage, countCalls, parseCounts } from '../../bench/slow-storage.ts';
+import { hasCompiler } from '../support/compiler.ts';
 
 let directory: string;
 
@@ -39,16 +40,8 @@ describe('counts of slowed calls', () => {
 });
 
 // Where no compiler is, the rows of the bench are skipped, too.
-const isBuildable = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
 
-describe.skipIf(!isBuildable)('storage with latency', () => {
+describe.skipIf(!hasCompiler())('storage with latency', () => {
   it('counts what programs of others and of ours ask of it, children with an environment of their own included', () => {
     const storage = buildSlowStorage(directory);
     if (typeof storage === 'string') throw new Error(storage);

@@ -7,7 +7,8 @@ import { JobDeferredError } from '../../jobs/handler.ts';
 import type { OpenJobClient } from '../../jobs/open-job-client.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
-import { aborted, gate, makeStage, newJob, type Stage } from './job-stage.ts';
+import { gate } from '../support/gate.ts';
+import { aborted, makeStage, newJob, type Stage } from './job-stage.ts';
 
 const rowOf = (id: string, given: Partial<Parameters<typeof bundleRows>[0][number]> = {}) => {
   return { id, kind: 'upload.commit', volume: 'local', priority: 0, fence: 0, ...given } as const;

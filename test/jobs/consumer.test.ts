@@ -9,11 +9,11 @@ import { JobDeferredError } from '../../jobs/handler.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
 import { insertTestUser } from '../support/factories.ts';
+import { gate } from '../support/gate.ts';
 import {
   aborted,
   archivePayload,
   emptyQueueStore,
-  gate,
   makeStage,
   newJob,
   quickTimings,

@@ -163,15 +163,6 @@ export async function removeQueueStore(backend: Backend): Promise<() => Promise<
   };
 }
 
-/** A promise and the way to settle it, for handlers that wait for the test. */
-export function gate(): { readonly opened: Promise<void>; open(): void } {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
-
 /** Resolves when the signal aborts. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -5,7 +5,8 @@ import type { OpenJobClient } from '../../jobs/open-job-client.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
 import { insertTestUser } from '../support/factories.ts';
-import { gate, makeStage, newJob, type Stage } from './job-stage.ts';
+import { gate } from '../support/gate.ts';
+import { makeStage, newJob, type Stage } from './job-stage.ts';
 
 describeEachBackend('who gets how much', (backend) => {
   let stage: Stage;

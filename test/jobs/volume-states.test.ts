@@ -6,7 +6,8 @@ import type { JobHandler } from '../../jobs/handler.ts';
 import type { OpenJobClient } from '../../jobs/open-job-client.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
-import { aborted, archivePayload, gate, makeStage, type Stage } from './job-stage.ts';
+import { gate } from '../support/gate.ts';
+import { aborted, archivePayload, makeStage, type Stage } from './job-stage.ts';
 
 describeEachBackend('jobs of a volume and its state', (backend) => {
   let stage: Stage;

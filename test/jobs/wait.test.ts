@@ -5,7 +5,8 @@ import { notifyJob } from '../../db/notifications.ts';
 import { jobs } from '../../db/schema/jobs.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
-import { gate, makeStage, newJob, type Stage } from './job-stage.ts';
+import { gate } from '../support/gate.ts';
+import { makeStage, newJob, type Stage } from './job-stage.ts';
 
 describeEachBackend('waiting for a job', (backend) => {
   let stage: Stage;

@@ -9,7 +9,8 @@ import { workerGoneMs } from '../../jobs/timings.ts';
 import { startWorkerBeat, type WorkerBeat } from '../../jobs/worker-beat.ts';
 import { describeEachBackend } from '../support/backends.ts';
 import { eventually } from '../support/eventually.ts';
-import { gate, makeStage, type Stage } from './job-stage.ts';
+import { gate } from '../support/gate.ts';
+import { makeStage, type Stage } from './job-stage.ts';
 
 describeEachBackend('the sign of life of a worker', (backend) => {
   let stage: Stage;

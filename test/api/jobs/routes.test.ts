@@ -5,9 +5,10 @@ import { jobRoutes } from '../../../api/jobs/routes.ts';
 import { domainError } from '../../../domain/errors.ts';
 import type { JobHandler } from '../../../jobs/handler.ts';
 import type { OpenJobClient } from '../../../jobs/open-job-client.ts';
-import { aborted, gate, makeStage, newJob, type Stage } from '../../jobs/job-stage.ts';
+import { aborted, makeStage, newJob, type Stage } from '../../jobs/job-stage.ts';
 import { describeEachBackend } from '../../support/backends.ts';
 import { eventually } from '../../support/eventually.ts';
+import { gate } from '../../support/gate.ts';
 import {
   basic,
   type CoreServer,

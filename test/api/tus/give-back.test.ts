@@ -9,6 +9,7 @@ import { claimUploadWriter, findResumableUpload } from '../../../db/queries/resu
 import { domainError } from '../../../domain/errors.ts';
 import type { StageAppender, Volume } from '../../../storage/volume.ts';
 import { insertTestFolder } from '../../support/factories.ts';
+import { gate } from '../../support/gate.ts';
 import { startTestService, type TestService } from '../folders/test-service.ts';
 
 const mib = 1024 ** 2;
@@ -94,14 +95,8 @@ async function standing(upload: Awaited<ReturnType<typeof beginUpload>>) {
 
 describe('an upload whose client left', () => {
   it('is free for the next request when its last checkpoint failed, in a file of its own', async () => {
-    let hasBegun: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => {
-      hasBegun = resolve;
-    });
-    let goOn: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const { opened: begun, open: hasBegun } = gate();
+    const { opened: held, open: goOn } = gate();
     const services = withAppenders((appender) => ({
       get sizeBytes() {
         return appender.sizeBytes;
@@ -161,14 +156,8 @@ describe('an upload whose client left', () => {
       return db.execute(query);
     };
     let hasSynced = false;
-    let hasBegun: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => {
-      hasBegun = resolve;
-    });
-    let goOn: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const { opened: begun, open: hasBegun } = gate();
+    const { opened: held, open: goOn } = gate();
     const services = withAppenders((appender) => ({
       get sizeBytes() {
         return appender.sizeBytes;

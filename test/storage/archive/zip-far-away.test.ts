@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildSlowStorage } from '../../../bench/slow-storage.ts';
+import { hasCompiler } from '../../support/compiler.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { readZip } from './read-zip.ts';
 
@@ -14,16 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => directory.remove());
 
-const isBuildable = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!isBuildable)('a zip of files on storage that is far away', () => {
+describe.skipIf(!hasCompiler())('a zip of files on storage that is far away', () => {
   it('is made by more threads, in the order of the walk, with every file whole', () => {
     const storage = buildSlowStorage(directory.path);
     if (typeof storage === 'string') throw new Error(storage);
