@@ -102,6 +102,8 @@ interface Actor {
   readonly client: Client;
   readonly folder: string;
   readonly operations: readonly Operation[];
+  /** Sent instead of what the dice have for it. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface Outcome {
@@ -117,7 +119,9 @@ async function askOnce(
   dice: Dice,
   harvest: Harvest,
 ): Promise<{ readonly answer?: Answer; readonly complaint?: string }> {
-  const { path, options } = makeRequest(operation, dice, knownTo(actor.folder, operation, harvest));
+  const made = makeRequest(operation, dice, knownTo(actor.folder, operation, harvest));
+  const { path } = made;
+  const options = { ...made.options, headers: { ...made.options.headers, ...actor.headers } };
   const request = `${actor.word}: ${operation.name} as ${path.slice(0, 200)} ${JSON.stringify(options).slice(0, 400)}`;
   try {
     const signal = AbortSignal.timeout(answerMsMax);
@@ -181,9 +185,10 @@ it(
       fuzz({ word: 'stranger', client: stranger.client, folder: folderId, operations }),
       fuzz({ word: 'anonymous', client: service.client(), folder: folderId, operations }),
     ]);
-    // Afterwards, for an administrator may pause the queues that the others wait for.
+    // Afterwards, for an administrator may pause the queues that the others wait for, and waits for none of them.
     const administrator = { word: 'administrator', client: service.administrator, folder: folderId };
-    outcomes.push(await fuzz({ ...administrator, operations: ofAdmins }));
+    const headers = { Prefer: 'respond-async' };
+    outcomes.push(await fuzz({ ...administrator, headers, operations: ofAdmins }));
     const complaints = outcomes.flatMap((outcome) => outcome.complaints);
     expect(complaints.join('\n\n'), `${complaints.length} complaints, seed ${seed}`).toBe('');
     // Values that nothing accepts would be refused at the door, and find nothing behind it.
