@@ -17,6 +17,8 @@ import { schema } from './schema.ts';
 
 /** A document longer than this is none that a client sends. */
 const tokensMax = 2_000;
+/** Operations and fragments; validation compares all pairs of fragments, one inside the other. */
+const definitionsMax = 20;
 /** Fields of the query itself; each of them reads the caller's folders. */
 const rootFieldsMax = 10;
 const pageItemsMax = 1_000;
@@ -120,6 +122,9 @@ function refused(errors: readonly GraphQLError[]): GraphqlResult {
 function readDocument(query: string): DocumentNode | readonly GraphQLError[] {
   try {
     const document = parse(query, { maxTokens: tokensMax, noLocation: true });
+    if (document.definitions.length > definitionsMax) {
+      return [new GraphQLError(`A document has at most ${definitionsMax} operations and fragments.`)];
+    }
     // Introspection nests without end; clients know the schema.
     const errors = validate(schema, document, [...specifiedRules, NoSchemaIntrospectionCustomRule]);
     return errors.length === 0 ? document : errors;

@@ -152,7 +152,12 @@ export function parseFilter(filter: string): Test {
  * @throws Error with a sentence for the caller
  */
 export function parseOrder(order: string): (left: FolderRow, right: FolderRow) => number {
-  const keys = order.split(',').map((part) => {
+  // A column that comes again decides nothing, and all of them are compared for each pair of equal folders.
+  const parts = order.split(',', columns.length + 1);
+  if (parts.length > columns.length) {
+    throw new Error(`The order is not understood: it names more than ${columns.length} columns.`);
+  }
+  const keys = parts.map((part) => {
     const [, sign, name = ''] = /^([+-]?)\s*(\w+)$/.exec(part.trim()) ?? [];
     const column = columnOf(name);
     if (column === undefined) throw new Error(`The order is not understood: "${part.trim()}" is no column.`);

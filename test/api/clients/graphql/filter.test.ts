@@ -80,4 +80,10 @@ describe('parseOrder', () => {
   it.each(['', 'nothing', '-', 'name,', '--name'])('refuses %j', (order) => {
     expect(() => parseOrder(order)).toThrowError(/is no column/);
   });
+
+  it('refuses more columns than there are, for each pair of folders may be compared by all of them', () => {
+    const order = Array.from({ length: 17 }, () => 'group');
+    expect(parseOrder(order.slice(1).join(','))).toBeTypeOf('function');
+    expect(() => parseOrder(order.join(','))).toThrowError(/^The order is not understood: .+ 16 columns\.$/);
+  });
 });

@@ -33,6 +33,15 @@ function ask(path: string, query: string, variables: unknown = {}) {
   });
 }
 
+/** Fragments of which each spreads the two after it, and the last ones the first. */
+function fragmentRing(length: number): string {
+  const fragments = Array.from(
+    { length },
+    (_, n) => `fragment f${n} on VirtualFolderList { ...f${(n + 1) % length} ...f${(n + 2) % length} }`,
+  );
+  return `${fragments.join(' ')} { vfolder_list(limit: 1, offset: 0) { ...f0 } }`;
+}
+
 const list = 'vfolder_list(limit: 10, offset: 0) { items { name } total_count }';
 
 describe('a GraphQL query', () => {
@@ -57,6 +66,8 @@ describe('a GraphQL query', () => {
     ['too many fields', `{ ${Array.from({ length: 11 }, (_, n) => `f${n}: ${list}`).join(' ')} }`],
     ['a document without end', `{ ${`${list} `.repeat(2_000)} }`],
     ['a fragment of itself', '{ ...a } fragment a on Query { ...a }'],
+    ['few fragments of each other', fragmentRing(18)],
+    ['many fragments of each other', fragmentRing(150)],
     [
       'a variable of the wrong type',
       'query($limit: Int!) { vfolder_list(limit: $limit, offset: 0) { total_count } }',
