@@ -95,6 +95,22 @@ function groupByPath(routes: readonly Route[]): ReadonlyMap<string, ReadonlyMap<
   return new Map([...groups].sort(([left], [right]) => (rank(left) < rank(right) ? -1 : 1)));
 }
 
+/**
+ * The route that answers a method. HEAD is answered wherever GET is (RFC 9110 §9.1), by the same handler, whose content Node
+ * leaves away; but not where making that content costs more than its head is worth.
+ */
+function routeFor(group: ReadonlyMap<string, Route>, method: string): Route | undefined {
+  const declared = group.get(method);
+  if (declared !== undefined || method !== 'HEAD') return declared;
+  const twin = group.get('GET');
+  return twin?.isTransfer === true || twin?.isStream === true ? undefined : twin;
+}
+
+function methodsOf(group: ReadonlyMap<string, Route>): readonly string[] {
+  const declared = [...group.keys()];
+  return routeFor(group, 'HEAD') === undefined ? declared : [...declared, 'HEAD'];
+}
+
 function createApp(dispatcher: Dispatcher, routes: readonly Route[]): Hono<{ Bindings: Bindings }> {
   const app = new Hono<{ Bindings: Bindings }>({
     getPath: (_request, options) => options?.env?.exchange.location?.path ?? '/',
@@ -102,9 +118,9 @@ function createApp(dispatcher: Dispatcher, routes: readonly Route[]): Hono<{ Bin
   for (const [path, group] of groupByPath(routes)) {
     app.all(path, async (context, next) => {
       const { exchange, allowed } = context.env;
-      const route = group.get(exchange.location?.method ?? exchange.method);
+      const route = routeFor(group, exchange.location?.method ?? exchange.method);
       if (route === undefined) {
-        for (const method of group.keys()) allowed.add(method);
+        for (const method of methodsOf(group)) allowed.add(method);
         return next();
       }
       await dispatch(dispatcher, route, exchange, context.req.param());

@@ -57,6 +57,8 @@ const routes: readonly Route[] = [
   echo('POST', '/folders'),
   echo('GET', '/', 'public'),
   echo('POST', '/private', 'user'),
+  { ...echo('GET', '/streamed'), isStream: true },
+  { ...echo('GET', '/carried'), isTransfer: true },
   { ...echo('GET', '/empty'), handle: async () => ({ status: 204 }) },
   failing('/fault', () => new Error('/srv/secret is gone')),
   failing('/outage', () => Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })),
@@ -108,11 +110,13 @@ describe('routing', () => {
   );
 
   it.each([
-    ['PUT', '/folders/x', 'DELETE, GET'],
-    ['HEAD', '/folders/x', 'DELETE, GET'],
+    ['PUT', '/folders/x', 'DELETE, GET, HEAD'],
+    ['HEAD', '/folders', 'POST'],
+    ['HEAD', '/streamed', 'GET'],
+    ['HEAD', '/carried', 'GET'],
     ['OPTIONS', '/folders', 'POST'],
     ['PROPFIND', '/folders/x/files', 'GET, HEAD'],
-    ['TRACE', '/', 'GET'],
+    ['TRACE', '/', 'GET, HEAD'],
     ['GET', '/folders', 'POST'],
   ])('answers 405 with Allow for %s %s', async (method, path, allow) => {
     const { status, headers } = await server.send({ method, path });
@@ -125,11 +129,16 @@ describe('routing', () => {
     expect(json.at).toBe('POST /folders/create');
   });
 
-  it('answers HEAD where it is declared, with the length and without the body', async () => {
-    const { status, headers, text } = await server.send({ method: 'HEAD', path: '/folders/x/files' });
-    expect(status).toBe(200);
-    expect(Number(headers['content-length'])).toBeGreaterThan(0);
-    expect(text).toBe('');
+  it.each(['/folders/x/files', '/folders/x', '/'])('answers HEAD of %s without the body', async (path) => {
+    const { status, headers, text } = await server.send({ method: 'HEAD', path });
+    expect([status, text]).toEqual([200, '']);
+    const isDeclared = path === '/folders/x/files';
+    expect(Number(headers['content-length'])).toBe((await get(path)).text.length + (isDeclared ? 1 : 0));
+  });
+
+  it('answers HEAD with the refusals of GET', async () => {
+    const { status, headers, text } = await server.send({ method: 'HEAD', path: '/fault' });
+    expect([status, headers['content-type'], text]).toEqual([500, 'application/problem+json', '']);
   });
 
   it('honours X-Method-Override on POST and on nothing else', async () => {
