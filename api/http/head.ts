@@ -37,14 +37,21 @@ function requireSingleHeaders(rawHeaders: readonly string[]): void {
   }
 }
 
+/** A body that is coded for the transfer (RFC 9112 §7) would be taken for the content itself. */
+function requirePlainTransfer({ 'transfer-encoding': coding }: IncomingMessage['headers']): void {
+  if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return;
+  refuse('The only Transfer-Encoding is "chunked".');
+}
+
 /**
- * Checks what holds for every request whatever its route: HTTP/1.0 or 1.1, exactly one sound `Host`, and no header
- * twice that must have one meaning.
+ * Checks what holds for every request whatever its route: HTTP/1.0 or 1.1, exactly one sound `Host`, no header
+ * twice that must have one meaning, and no coding of the transfer but chunks.
  * @throws request_malformed
  */
 export function requireSoundHead(incoming: IncomingMessage): void {
   if (incoming.httpVersion !== '1.1' && incoming.httpVersion !== '1.0') refuse('Use HTTP/1.1.');
   requireSingleHeaders(incoming.rawHeaders);
+  requirePlainTransfer(incoming.headers);
   const host = incoming.headers.host ?? '';
   if (!hostForm.test(host) || !URL.canParse(`http://${host}/`)) refuse('Send one valid Host header.');
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { parseSignedDate } from '../../domain/signed-date.ts';
 import { listsTag } from '../../domain/write-condition.ts';
 import { type ByteRange, parseByteRange } from './byte-range.ts';
 
@@ -22,8 +23,10 @@ export type Selection =
 
 /** Seconds since 1970 of an HTTP date, or `undefined` when it is none (then the field is ignored). */
 export function httpDateSeconds(header: string | undefined): number | undefined {
-  const parsed = header === undefined ? Number.NaN : Date.parse(header);
-  return Number.isNaN(parsed) ? undefined : Math.floor(parsed / 1000);
+  // All three forms of RFC 9110 §5.6.7 begin with a day of the week, and mean UTC.
+  if (header === undefined || !/^[A-Z][a-z]{2}/.test(header)) return undefined;
+  const date = parseSignedDate(header, new Date().getUTCFullYear());
+  return date === undefined ? undefined : Math.floor(date.epochMs / 1000);
 }
 
 function matchFails(headers: IncomingHttpHeaders, etag: string, modified: number | undefined): boolean {

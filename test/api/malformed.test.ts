@@ -63,6 +63,11 @@ const seeds: readonly (readonly [string, string, number])[] = [
     400,
   ],
   ['chunks not last', `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip${end}`, 400],
+  [
+    'chunks of what is coded',
+    `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked${end}0\r\n\r\n`,
+    400,
+  ],
   ['a negative length', `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1${end}`, 400],
   ['a length in hex', `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1${end}`, 400],
   ['bare line feeds', 'GET / HTTP/1.1\nHost: a\nX\n\n', 400],

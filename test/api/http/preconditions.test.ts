@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { selectRepresentation } from '../../../api/http/preconditions.ts';
+import { httpDateSeconds, selectRepresentation } from '../../../api/http/preconditions.ts';
 
 const etag = '"12-100-7"';
 const modifiedAt = new Date('2026-05-04T03:02:01.500Z');
@@ -29,6 +29,11 @@ describe('conditions of a GET', () => {
     [{ 'if-modified-since': same }, 'not_modified'],
     [{ 'if-modified-since': before }, 'whole'],
     [{ 'if-modified-since': 'yesterday' }, 'whole'],
+    [{ 'if-modified-since': '2030' }, 'whole'],
+    [{ 'if-modified-since': '2030-01-01T00:00:00Z' }, 'whole'],
+    [{ 'if-unmodified-since': '0' }, 'whole'],
+    [{ 'if-unmodified-since': 'Monday, 04-May-26 03:02:00 GMT' }, 'precondition_failed'],
+    [{ 'if-unmodified-since': 'Monday, 04-May-26 03:02:01 GMT' }, 'whole'],
     [{ 'if-none-match': '"other"', 'if-modified-since': same }, 'whole'],
     [{ range: 'bytes=0-9' }, 'range'],
     [{ range: 'bytes=0-9', 'if-range': etag }, 'range'],
@@ -46,5 +51,18 @@ describe('conditions of a GET', () => {
   it('ignores a range on HEAD', () => {
     expect(kindOf({ range: 'bytes=0-9' }, 'HEAD')).toBe('whole');
     expect(kindOf({ range: 'bytes=500-' }, 'HEAD')).toBe('whole');
+  });
+});
+
+describe('httpDateSeconds', () => {
+  it('reads the form without a zone as UTC, wherever the service runs', () => {
+    const zone = process.env.TZ;
+    process.env.TZ = 'Asia/Seoul';
+    try {
+      expect(httpDateSeconds('Mon May  4 03:02:01 2026')).toBe(Date.UTC(2026, 4, 4, 3, 2, 1) / 1000);
+    } finally {
+      if (zone === undefined) delete process.env.TZ;
+      else process.env.TZ = zone;
+    }
   });
 });
