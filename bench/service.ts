@@ -22,6 +22,8 @@ export interface BenchService {
   readonly databaseUrl: string;
   /** Pid of the API process. */
   apiPid(): number;
+  /** Pids of the worker processes. */
+  workerPids(): readonly number[];
   stop(): Promise<void>;
 }
 
@@ -36,6 +38,11 @@ export interface BenchServiceOptions {
 const distDir = dirname(dirname(fileURLToPath(import.meta.url)));
 const readyMsMax = 60_000;
 
+/** Where a built program lies. */
+export function distPath(program: string): string {
+  return join(distDir, program);
+}
+
 /** Starts a built program and resolves with the first match of `ready` in what it prints. */
 export async function startProgram(options: {
   readonly program: string;
@@ -43,7 +50,7 @@ export async function startProgram(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly ready: RegExp;
 }): Promise<{ readonly child: ChildProcess; readonly match: RegExpMatchArray }> {
-  const child = spawn(process.execPath, [join(distDir, options.program), ...(options.args ?? [])], {
+  const child = spawn(process.execPath, [distPath(options.program), ...(options.args ?? [])], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -91,14 +98,11 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-function childrenOf(pid: number): readonly { pid: number; command: string }[] {
-  const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+function childrenThatRun(parent: number, program: string): readonly number[] {
+  const pids = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ');
   return pids
-    .filter((child) => child !== '')
-    .map((child) => ({
-      pid: Number(child),
-      command: readFileSync(`/proc/${child}/cmdline`, 'utf8').replaceAll('\0', ' '),
-    }));
+    .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program))
+    .map(Number);
 }
 
 function readKeypair(dataDir: string): Pick<BenchService, 'accessKey' | 'secretKey' | 'authorization'> {
@@ -128,10 +132,8 @@ export async function startService(options: BenchServiceOptions): Promise<BenchS
     ...keypair,
     volumeRoot: join(options.dataDir, 'volumes', 'local'),
     databaseUrl: postgres.url,
-    apiPid: () => {
-      const children = childrenOf(child.pid ?? 0);
-      return children.find(({ command }) => command.includes('api/main.js'))?.pid ?? 0;
-    },
+    apiPid: () => childrenThatRun(child.pid ?? 0, 'api/main.js')[0] ?? 0,
+    workerPids: () => childrenThatRun(child.pid ?? 0, 'worker/main.js'),
     stop: async () => {
       await stopProgram(child);
       await postgres.stop();
@@ -145,10 +147,4 @@ export async function liftLimits(databaseUrl: string): Promise<void> {
   await db.execute(sql`
     UPDATE policies SET folders_max = 1000000, folder_bytes_max = ${2 ** 50}::bigint, folder_files_max = 100000000`);
   await close(5);
-}
-
-/** Most memory that a process has had resident, in MiB. */
-export function peakRssMiB(pid: number): number {
-  const line = readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+) kB$/m);
-  return Number(line?.[1] ?? 0) / 1024;
 }

@@ -1,18 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { call, load, openGun } from '../http.ts';
+import { peakRssMiB } from '../resident.ts';
 import { type BenchRow, interleave, median, toRow } from '../row.ts';
-import {
-  type BenchService,
-  liftLimits,
-  peakRssMiB,
-  startProgram,
-  startService,
-  stopProgram,
-} from '../service.ts';
+import { type BenchService, liftLimits, startProgram, startService, stopProgram } from '../service.ts';
 import { bytesOf, receiveStream, sendStream } from '../stream.ts';
 import type { BenchContext } from '../suite.ts';
+import { measureTransferMemory } from '../transfer-memory.ts';
+import { postMultipart, postTus, putFile } from '../uploads.ts';
 
 const mib = 1024 * 1024;
 
@@ -23,79 +18,9 @@ interface Contest {
   readonly rounds: number;
 }
 
-async function* concat(...parts: readonly (AsyncIterable<Uint8Array> | readonly Uint8Array[])[]) {
-  for (const part of parts) yield* part;
-}
-
 function putBare({ barePort, sizeBytes }: Contest): Promise<number> {
   const headers = { 'content-length': sizeBytes };
   return sendStream({ port: barePort, method: 'PUT', path: '/bare.bin', headers, body: bytesOf(sizeBytes) });
-}
-
-function putFile({ service, sizeBytes }: Contest): Promise<number> {
-  return sendStream({
-    port: service.port,
-    method: 'PUT',
-    path: '/folders/bench/files/put.bin',
-    headers: { authorization: service.authorization, 'content-length': sizeBytes },
-    body: bytesOf(sizeBytes),
-  });
-}
-
-function postMultipart({ service, sizeBytes }: Contest): Promise<number> {
-  const boundary = 'bench-boundary';
-  const head = Buffer.from(
-    `--${boundary}\r\nContent-Disposition: form-data; name="src"; filename="multi.bin"\r\n\r\n`,
-  );
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  return sendStream({
-    port: service.port,
-    method: 'POST',
-    path: '/folders/bench/upload',
-    headers: {
-      authorization: service.authorization,
-      'content-type': `multipart/form-data; boundary=${boundary}`,
-      'content-length': head.length + sizeBytes + tail.length,
-    },
-    body: Readable.from(concat([head], bytesOf(sizeBytes), [tail]), { objectMode: false }),
-  });
-}
-
-async function postTus({ service, sizeBytes }: Contest): Promise<number> {
-  const base = { authorization: service.authorization, 'tus-resumable': '1.0.0' };
-  const gun = openGun(service.port, 1);
-  const startedAt = performance.now();
-  const encode = (text: string) => Buffer.from(text).toString('base64');
-  const made = await gun.fire({
-    method: 'POST',
-    path: '/uploads',
-    headers: {
-      ...base,
-      'upload-length': sizeBytes,
-      'upload-metadata': `folder ${encode('bench')},path ${encode('tus.bin')}`,
-    },
-  });
-  gun.close();
-  if (made.status !== 201)
-    throw new Error(`POST /uploads answers ${made.status}: ${made.body.toString('utf8')}`);
-  const { pathname, search } = new URL(made.headers.location ?? '', 'http://service');
-  const partBytes = 64 * mib;
-  for (let offset = 0; offset < sizeBytes; offset += partBytes) {
-    const size = Math.min(partBytes, sizeBytes - offset);
-    await sendStream({
-      port: service.port,
-      method: 'PATCH',
-      path: `${pathname}${search}`,
-      headers: {
-        ...base,
-        'upload-offset': offset,
-        'content-type': 'application/offset+octet-stream',
-        'content-length': size,
-      },
-      body: bytesOf(size),
-    });
-  }
-  return performance.now() - startedAt;
 }
 
 async function* compareUploads(contest: Contest): AsyncIterable<BenchRow> {
@@ -161,8 +86,7 @@ async function* compareDownloads(contest: Contest): AsyncIterable<BenchRow> {
   yield toRow({ id: 'T5/range', work: rangeWork, measured: p50Ms, unit: 'ms' }, { atMost: 10 });
 }
 
-/** Large uploads and downloads against the least that such a transfer takes: goals T1, T2 and T5. */
-export async function* measureTransfers(context: BenchContext): AsyncIterable<BenchRow> {
+async function* measureSpeed(context: BenchContext): AsyncIterable<BenchRow> {
   const service = await startService({ dataDir: join(context.workDir, 'data') });
   try {
     await liftLimits(service.databaseUrl);
@@ -191,4 +115,10 @@ export async function* measureTransfers(context: BenchContext): AsyncIterable<Be
   } finally {
     await service.stop();
   }
+}
+
+/** Large uploads and downloads against the least that such a transfer takes, and their memory: goals T1, T2 and T5. */
+export async function* measureTransfers(context: BenchContext): AsyncIterable<BenchRow> {
+  yield* measureSpeed(context);
+  yield* measureTransferMemory(context);
 }
