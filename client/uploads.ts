@@ -13,7 +13,7 @@ type Sending = Pick<CallOptions, 'signal' | 'onSent'>;
 export interface UploadSource {
   /** `undefined` when it only shows at the end; then every chunk but the last is whole. */
   readonly sizeBytes: number | undefined;
-  /** Up to `length` bytes from `offset` on; fewer only at the end. */
+  /** Up to `length` bytes from `offset` on; fewer only at the end. They stay as they are until what follows them is read. */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 

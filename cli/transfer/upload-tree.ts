@@ -2,9 +2,9 @@ import { open, readFile } from 'node:fs/promises';
 import type { VFolderClient } from '../../client/client.ts';
 import { isProblem, ProblemError } from '../../client/errors.ts';
 import type { Place } from '../../client/files.ts';
-import type { UploadSource } from '../../client/uploads.ts';
 import { formatPlace, joinPath } from '../address.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { fileSource } from './file-source.ts';
 import type { Journal } from './journal.ts';
 import { noteFailure, runTasks, type TransferRun } from './outcome.ts';
 import type { LocalFile, LocalTree } from './walk-local.ts';
@@ -82,21 +82,8 @@ async function sendLarge(job: UploadJob, file: LocalFile): Promise<void> {
     counted += bytes;
     run.meter.state.doneBytes += bytes;
   };
-  const source: UploadSource = {
-    sizeBytes: file.sizeBytes,
-    read: async (offset, length) => {
-      const buffer = Buffer.allocUnsafe(length);
-      let done = 0;
-      while (done < length) {
-        const { bytesRead } = await handle.read(buffer, done, length - done, offset + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
-      }
-      return buffer.subarray(0, done);
-    },
-  };
   try {
-    await client.uploads.sendResumable(place, source, {
+    await client.uploads.sendResumable(place, fileSource(handle, file.sizeBytes), {
       signal: run.signal,
       resumeUrl: journal.begunAt(file.path, versionOf(file)),
       onCreated: (url) => journal.begun(file.path, versionOf(file), url),
