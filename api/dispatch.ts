@@ -29,7 +29,7 @@ import { idsOf } from './open-exchange.ts';
 import { toProblem } from './problem.ts';
 import { clientParameters } from './profiles/client-parameters.ts';
 import { toClientProblem } from './profiles/client-problem.ts';
-import type { ApiRequest, Principal, Reply, Route } from './route.ts';
+import { type ApiRequest, isNamedChange, type Principal, type Reply, type Route } from './route.ts';
 import { traceJobs } from './trace-jobs.ts';
 
 /** Who a request to a public route acts for; no row has this id. */
@@ -143,7 +143,7 @@ interface Call {
 async function readChange(route: Route, call: Call): Promise<NamedChange | undefined> {
   const { exchange, principal, readBody } = call;
   const { headers } = exchange.incoming;
-  if (route.method === 'GET' || route.method === 'HEAD' || route.access === 'public') return undefined;
+  if (!isNamedChange(route)) return undefined;
   const key = readIdempotencyKey(headers['idempotency-key']);
   if (key === undefined) return undefined;
   const content = route.body === 'stream' ? streamedChange(headers) : [await readBody()];

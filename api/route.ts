@@ -97,6 +97,8 @@ export interface Route<Input = unknown, A extends Answers = Answers> {
   readonly access: 'public' | 'user' | 'admin';
   /** The right needed on the folder named in the path; checked in the statement that loads it. `null`: no folder. */
   readonly right: Right | null;
+  /** Only asks, although its method is not that of a question: nothing of it is a change. */
+  readonly isQuery?: true;
   /** Not for tokens, whatever their scopes. */
   readonly isKeypairOnly?: true;
   /** `json` reads a JSON body on any method (absent is fine); `stream` leaves the body to the handler. */
@@ -120,6 +122,16 @@ export interface Route<Input = unknown, A extends Answers = Answers> {
   readonly finished?: (job: JobView) => ReplyOf<NoInfer<A>>;
   /** What published clients get instead. */
   readonly client?: ClientEdge<NoInfer<Input>, BodyOf<NoInfer<A>>>;
+}
+
+/** Whether a route may change something. */
+export function isChange({ method, isQuery }: Pick<Route, 'method' | 'isQuery'>): boolean {
+  return method !== 'GET' && method !== 'HEAD' && isQuery !== true;
+}
+
+/** Whether an `Idempotency-Key` means something to a route. */
+export function isNamedChange(route: Pick<Route, 'method' | 'access' | 'isQuery'>): boolean {
+  return isChange(route) && route.access !== 'public';
 }
 
 /** Checks a route's types and forgets them, so that routes of all kinds fit one list. */

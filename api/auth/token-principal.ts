@@ -1,7 +1,7 @@
 import { findToken, noteTokenUse } from '../../db/queries/api-tokens.ts';
 import { isTokenForm, tokenDigest } from '../../domain/api-token.ts';
 import { domainError } from '../../domain/errors.ts';
-import type { Principal, Route } from '../route.ts';
+import { isChange, type Principal, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -30,7 +30,7 @@ export function requireScope(route: Route, { token }: Principal): void {
   if (route.isKeypairOnly === true) {
     throw domainError('scope_missing', 'This needs a keypair; a token cannot be used for it.');
   }
-  if (!token.mayChange && route.method !== 'GET' && route.method !== 'HEAD') {
+  if (!token.mayChange && isChange(route)) {
     throw domainError('scope_missing', 'This token may only read; the request needs the scope "write".');
   }
 }

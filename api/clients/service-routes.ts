@@ -14,6 +14,9 @@ const announcement = defineRoute({
   handle: async () => ({ status: 200, body: { enabled: false, message: '' } }),
 });
 
+/** Clients send a word. */
+const echoCharactersMax = 1_000;
+
 /** Proves that a keypair signs as it should. */
 function echoAt(method: 'GET' | 'POST', path: string, id: string): Route {
   return defineRoute({
@@ -22,7 +25,8 @@ function echoAt(method: 'GET' | 'POST', path: string, id: string): Route {
     access: 'user',
     right: null,
     body: 'json',
-    input: z.object({ echo: z.string().default('') }),
+    isQuery: true,
+    input: z.object({ echo: z.string().max(echoCharactersMax).default('') }),
     answers: { 200: z.object({ authorized: z.literal('yes'), echo: z.string() }) },
     doc: { tag: 'Clients', id, summary: 'Prove that a keypair signs as it should' },
     handle: async ({ input }) => ({ status: 200, body: { authorized: 'yes' as const, echo: input.echo } }),

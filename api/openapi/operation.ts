@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { Route } from '../route.ts';
+import { isNamedChange, type Route } from '../route.ts';
 import { type JsonSchema, toJsonSchema } from './json-schema.ts';
-import { isNamedChange } from './refusals.ts';
 import { type Components, responsesOf } from './responses.ts';
 
 /** What the parameters of paths stand for; a test notices one that is missing. */

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../domain/errors.ts';
 import { statusesOf } from '../problem.ts';
-import type { Route } from '../route.ts';
+import { isNamedChange, type Route } from '../route.ts';
 
 const always = [
   'request_malformed',
@@ -24,15 +24,11 @@ const behindKeys = [
   'scope_missing',
   'service_unavailable',
 ] as const;
-const ofChanges = [
-  'origin_refused',
-  'request_replayed',
-  'idempotency_in_flight',
-  'idempotency_key_reused',
-] as const;
+const ofGuards = ['origin_refused', 'request_replayed'] as const;
+const ofChanges = ['idempotency_in_flight', 'idempotency_key_reused'] as const;
 
-/** Whether an `Idempotency-Key` means something to a route. */
-export function isNamedChange({ method, access }: Pick<Route, 'method' | 'access'>): boolean {
+/** Whether a browser's session has to come from a page of ours, and a signature of the content may come once. */
+function isGuarded({ method, access }: Route): boolean {
   return method !== 'GET' && method !== 'HEAD' && access !== 'public';
 }
 
@@ -43,6 +39,7 @@ export function refusalsOf(route: Route): ReadonlySet<ErrorCode> {
     ...(route.body === 'json' ? ofJsonBody : ofStreamedBody),
     ...(route.access === 'public' ? [] : behindKeys),
     ...(route.access === 'admin' ? (['admin_required'] as const) : []),
+    ...(isGuarded(route) ? ofGuards : []),
     ...(isNamedChange(route) ? ofChanges : []),
     ...(route.right === null ? [] : (['not_found'] as const)),
     ...(route.doc.refusals ?? []),

@@ -36,6 +36,16 @@ const routes: readonly Route[] = (['POST', 'DELETE', 'GET', 'PUT'] as const).map
     },
   }),
 );
+const question = defineTestRoute({
+  method: 'POST',
+  path: '/questions',
+  access: 'user',
+  right: null,
+  body: 'json',
+  isQuery: true,
+  input: z.object({}),
+  handle: () => usual(),
+});
 let database: TestDatabase;
 let servers: readonly CoreServer[];
 let headers: Record<string, string>;
@@ -43,7 +53,7 @@ let headers: Record<string, string>;
 beforeAll(async () => {
   database = await createTestDatabase();
   servers = [
-    await startCoreServer(database, { secrets, routes }),
+    await startCoreServer(database, { secrets, routes: [...routes, question] }),
     await startCoreServer(database, { secrets, routes }),
   ];
   headers = basic(await makeKeypair(database, secrets));
@@ -77,6 +87,16 @@ describe('an idempotency key', () => {
     expect([second.text, second.headers.location]).toEqual([first.text, '/x']);
     expect(second.headers['content-type']).toBe(first.headers['content-type']);
     expect(effects).toHaveLength(1);
+  });
+
+  it('names nothing where nothing is changed, so that no answer is kept', async () => {
+    const own = { ...headers, 'idempotency-key': 'q1' };
+    const ask = () => servers[0]?.send({ method: 'POST', path: '/questions', body: '{}', headers: own });
+    for (const answer of [await ask(), await ask()]) {
+      expect([answer?.status, answer?.headers['idempotency-replayed']]).toEqual([201, undefined]);
+    }
+    const kept = await database.db.select().from(idempotencyKeys).where(eq(idempotencyKeys.key, 'q1'));
+    expect(kept).toEqual([]);
   });
 
   it('is for one request: another body or method gets 422', async () => {

@@ -31,6 +31,7 @@ function run({
 /** The form since `v6.20210815`: errors come with the data. */
 const query = defineRoute({
   method: 'POST',
+  isQuery: true,
   path: '/admin/gql',
   access: 'user',
   right: null,
@@ -47,6 +48,7 @@ const query = defineRoute({
 /** The form before: the bare data, or a refusal. */
 const legacyQuery = defineRoute({
   method: 'POST',
+  isQuery: true,
   path: '/admin/graphql',
   access: 'user',
   right: null,

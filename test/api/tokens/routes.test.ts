@@ -40,6 +40,16 @@ const change = (headers: Record<string, string>) =>
   server.send({ method: 'POST', path: '/folders/invitations/accept', headers, body: '{"inv_id":"x"}' });
 
 describe('an API token', () => {
+  it('that may only read may ask by POST as well', async () => {
+    const { token } = await issue({ scopes: ['read'] });
+    const ask = (path: string, body: string) =>
+      server.send({ method: 'POST', path, headers: bearer(token), body });
+    expect((await ask('/auth', '{"echo":"hello"}')).json).toEqual({ authorized: 'yes', echo: 'hello' });
+    expect((await ask('/auth', JSON.stringify({ echo: 'x'.repeat(1_001) }))).status).toBe(400);
+    const query = '{ vfolder_list(limit: 1, offset: 0) { total_count } }';
+    expect((await ask('/admin/gql', JSON.stringify({ query }))).status).toBe(200);
+  });
+
   it('is shown once, and kept as its hash only', async () => {
     const issued = await issue({ name: 'laptop', scopes: ['read'], expires_in: 3_600 });
     expect(issued.status).toBe(201);
