@@ -143,6 +143,7 @@ export interface RestoredFolder {
   readonly id: string;
   readonly bytes: number;
   readonly files: number;
+  readonly directories: number;
   /** It was deleted while the backup was made; nothing of it is left. */
   readonly isGone: boolean;
 }
@@ -186,9 +187,9 @@ async function settleRows(
 ): Promise<void> {
   const present = folders.filter(({ isGone }) => !isGone);
   await tx`
-    UPDATE folders SET used_bytes = found.bytes, used_files = found.files, mutation_seq = mutation_seq + 1,
+    UPDATE folders SET used_bytes = found.bytes, used_files = found.files, directories = found.directories, mutation_seq = mutation_seq + 1,
       usage_as_of = now(), usage_due_at = now()
-    FROM jsonb_to_recordset(${JSON.stringify(present)}::text::jsonb) AS found(id uuid, bytes bigint, files bigint)
+    FROM jsonb_to_recordset(${JSON.stringify(present)}::text::jsonb) AS found(id uuid, bytes bigint, files bigint, directories bigint)
     WHERE folders.id = found.id AND state IN ('active', 'trashed')`;
   const gone = folders.filter(({ isGone }) => isGone).map(({ id }) => id);
   await tx`DELETE FROM members WHERE folder_id = ANY(${gone}::uuid[])`;
@@ -197,7 +198,7 @@ async function settleRows(
     WHERE folder_id = ANY(${gone}::uuid[]) AND state = 'pending'`;
   await tx`
     UPDATE folders SET state = 'purged', deleted_at = now(), purge_at = NULL, used_bytes = 0, used_files = 0,
-      trash_bytes = 0, trash_files = 0
+      trash_bytes = 0, trash_files = 0, directories = 0
     WHERE id = ANY(${gone}::uuid[])`;
   const staged = await tx<StagedName[]>`
     SELECT u.folder_id AS "folderId", f.upload_id AS "uploadId", f.ordinal

@@ -10,6 +10,8 @@ export const limitsMax = {
   bytes: 999_999_999_999_999,
   files: 100_000_000_000,
 } as const;
+/** Directories a folder may hold at least, however few files it may. */
+export const folderDirectoriesLeast = 10_000;
 /** How much an upload of unknown length reserves ahead of what it received: 8 MiB. */
 export const reservationStepBytes = 8 * 1024 ** 2;
 
@@ -17,4 +19,14 @@ export const reservationStepBytes = 8 * 1024 ** 2;
 export interface Usage {
   readonly bytes: number;
   readonly files: number;
+}
+
+/** What a tree comes to: its usage, and the directories below its root. */
+export interface TreeCount extends Usage {
+  readonly directories: number;
+}
+
+/** Directories a folder may hold, those in its trash included: as many as files, and {@link folderDirectoriesLeast} at least. */
+export function directoriesMaxOf({ quotaFiles }: { readonly quotaFiles: number }): number {
+  return Math.max(quotaFiles, folderDirectoriesLeast);
 }

@@ -168,14 +168,22 @@ export type CopyTarget =
   | { readonly area: 'data' }
   | { readonly area: 'stage'; readonly stageId: string; readonly start: EntryPath };
 
+/** What keeps count of directories that are made. */
+export interface DirectoryRoom {
+  /** Asked before the first is made, with how many are missing then; what it throws makes none. */
+  admit(missing: number): Promise<void>;
+  /** Told of each that was made: others may make some of the missing ones meanwhile. */
+  onMade(): void;
+}
+
 /** Bounds and hooks of a copy. */
 export interface CopyOptions extends WorkOptions {
-  /** Asked before each file for the room it takes; what it throws ends the copy. */
-  readonly admit: (file: Usage) => Promise<void>;
+  /** Asked before each file and directory for the room it takes; what it throws ends the copy. */
+  readonly admit: (entry: TreeUsage) => Promise<void>;
   readonly onSkip: (entry: SkippedEntry) => void;
 }
 
-/** Usage of a tree; `directories` does not count against any limit. */
+/** Usage of a tree, and the directories below its root. */
 export interface TreeUsage extends Usage {
   readonly directories: number;
 }
@@ -201,6 +209,8 @@ export interface StoredName {
 /** What a run has looked up in one folder; see {@link Volume.openLookups}. */
 export interface FolderLookups {
   readonly folderId: string;
+  /** How many directories calls that took it have made. */
+  directoriesMade(): number;
   /** Closes what it holds, once nobody uses it. */
   close(): void;
 }
@@ -322,7 +332,7 @@ export interface Volume {
   makeDirectory(
     folderId: string,
     path: EntryPath,
-    options: { readonly parents: boolean; readonly existOk: boolean },
+    options: { readonly parents: boolean; readonly existOk: boolean; readonly room?: DirectoryRoom },
   ): Promise<'created' | 'existed'>;
   /**
    * Renames inside the folder, durably, never replacing anything. The directory that shall hold `to` must exist.

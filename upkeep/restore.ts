@@ -76,7 +76,7 @@ async function restoreFolder(
   to: PosixVolume,
 ): Promise<RestoredFolder> {
   const { id } = folder;
-  if (folder.status === 'gone') return { id, bytes: 0, files: 0, isGone: true };
+  if (folder.status === 'gone') return { id, bytes: 0, files: 0, directories: 0, isGone: true };
   const found = await copyFolder({
     folderId: id,
     from,
@@ -90,7 +90,8 @@ async function restoreFolder(
       `The backup is damaged: folder ${id} has ${found?.files ?? 0} files of ${found?.bytes ?? 0} bytes, not ${folder.files} of ${folder.bytes}.`,
     );
   }
-  return { id, bytes: found.bytes, files: found.files, isGone: false };
+  const { bytes, files, directories } = found;
+  return { id, bytes, files, directories, isGone: false };
 }
 
 /** Looks up which staged files are back, and under which inode. */

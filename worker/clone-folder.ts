@@ -4,7 +4,7 @@ import { deleteFolderMembers, findMemberFolder, type MemberFolder } from '../db/
 import { findFolderUsage } from '../db/queries/usage.ts';
 import { parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
-import type { Usage } from '../domain/quota.ts';
+import { directoriesMaxOf, type TreeCount } from '../domain/quota.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import type { NewJob } from '../jobs/job-client.ts';
 import { gatherOmissions } from '../storage/archive/omissions.ts';
@@ -26,20 +26,24 @@ async function requireSource(db: Executor, { actorId: userId, payload }: Job): P
   throw domainError('not_found', 'The folder to clone is gone, or cloning it is no longer permitted.');
 }
 
-async function requireTarget(services: WorkerServices, folderId: string): Promise<Usage> {
+async function requireTarget(services: WorkerServices, folderId: string): Promise<TreeCount> {
   const target = await findFolderUsage(services.db, folderId);
   if (target?.state !== 'cloning') throw domainError('not_found', 'The folder to fill is gone.');
-  return { bytes: target.quotaBytes, files: target.quotaFiles };
+  return { bytes: target.quotaBytes, files: target.quotaFiles, directories: directoriesMaxOf(target) };
+}
+
+function fits(tree: TreeCount, limit: TreeCount): boolean {
+  return tree.bytes <= limit.bytes && tree.files <= limit.files && tree.directories <= limit.directories;
 }
 
 /** All of the limit is reserved for the clone, so it is compared with alone. */
-function admitter(services: WorkerServices, folderId: string, limit: Usage) {
-  const admitted = { bytes: 0, files: 0 };
-  return async ({ bytes, files }: Usage): Promise<void> => {
+function admitter(services: WorkerServices, folderId: string, limit: TreeCount) {
+  const admitted = { bytes: 0, files: 0, directories: 0 };
+  return async ({ bytes, files, directories }: TreeCount): Promise<void> => {
     admitted.bytes += bytes;
     admitted.files += files;
-    const fits = admitted.bytes <= limit.bytes && admitted.files <= limit.files;
-    if (!fits) throw await noRoom(services.db, folderId, admitted);
+    admitted.directories += directories;
+    if (!fits(admitted, limit)) throw await noRoom(services.db, folderId, admitted);
   };
 }
 
@@ -55,7 +59,7 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
   const entries = from.walk(source.id, parseEntryPath('', 'read'), { signal, onSkip });
   const of = { entries: source.usedFiles, bytes: source.usedBytes };
   const volume = volumeOf(services, job.volume);
-  const { bytes, files } = await context.step('tree.copy', () =>
+  const tree = await context.step('tree.copy', () =>
     volume.copyTree(folderId, { area: 'data' }, entries, {
       signal,
       onSkip,
@@ -63,15 +67,15 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
       onProgress: (done) => context.report({ ...done, of }),
     }),
   );
-  const usage = { bytes, files };
+  const { bytes, files } = tree;
   // What an earlier run copied and the source no longer has is part of the tree as well.
-  if (bytes > limit.bytes || files > limit.files) throw await noRoom(services.db, folderId, usage);
+  if (!fits(tree, limit)) throw await noRoom(services.db, folderId, tree);
   const skipped = omissions.listed.slice(0, skippedListedMax);
   return {
-    result: { folder_id: folderId, ...usage, skipped, skipped_count: omissions.count },
+    result: { folder_id: folderId, bytes, files, skipped, skipped_count: omissions.count },
     settle: async (tx) => {
       await requireSource(tx, job);
-      if (!(await settleClone(tx, { folderId, usage }))) {
+      if (!(await settleClone(tx, { folderId, usage: tree }))) {
         throw domainError('not_found', 'The folder to fill is gone.');
       }
     },

@@ -1,3 +1,4 @@
+import { countDirectories, type DirectoryCount } from '../db/directory-count.ts';
 import { releaseClaims } from '../db/queries/path-claims.ts';
 import type { ReplacedNote } from '../db/queries/upload-commits.ts';
 import {
@@ -45,6 +46,15 @@ interface CommitServices extends HandlerServices {
 
 interface CommitNaming extends Naming, CommitSite {
   readonly services: CommitServices;
+  readonly directories: DirectoryCount;
+}
+
+/** Parents of targets that are not there. */
+interface MissingParents {
+  /** Those that hold a target themselves. */
+  readonly direct: EntryPath[];
+  /** All of them, those above others included. */
+  count: number;
 }
 
 /** What replacing the target frees: bytes only when no other name keeps the inode. */
@@ -59,13 +69,13 @@ function replacedBy(target: EntryStat | null, path: string): Omit<ReplacedNote, 
 
 /**
  * Refuses a path below something that is no directory. `seen` keeps the parents that were looked at, for files of one
- * upload mostly share them. Adds those to `missing` that have to be made.
+ * upload mostly share them. Adds to `missing` what has to be made.
  */
 async function requireParents(
   { volume, lookups }: Pick<CommitNaming, 'volume' | 'lookups'>,
   target: { readonly folderId: string; readonly path: EntryPath },
   seen: Set<string>,
-  missing: EntryPath[],
+  missing: MissingParents,
 ): Promise<void> {
   let { parent } = splitEntryPath(target.path);
   const above = parent;
@@ -76,7 +86,8 @@ async function requireParents(
     if (stat !== null) {
       throw domainError('entry_conflict', `"${formatEntryPath(parent)}" exists and is not a directory.`);
     }
-    if (parent === above) missing.push(parent);
+    missing.count += 1;
+    if (parent === above) missing.direct.push(parent);
     parent = splitEntryPath(parent).parent;
   }
 }
@@ -144,10 +155,10 @@ async function* lookAt(
  * the whole upload. Directories that several files need are made here for the same reason: they are what takes room.
  */
 async function inspect(naming: CommitNaming, targets: readonly Target[]): Promise<void> {
-  const { context, volume, upload } = naming;
+  const { context, volume, upload, directories } = naming;
   const notes: ReplacedNote[] = [];
   const seen = new Set<string>();
-  const missing: EntryPath[] = [];
+  const missing: MissingParents = { direct: [], count: 0 };
   const unnoted = targets.filter(({ file }) => file.replacedBytes === null);
   for await (const { file, path, staged, target } of lookAt(naming, unnoted)) {
     if (staged === null || staged.sizeBytes !== file.sizeBytes || staged.inode !== file.inode) {
@@ -158,10 +169,11 @@ async function inspect(naming: CommitNaming, targets: readonly Target[]): Promis
     notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
   }
   await reserveNewFiles(context, upload, { targets, notes });
+  if (missing.count > 0) await directories.admit(missing.count);
   if (targets.length > 1) {
-    for (const parent of missing) {
-      await volume.makeDirectory(upload.folderId, parent, { parents: true, existOk: true });
-    }
+    const room = { admit: async () => undefined, onMade: directories.onMade };
+    const options = { parents: true, existOk: true, room };
+    for (const parent of missing.direct) await volume.makeDirectory(upload.folderId, parent, options);
   }
   await note(naming, notes);
 }
@@ -201,10 +213,12 @@ async function commit(services: CommitServices, context: Context): Promise<JobOu
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
   // From here on the claims keep other jobs from changing what is looked up.
   const lookups = await volume.openLookups(folderId);
+  const directories = countDirectories(services.db, folderId);
   try {
-    return await place({ services, context, volume, upload, lookups }, targets);
+    return await place({ services, context, volume, upload, lookups, directories }, targets);
   } finally {
     lookups.close();
+    await directories.settle(lookups.directoriesMade());
   }
 }
 

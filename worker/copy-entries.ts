@@ -6,7 +6,7 @@ import { releaseClaims } from '../db/queries/path-claims.ts';
 import { formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { isTerminal } from '../domain/job.ts';
-import type { Usage } from '../domain/quota.ts';
+import type { TreeCount } from '../domain/quota.ts';
 import { JobCancelledError } from '../jobs/abort-reasons.ts';
 import {
   type JobContext,
@@ -35,6 +35,7 @@ const checkpointSchema = z.object({
   inode: z.string(),
   bytes: z.number(),
   files: z.number(),
+  directories: z.number().default(0),
   skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
   skippedCount: z.number(),
 });
@@ -87,10 +88,11 @@ async function check({ services, context, volume, folderId }: Work, source: Sour
   return to;
 }
 
-async function measureSource({ context }: Work, { volume, folderId }: Source): Promise<Usage> {
-  const total = { bytes: 0, files: 0 };
+async function measureSource({ context }: Work, { volume, folderId }: Source): Promise<TreeCount> {
+  const total = { bytes: 0, files: 0, directories: 0 };
   const { signal, job } = context;
   for await (const { stat } of volume.walk(folderId, parseEntryPath(job.payload.from, 'read'), { signal })) {
+    if (stat.kind === 'directory') total.directories += 1;
     if (stat.kind !== 'file') continue;
     total.bytes += stat.sizeBytes;
     total.files += 1;
@@ -98,22 +100,26 @@ async function measureSource({ context }: Work, { volume, folderId }: Source): P
   return total;
 }
 
-async function reserve({ services, context, folderId }: Work, amount: Usage): Promise<void> {
+async function reserve({ services, context, folderId }: Work, amount: TreeCount): Promise<void> {
   const copy = { jobId: context.job.id, folderId };
   const isGranted = await context.fenced((tx) => reserveCopy(tx, copy, amount));
   if (!isGranted) throw await noRoom(services.db, folderId, amount);
 }
 
 /** Everything is reserved before it is written: what was measured at once, what the tree grew by since file by file. */
-function admitter(work: Work, measured: Usage): (file: Usage) => Promise<void> {
+function admitter(work: Work, measured: TreeCount): (entry: TreeCount) => Promise<void> {
   let reserved = measured;
-  let admitted: Usage = { bytes: 0, files: 0 };
-  return async (file) => {
-    admitted = { bytes: admitted.bytes + file.bytes, files: admitted.files + file.files };
-    if (admitted.bytes <= reserved.bytes && admitted.files <= reserved.files) return;
+  const admitted = { bytes: 0, files: 0, directories: 0 };
+  return async (entry) => {
+    admitted.bytes += entry.bytes;
+    admitted.files += entry.files;
+    admitted.directories += entry.directories;
+    const { bytes, files, directories } = admitted;
+    if (bytes <= reserved.bytes && files <= reserved.files && directories <= reserved.directories) return;
     reserved = {
-      bytes: Math.max(reserved.bytes, admitted.bytes),
-      files: Math.max(reserved.files, admitted.files),
+      bytes: Math.max(reserved.bytes, bytes),
+      files: Math.max(reserved.files, files),
+      directories: Math.max(reserved.directories, directories),
     };
     await reserve(work, reserved);
   };
@@ -130,18 +136,20 @@ async function stageTree(work: Work, source: Source): Promise<Omit<Staged, 'to'>
   const start = parseEntryPath(job.payload.from, 'read');
   const entries = source.volume.walk(source.folderId, start, { signal, onSkip });
   const target = { area: 'stage', stageId: job.id, start } as const;
-  const { bytes, files } = await volume.copyTree(folderId, target, entries, {
+  const copied = await volume.copyTree(folderId, target, entries, {
     signal,
     onSkip,
     admit: admitter(work, measured),
     onProgress: (done) => context.report({ ...done, of: { entries: measured.files, bytes: measured.bytes } }),
   });
-  // What an earlier run copied and the source no longer has is part of the tree as well.
-  await reserve(work, { bytes, files });
   const staged = await volume.statStage(folderId, job.id);
   if (staged === null) throw domainError('entry_not_found', `"${job.payload.from}" is gone.`);
+  const directories = copied.directories + (staged.kind === 'directory' ? 1 : 0);
+  const { bytes, files } = copied;
+  // What an earlier run copied and the source no longer has is part of the tree as well.
+  await reserve(work, { bytes, files, directories });
   const skipped = omissions.listed.slice(0, skippedListedMax);
-  return { inode: staged.inode, bytes, files, skipped, skippedCount: omissions.count };
+  return { inode: staged.inode, bytes, files, directories, skipped, skippedCount: omissions.count };
 }
 
 /** Claims the target once the tree is whole, for a claim keeps others waiting. */
@@ -180,11 +188,11 @@ async function copy(work: Work): Promise<JobOutcome> {
   const staged = saved.success ? saved.data : await decide(work);
   stopUnlessStopping(signal);
   await context.step('tree.show', () => show(work, staged));
-  const { to: path, bytes, files, skipped, skippedCount } = staged;
+  const { to: path, bytes, files, directories, skipped, skippedCount } = staged;
   return {
     result: { path, bytes, files, skipped, skipped_count: skippedCount },
     settle: async (tx) => {
-      await settleCopy(tx, job.id, { bytes, files });
+      await settleCopy(tx, job.id, { bytes, files, directories });
       await releaseClaims(tx, job.id);
     },
   };

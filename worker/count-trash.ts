@@ -1,21 +1,43 @@
 import type { Executor } from '../db/client.ts';
-import { listTrashShares, type TrashShare } from '../db/queries/measure.ts';
+import { listTrashShares, type MeasuredUsage, type TrashShare } from '../db/queries/measure.ts';
 import { isDomainError } from '../domain/errors.ts';
-import type { Usage } from '../domain/quota.ts';
+import type { TreeCount } from '../domain/quota.ts';
 import type { Volume } from '../storage/volume.ts';
 
 /** Trash of a purge that ended before it had accounted for it. */
 export interface UnaccountedTrash {
   readonly jobId: string;
-  readonly measured: Usage;
+  readonly measured: TreeCount;
 }
 
-function add(a: Usage, b: Usage): Usage {
-  return { bytes: a.bytes + b.bytes, files: a.files + b.files };
+function add(a: TreeCount, b: TreeCount): TreeCount {
+  return {
+    bytes: a.bytes + b.bytes,
+    files: a.files + b.files,
+    directories: a.directories + b.directories,
+  };
+}
+
+/** What a walk and a count of the trash come to; trash that cannot be read (`null`) is what it was recorded as. */
+export function measuredUsage(
+  live: TreeCount,
+  trash: TreeCount | null,
+  before: MeasuredUsage,
+): MeasuredUsage {
+  const { bytes, files, directories } = live;
+  if (trash === null) {
+    const known = Math.max(directories, before.directories);
+    return { live: { bytes, files }, trash: before.trash, directories: known };
+  }
+  return {
+    live: { bytes, files },
+    trash: { bytes: trash.bytes, files: trash.files },
+    directories: directories + trash.directories,
+  };
 }
 
 interface CountedTrash {
-  readonly trash: Usage;
+  readonly trash: TreeCount;
   readonly unaccounted: readonly UnaccountedTrash[];
 }
 
@@ -26,15 +48,16 @@ async function measureOrphans(
   signal: AbortSignal,
 ): Promise<CountedTrash> {
   const known = new Map(shares.map((share) => [share.jobId, share]));
-  const nothing = { bytes: 0, files: 0 };
-  let trash: Usage = shares.reduce((sum, { measured }) => add(sum, measured ?? nothing), nothing);
+  const nothing = { bytes: 0, files: 0, directories: 0 };
+  let trash: TreeCount = shares.reduce((sum, { measured }) => add(sum, measured ?? nothing), nothing);
   const unaccounted: UnaccountedTrash[] = [];
   for (const id of trashIds) {
     const share = known.get(id);
     if (share !== undefined && (share.measured !== null || share.isOpen)) continue;
-    const { bytes, files } = await volume.measureTrash(folderId, id, { signal });
-    trash = add(trash, { bytes, files });
-    if (share !== undefined) unaccounted.push({ jobId: id, measured: { bytes, files } });
+    const { bytes, files, directories } = await volume.measureTrash(folderId, id, { signal });
+    const measured = { bytes, files, directories };
+    trash = add(trash, measured);
+    if (share !== undefined) unaccounted.push({ jobId: id, measured });
   }
   return { trash, unaccounted };
 }

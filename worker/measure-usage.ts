@@ -13,7 +13,7 @@ import { domainError } from '../domain/errors.ts';
 import type { Usage } from '../domain/quota.ts';
 import { type JobContext, JobDeferredError, type JobHandler, type JobOutcome } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
-import { countTrash, type UnaccountedTrash } from './count-trash.ts';
+import { countTrash, measuredUsage, type UnaccountedTrash } from './count-trash.ts';
 import type { WorkerServices } from './services.ts';
 import { folderIdOf, volumeOf } from './volume-of.ts';
 
@@ -60,13 +60,13 @@ async function walk(
   const { signal } = context;
   const folderId = folderIdOf(context.job);
   const { live } = start.before;
-  const { bytes, files } = await volume.measure(folderId, {
+  const { bytes, files, directories } = await volume.measure(folderId, {
     signal,
     onProgress: (done) => context.report({ ...done, of: { entries: live.files, bytes: live.bytes } }),
   });
   const counted = await countTrash(services.db, volume, folderId, signal);
-  const { trash, unaccounted } = counted ?? { trash: start.before.trash, unaccounted: [] };
-  return { start, usage: { live: { bytes, files }, trash }, unaccounted };
+  const usage = measuredUsage({ bytes, files, directories }, counted?.trash ?? null, start.before);
+  return { start, usage, unaccounted: counted?.unaccounted ?? [] };
 }
 
 /** The measurement is void: something changed, or somebody else accounts for the trash. */
@@ -96,7 +96,12 @@ function changeOf(before: Usage, after: Usage) {
 
 function resultOf({ start, usage }: Walk) {
   const { before } = start;
-  return { ...changeOf(before.live, usage.live), trash: changeOf(before.trash, usage.trash) };
+  const directories = {
+    before: before.directories,
+    after: usage.directories,
+    drift: usage.directories - before.directories,
+  };
+  return { ...changeOf(before.live, usage.live), trash: changeOf(before.trash, usage.trash), directories };
 }
 
 /** What a folder that never stood still seems to hold; nothing is written, and the next count comes later each time. */

@@ -3,7 +3,6 @@ import type { Executor } from '../db/client.ts';
 import { holdsClaims, releaseClaims } from '../db/queries/path-claims.ts';
 import { addTrashUsage, freeTrashUsage, moveUsageToTrash } from '../db/queries/usage.ts';
 import { deleteOutcomes } from '../domain/delete-outcome.ts';
-import type { Usage } from '../domain/quota.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { Volume } from '../storage/volume.ts';
@@ -15,7 +14,7 @@ import { folderIdOf, volumeOf } from './volume-of.ts';
 
 const pathsSchema = z.array(z.object({ path: z.string(), outcome: z.enum(deleteOutcomes) }));
 const checkpointSchema = z.object({
-  measured: z.object({ bytes: z.number(), files: z.number() }),
+  measured: z.object({ bytes: z.number(), files: z.number(), directories: z.number().default(0) }),
   /** `null` unless this job had to finish the request. */
   entries: pathsSchema.nullable().default(null),
 });
@@ -33,7 +32,7 @@ async function account(
   services: WorkerServices,
   tx: Executor,
   job: Pick<Context['job'], 'id' | 'volume' | 'trace'> & { readonly folderId: string },
-  measured: Usage,
+  measured: Taken['measured'],
 ): Promise<void> {
   if (await holdsClaims(tx, job.id)) {
     await moveUsageToTrash(tx, job.folderId, measured);
@@ -55,8 +54,8 @@ async function takeOnce(services: WorkerServices, context: Context, volume: Volu
   if (saved.success) return saved.data;
   const folderId = folderIdOf(job);
   const entries = await finishDelete(services, context, volume);
-  const { bytes, files } = await volume.measureTrash(folderId, job.payload.trashId, { signal });
-  const taken = { measured: { bytes, files }, entries };
+  const { bytes, files, directories } = await volume.measureTrash(folderId, job.payload.trashId, { signal });
+  const taken = { measured: { bytes, files, directories }, entries };
   await context.fenced((tx) => account(services, tx, { ...job, folderId }, taken.measured), taken);
   return taken;
 }
@@ -75,7 +74,10 @@ async function purge(services: WorkerServices, context: Context): Promise<JobOut
     }),
   );
   return {
-    result: { freed: measured, ...(entries === null ? {} : { entries }) },
+    result: {
+      freed: { bytes: measured.bytes, files: measured.files },
+      ...(entries === null ? {} : { entries }),
+    },
     settle: (tx) => freeTrashUsage(tx, folderId, measured),
   };
 }

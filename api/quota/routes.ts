@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AdminFolder } from '../../db/queries/admin-folders.ts';
 import { toHexId } from '../../domain/ids.ts';
+import { directoriesMaxOf } from '../../domain/quota.ts';
 import { jobRefusals, replyAfterJob } from '../http/job-reply.ts';
 import { noInput } from '../http/schema.ts';
 import { acceptedBody } from '../http/wire.ts';
@@ -28,6 +29,8 @@ function toBody(folder: AdminFolder): z.infer<typeof adminFolderBody> {
     trash_files: folder.trashFiles,
     reserved_bytes: folder.reservedBytes,
     reserved_files: folder.reservedFiles,
+    directories: folder.directories,
+    directories_max: directoriesMaxOf(folder),
     created_at: folder.createdAt.toISOString(),
   };
 }

@@ -39,6 +39,8 @@ export const adminFolderBody = z
     trash_files: count,
     reserved_bytes: count,
     reserved_files: count,
+    directories: count,
+    directories_max: count,
     created_at: instant,
   })
   .meta({ id: 'AdminFolder' });

@@ -1,4 +1,5 @@
 import { findFolderUsage } from '../../db/queries/usage.ts';
+import { directoriesMaxOf } from '../../domain/quota.ts';
 import { measureRequest } from '../../jobs/measure-request.ts';
 import { folderNotFound, loadFolder } from '../authorize.ts';
 import type { Services } from '../services.ts';
@@ -9,6 +10,8 @@ export interface UsageView {
   readonly reserved: { readonly bytes: number; readonly files: number };
   readonly trash: { readonly bytes: number; readonly files: number };
   readonly limit: { readonly bytes: number; readonly files: number };
+  /** Those in the tree, in the trash and of open copies together, and how many there may be. */
+  readonly directories: { readonly held: number; readonly limit: number };
   /** When the tree was last counted; the counters follow every change made through the service since. */
   readonly as_of: string;
 }
@@ -26,6 +29,7 @@ export async function readUsage(
     reserved: { bytes: usage.reservedBytes, files: usage.reservedFiles },
     trash: { bytes: usage.trashBytes, files: usage.trashFiles },
     limit: { bytes: usage.quotaBytes, files: usage.quotaFiles },
+    directories: { held: usage.directories, limit: directoriesMaxOf(usage) },
     as_of: usage.usageAsOf.toISOString(),
   };
 }

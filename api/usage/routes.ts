@@ -8,12 +8,23 @@ import { readUsage, requestMeasure } from './operations.ts';
 const noInput = z.object({});
 
 const counts = z.object({ bytes: count, files: count });
-const usageBody = z.object({ live: counts, reserved: counts, trash: counts, limit: counts, as_of: instant });
+const usageBody = z.object({
+  live: counts,
+  reserved: counts,
+  trash: counts,
+  limit: counts,
+  directories: z.object({ held: count, limit: count }),
+  as_of: instant,
+});
 const drift = z.object({ bytes: z.int(), files: z.int() });
 const change = z.object({ before: counts, after: counts, drift });
 
 /** What `usage.measure` reports. */
-export const measuredBody = change.extend({ trash: change, approximate: z.boolean().optional() });
+export const measuredBody = change.extend({
+  trash: change,
+  directories: z.object({ before: count, after: count, drift: z.int() }).optional(),
+  approximate: z.boolean().optional(),
+});
 
 /** The reply once `usage.measure` is done. */
 export function counted(job: JobView) {

@@ -1,7 +1,7 @@
 import { and, count, eq, exists, inArray, sql } from 'drizzle-orm';
 import type { FolderOptions, UsageMode } from '../../domain/folder-options.ts';
 import type { Permission } from '../../domain/permission.ts';
-import type { Usage } from '../../domain/quota.ts';
+import type { TreeCount } from '../../domain/quota.ts';
 import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 import { members } from '../schema/members.ts';
@@ -153,7 +153,7 @@ export async function markFolderDeleted(
 /** Shows a folder that a clone has filled. @returns whether it was waiting for that */
 export async function settleClone(
   tx: Executor,
-  clone: { readonly folderId: string; readonly usage: Usage },
+  clone: { readonly folderId: string; readonly usage: TreeCount },
 ): Promise<boolean> {
   const rows = await tx
     .update(folders)
@@ -163,6 +163,7 @@ export async function settleClone(
       usedFiles: clone.usage.files,
       reservedBytes: 0,
       reservedFiles: 0,
+      directories: clone.usage.directories,
       mutationSeq: sql`${folders.mutationSeq} + 1`,
       usageAsOf: sql`now()`,
     })

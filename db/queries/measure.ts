@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Usage } from '../../domain/quota.ts';
+import type { TreeCount, Usage } from '../../domain/quota.ts';
 import type { Executor } from '../client.ts';
 import { folders } from '../schema/folders.ts';
 
@@ -14,6 +14,8 @@ const requestedMinutes = 60;
 export interface MeasuredUsage {
   readonly live: Usage;
   readonly trash: Usage;
+  /** Of both together. */
+  readonly directories: number;
 }
 
 /** A moment at which a measurement may start. */
@@ -30,10 +32,11 @@ export interface MeasureStart {
  */
 export async function startMeasure(db: Executor, folderId: string): Promise<MeasureStart | null> {
   const rows = await db.execute<
-    Record<'seq' | 'bytes' | 'files' | 'tbytes' | 'tfiles', string> & { busy: boolean }
+    Record<'seq' | 'bytes' | 'files' | 'tbytes' | 'tfiles' | 'directories', string> & { busy: boolean }
   >(
     sql`
     SELECT mutation_seq AS seq, used_bytes AS bytes, used_files AS files, trash_bytes AS tbytes, trash_files AS tfiles,
+      directories - (SELECT coalesce(sum(directories), 0) FROM copies WHERE folder_id = folders.id) AS directories,
       EXISTS (SELECT 1 FROM path_claims WHERE folder_id = folders.id) OR EXISTS (
         SELECT 1 FROM jobs WHERE folder_id = folders.id AND kind = 'trash.purge' AND state IN ('queued', 'running')
           AND checkpoint->'measured' IS NULL
@@ -48,6 +51,7 @@ export async function startMeasure(db: Executor, folderId: string): Promise<Meas
     before: {
       live: { bytes: Number(row.bytes), files: Number(row.files) },
       trash: { bytes: Number(row.tbytes), files: Number(row.tfiles) },
+      directories: Number(row.directories),
     },
   };
 }
@@ -55,7 +59,7 @@ export async function startMeasure(db: Executor, folderId: string): Promise<Meas
 /** A purge that is not done, with what it has moved from used to trash; `null` if it has not come to that. */
 export interface TrashShare {
   readonly jobId: string;
-  readonly measured: Usage | null;
+  readonly measured: TreeCount | null;
   readonly isOpen: boolean;
 }
 
@@ -69,17 +73,22 @@ export async function listTrashShares(
     id: string;
     bytes: string | null;
     files: string | null;
+    directories: string | null;
     open: boolean;
   }>(sql`
     SELECT id, checkpoint->'measured'->>'bytes' AS bytes, checkpoint->'measured'->>'files' AS files,
+      checkpoint->'measured'->>'directories' AS directories,
       state IN ('queued', 'running') AS open
     FROM jobs
     WHERE kind = 'trash.purge' AND state <> 'succeeded' AND folder_id = ${folderId} AND (
       state IN ('queued', 'running')
       OR id = ANY(ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(trashIds)}::jsonb)::uuid)))`);
-  return rows.map(({ id, bytes, files, open }) => ({
+  return rows.map(({ id, bytes, files, directories, open }) => ({
     jobId: id,
-    measured: bytes === null || files === null ? null : { bytes: Number(bytes), files: Number(files) },
+    measured:
+      bytes === null || files === null
+        ? null
+        : { bytes: Number(bytes), files: Number(files), directories: Number(directories ?? 0) },
     isOpen: open,
   }));
 }
@@ -90,7 +99,7 @@ export async function listTrashShares(
  */
 export async function accountForTrash(
   tx: Executor,
-  shares: readonly { readonly jobId: string; readonly measured: Usage }[],
+  shares: readonly { readonly jobId: string; readonly measured: TreeCount }[],
 ): Promise<boolean> {
   if (shares.length === 0) return true;
   const rows = await tx.execute(sql`
@@ -111,7 +120,7 @@ export async function settleMeasure(
   tx: Executor,
   measured: { readonly folderId: string; readonly mutationSeq: number; readonly usage: MeasuredUsage },
 ): Promise<boolean> {
-  const { live, trash } = measured.usage;
+  const { live, trash, directories } = measured.usage;
   const rows = await tx
     .update(folders)
     .set({
@@ -119,6 +128,9 @@ export async function settleMeasure(
       usedFiles: live.files,
       trashBytes: trash.bytes,
       trashFiles: trash.files,
+      // What copies have staged lies neither in the tree nor in the trash.
+      directories: sql`${directories}::bigint + (
+        SELECT coalesce(sum(copies.directories), 0) FROM copies WHERE copies.folder_id = folders.id)`,
       // The right side sees the row as it was.
       usageDriftBytes: sql`abs(${live.bytes}::bigint - used_bytes) + abs(${trash.bytes}::bigint - trash_bytes)`,
       usageAsOf: sql`now()`,

@@ -66,6 +66,7 @@ const counterColumns = fragment`
   used_bytes::double precision AS "usedBytes", used_files::double precision AS "usedFiles",
   trash_bytes::double precision AS "trashBytes", trash_files::double precision AS "trashFiles",
   reserved_bytes::double precision AS "reservedBytes", reserved_files::double precision AS "reservedFiles",
+  directories::double precision AS "directories",
   (extract(epoch FROM usage_as_of) * 1000)::double precision AS "usageAsOf"`;
 
 const folderColumns = fragment`
@@ -169,7 +170,7 @@ export async function pageMemberFolders(
       page.name, permission, is_owner AS "isOwner", total
     FROM (
       SELECT folders.id, volume, owner_id, usage_mode, cloneable, folders.permission AS offered, quota_bytes, quota_files,
-        used_bytes, used_files, trash_bytes, trash_files, reserved_bytes, reserved_files, usage_as_of, folders.created_at,
+        used_bytes, used_files, trash_bytes, trash_files, reserved_bytes, reserved_files, directories, usage_as_of, folders.created_at,
         member.name, member.permission, is_owner, count(*) OVER ()::double precision AS total
       FROM members AS member JOIN folders ON folders.id = member.folder_id AND folders.state = 'active'
       WHERE member.user_id = ${userId} ORDER BY member.name COLLATE "C" LIMIT ${limit}::bigint OFFSET ${offset}

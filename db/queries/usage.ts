@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm';
-import type { Usage } from '../../domain/quota.ts';
+import { folderDirectoriesLeast, type TreeCount, type Usage } from '../../domain/quota.ts';
 import type { Executor } from '../client.ts';
 import { type FolderState, folders } from '../schema/folders.ts';
 
@@ -13,6 +13,8 @@ export interface FolderCounters {
   readonly trashFiles: number;
   readonly reservedBytes: number;
   readonly reservedFiles: number;
+  /** Directories, those in the trash and of open copies included; the limit follows from `quotaFiles`. */
+  readonly directories: number;
 }
 
 /** The columns of {@link FolderCounters}. */
@@ -25,7 +27,11 @@ export const counterColumns = {
   trashFiles: folders.trashFiles,
   reservedBytes: folders.reservedBytes,
   reservedFiles: folders.reservedFiles,
+  directories: folders.directories,
 };
+
+/** What `folders.directories` may come to. */
+export const directoriesMax = sql`greatest(folders.quota_files, ${sql.raw(String(folderDirectoriesLeast))})`;
 
 /** The counters of a folder, as of a measurement. */
 export interface FolderUsage extends FolderCounters {
@@ -48,6 +54,27 @@ export async function findFolderUsage(db: Executor, folderId: string): Promise<F
   return rows[0] ?? null;
 }
 
+/**
+ * Counts directories that are about to be made, in one statement: what is refused at one moment is refused at any concurrency.
+ * A measurement under way is void. What is not made in the end is for the caller to give back.
+ * @returns false when the folder may not hold so many, or is not live
+ */
+export async function takeDirectories(db: Executor, folderId: string, count: number): Promise<boolean> {
+  const rows = await db.execute(sql`
+    UPDATE folders SET directories = directories + ${count}::bigint, mutation_seq = mutation_seq + 1
+    WHERE id = ${folderId} AND state = 'active' AND directories + ${count}::bigint <= ${directoriesMax}
+    RETURNING id`);
+  return rows.length > 0;
+}
+
+/** Corrects the count of directories by what was made beyond what was taken; below zero by what was not made. */
+export async function correctDirectories(db: Executor, folderId: string, difference: number): Promise<void> {
+  await db.execute(sql`
+    UPDATE folders
+    SET directories = greatest(0, directories + ${difference}::bigint), mutation_seq = mutation_seq + 1
+    WHERE id = ${folderId} AND state IN ('active', 'trashed')`);
+}
+
 /** Moves `usage` from used to trash: what a delete took out of view. */
 export async function moveUsageToTrash(tx: Executor, folderId: string, usage: Usage): Promise<void> {
   await tx.execute(sql`
@@ -68,12 +95,13 @@ export async function addTrashUsage(tx: Executor, folderId: string, usage: Usage
     WHERE id = ${folderId} AND state IN ('active', 'trashed')`);
 }
 
-/** Frees `usage` of the trash: it is purged. */
-export async function freeTrashUsage(tx: Executor, folderId: string, usage: Usage): Promise<void> {
+/** Frees `usage` of the trash, which is purged, and the directories that were in it. */
+export async function freeTrashUsage(tx: Executor, folderId: string, usage: TreeCount): Promise<void> {
   await tx.execute(sql`
     UPDATE folders
     SET trash_bytes = greatest(0, trash_bytes - ${usage.bytes}::bigint),
       trash_files = greatest(0, trash_files - ${usage.files}::bigint),
+      directories = greatest(0, directories - ${usage.directories}::bigint),
       mutation_seq = mutation_seq + 1
     WHERE id = ${folderId} AND state IN ('active', 'trashed')`);
 }
@@ -93,6 +121,7 @@ export async function settleFolderPurge(tx: Executor, folderId: string): Promise
       trashFiles: 0,
       reservedBytes: 0,
       reservedFiles: 0,
+      directories: 0,
     })
     .where(sql`${folders.id} = ${folderId} AND state = 'deleted'`);
 }

@@ -17,6 +17,8 @@ export const copies = pgTable(
       .references(() => folders.id),
     reservedBytes: bigint('reserved_bytes', { mode: 'number' }).notNull(),
     reservedFiles: bigint('reserved_files', { mode: 'number' }).notNull(),
+    /** Part of `folders.directories`. */
+    directories: bigint('directories', { mode: 'number' }).notNull().default(0),
   },
   (table) => [index('copies_folder_idx').on(table.folderId)],
 );

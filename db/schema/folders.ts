@@ -38,6 +38,8 @@ export const folders = pgTable(
     trashFiles: counter('trash_files'),
     reservedBytes: counter('reserved_bytes'),
     reservedFiles: counter('reserved_files'),
+    /** Directories in `data` and in the trash, and those that open copies may add. Not below zero: see `takeDirectories`. */
+    directories: counter('directories'),
     /** Grows with every change of the tree or of the claims on it; a recount writes only if it stood still. */
     mutationSeq: counter('mutation_seq'),
     usageAsOf: timestamp('usage_as_of', { withTimezone: true }).notNull().defaultNow(),

@@ -66,7 +66,7 @@ function openShelf(root: Directory, archiveId: string): Promise<Directory> {
 /** Makes and opens where an archive lies. No name above it is a tenant's, so whatever else has one is damage. */
 async function makeShelf(root: Directory, shelfName: string): Promise<Directory> {
   try {
-    return await descendMaking(root, [archivesName, shelfName], modes.closed);
+    return await descendMaking(root, [archivesName, shelfName], { mode: modes.closed });
   } catch (error) {
     throw isDomainError(error, 'entry_conflict') ? volumeUnavailable(error) : error;
   }

@@ -54,16 +54,19 @@ export async function setFolderAside(root: VolumeRoot, folderId: string, note: s
   try {
     return await withDirectory(openFolderParent(root, folderId), async (parent) => {
       if ((await statChild(parent, name)) === null) return false;
-      return await withDirectory(descendMaking(root, [lostName, name], modes.closed), async (shelf) => {
-        await writeNote(shelf, note);
-        await renameEvenLocked(
-          { directory: parent, name },
-          { directory: shelf, name: await findFreeName(shelf) },
-        );
-        await syncDirectory(shelf);
-        await syncDirectory(parent);
-        return true;
-      });
+      return await withDirectory(
+        descendMaking(root, [lostName, name], { mode: modes.closed }),
+        async (shelf) => {
+          await writeNote(shelf, note);
+          await renameEvenLocked(
+            { directory: parent, name },
+            { directory: shelf, name: await findFreeName(shelf) },
+          );
+          await syncDirectory(shelf);
+          await syncDirectory(parent);
+          return true;
+        },
+      );
     });
   } catch (error) {
     if (hasErrno(error, 'ENOENT') || isDomainError(error, 'entry_not_found')) return false;

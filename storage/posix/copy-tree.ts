@@ -101,10 +101,11 @@ async function copyEntry(copy: Copy, entry: WalkedEntry): Promise<void> {
   assert(name !== undefined, 'Every walked entry has a name at the target.');
   const directory = await enter(copy, names.slice(0, -1));
   if (entry.stat.kind === 'directory') {
+    await copy.options.admit({ bytes: 0, files: 0, directories: 1 });
     await makeDirectory({ directory, name }, entry.stat.mode);
     return;
   }
-  await copy.options.admit({ bytes: entry.stat.sizeBytes, files: 1 });
+  await copy.options.admit({ bytes: entry.stat.sizeBytes, files: 1, directories: 0 });
   copy.running.push(copyOne(copy, entry, { directory, name }));
   if (copy.running.length >= parallelCopies) await drain(copy);
 }

@@ -1,9 +1,9 @@
 import { type EntryPath, isWithin, splitEntryPath } from '../../domain/entry-path.ts';
 import { isDomainError } from '../../domain/errors.ts';
-import type { EntryStat } from '../volume.ts';
+import type { DirectoryRoom, EntryStat } from '../volume.ts';
 import { entryConflict, hasErrno } from './errno.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
-import { type BadComponent, descend, descendMaking, syncName } from './handles/descend.ts';
+import { type BadComponent, descend, descendMaking, type Making, syncName } from './handles/descend.ts';
 import {
   type Directory,
   makeChild,
@@ -60,8 +60,27 @@ export async function statEntry(root: VolumeRoot, target: StatTarget): Promise<E
   }
 }
 
-async function makeIn(parent: Directory, name: string): Promise<'created' | 'existed'> {
+/** Asks a room once, for all that is missing of a path of `length` names: nothing lies below what is missing. */
+function askOnce(room: DirectoryRoom, length: number): Making {
+  let isAdmitted = false;
+  return {
+    before: async (position) => {
+      if (isAdmitted) return;
+      isAdmitted = true;
+      await room.admit(length - position);
+    },
+    onMade: room.onMade,
+  };
+}
+
+async function makeIn(
+  parent: Directory,
+  { name, position }: { readonly name: string; readonly position: number },
+  making: Making | undefined,
+): Promise<'created' | 'existed'> {
+  if (making !== undefined && (await statChild(parent, name)) === null) await making.before(position);
   const isNew = await makeChild(parent, name);
+  if (isNew) making?.onMade();
   try {
     await withDirectory(openChild(parent, name), (child) => syncName(parent, child, isNew));
   } catch (error) {
@@ -76,14 +95,18 @@ export async function makeDirectory(
   root: VolumeRoot,
   folderId: string,
   path: EntryPath,
-  options: { readonly parents: boolean; readonly existOk: boolean },
+  options: { readonly parents: boolean; readonly existOk: boolean; readonly room?: DirectoryRoom },
 ): Promise<'created' | 'existed'> {
+  const { room } = options;
+  const making = room === undefined ? undefined : askOnce(room, path.length);
   return withDirectory(openArea(root, folderId, 'data'), async (data) => {
     if (path.length === 0) return refuseExisting('existed', options.existOk);
     const { parent, name } = splitEntryPath(path);
-    const opening = options.parents ? descendMaking(data, parent) : descend(data, parent, 'entry_conflict');
+    const opening = options.parents
+      ? descendMaking(data, parent, { making })
+      : descend(data, parent, 'entry_conflict');
     return withDirectory(opening, async (directory) =>
-      refuseExisting(await makeIn(directory, name), options.existOk),
+      refuseExisting(await makeIn(directory, { name, position: parent.length }, making), options.existOk),
     );
   });
 }

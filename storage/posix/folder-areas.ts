@@ -96,7 +96,7 @@ export function withAreas<T>(
 export async function makeFolder(root: VolumeRoot, folderId: string): Promise<void> {
   root.folders.drop(folderId);
   const components = [foldersName, ...folderComponents(folderId)];
-  await withDirectory(descendMaking(root, components, modes.upper), async (folder) => {
+  await withDirectory(descendMaking(root, components, { mode: modes.upper }), async (folder) => {
     await makeChild(folder, 'stage', modes.closed);
     await makeChild(folder, 'trash', modes.closed);
     await makeChild(folder, 'data', modes.directory);

@@ -27,6 +27,8 @@ export interface Lookups {
     names: readonly string[],
     work: (directory: Directory, sync: () => Promise<void>) => Promise<T>,
   ): Promise<T>;
+  /** How many directories were made. */
+  made(): number;
   /** Closes what is open, once nobody uses it; everything is looked for again. */
   forget(): void;
 }
@@ -127,6 +129,7 @@ async function enterOnDevice(parent: Directory, name: string): Promise<Directory
 /** Opens the lookups of one run in a folder; costs nothing until they are used. `forget` them at the end. */
 export function openLookups(root: VolumeRoot, folderId: string): Lookups {
   const directories = keepDirectories();
+  let made = 0;
   const withArea: Lookups['withArea'] = (area, work) =>
     lend(
       directories.find(`/${area}`, () => openArea(root, folderId, area)),
@@ -149,7 +152,10 @@ export function openLookups(root: VolumeRoot, folderId: string): Lookups {
     return withMade(names.slice(0, -1), (parent) => {
       const kept = directories.find(names.join('/'), async (markNew) => {
         const { child, isNew } = await openOrMake(parent, name, modes.directory);
-        if (isNew) markNew();
+        if (isNew) {
+          made += 1;
+          markNew();
+        }
         return child;
       });
       return lend(kept, async (directory) => {
@@ -159,7 +165,7 @@ export function openLookups(root: VolumeRoot, folderId: string): Lookups {
       });
     });
   };
-  return { withArea, withFound, withMade, forget: directories.clear };
+  return { withArea, withFound, withMade, made: () => made, forget: directories.clear };
 }
 
 /** The lookups that callers of a volume hold. */
@@ -175,7 +181,7 @@ export function createLookupRegistry(root: VolumeRoot): LookupRegistry {
   return {
     open: (folderId) => {
       const lookups = openLookups(root, folderId);
-      const handle: FolderLookups = { folderId, close: lookups.forget };
+      const handle: FolderLookups = { folderId, directoriesMade: lookups.made, close: lookups.forget };
       known.set(handle, lookups);
       return handle;
     },

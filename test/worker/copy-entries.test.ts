@@ -125,7 +125,7 @@ describeEachBackend('copying inside a folder', (backend) => {
     await mkdir(tree);
     await writeFile(join(tree, 'gone'), '12345');
     await writeFile(join(tree, 'x'), 'on');
-    await reserveCopy(db, { jobId: id, folderId: stage.folderId }, { bytes: 12, files: 3 });
+    await reserveCopy(db, { jobId: id, folderId: stage.folderId }, { bytes: 12, files: 3, directories: 0 });
     stage.dispatch(id);
     expect(await stage.jobs.ended(id)).toMatchObject({ state: 'succeeded', result: { bytes: 12, files: 3 } });
     expect([await stage.read('copy/x'), await stage.read('copy/gone')]).toEqual(['one', '12345']);
@@ -166,7 +166,7 @@ describeEachBackend('copying inside a folder', (backend) => {
     await stage.start(faulty.volume);
     await put({ 'd/x': 'one' });
     const id = await ask('d', 'copy');
-    await reserveCopy(db, { jobId: id, folderId: stage.folderId }, { bytes: 90, files: 1 });
+    await reserveCopy(db, { jobId: id, folderId: stage.folderId }, { bytes: 90, files: 1, directories: 0 });
     await mkdir(join(stage.folderRoot, 'stage', id));
     await appendFile(join(stage.folderRoot, 'data', 'd', 'x'), 'x'.repeat(200));
     stage.dispatch(id);

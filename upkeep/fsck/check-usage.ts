@@ -8,7 +8,7 @@ import {
   startMeasure,
 } from '../../db/queries/measure.ts';
 import type { Usage } from '../../domain/quota.ts';
-import { countTrash, type UnaccountedTrash } from '../../worker/count-trash.ts';
+import { countTrash, measuredUsage, type UnaccountedTrash } from '../../worker/count-trash.ts';
 import { aboutFolder, type VolumeCase } from './case.ts';
 
 /** The waits before a folder that changed while it was counted is counted again. */
@@ -27,14 +27,14 @@ async function countOnce({ db, volume }: VolumeCase, folderId: string): Promise<
   const start = await startMeasure(db, folderId);
   if (start === null) return null;
   if (start.isBusy) return 'busy';
-  const { bytes, files } = await volume.measure(folderId);
+  const { bytes, files, directories } = await volume.measure(folderId);
   const counted = await countTrash(db, volume, folderId, new AbortController().signal);
   const end = await startMeasure(db, folderId);
   if (end === null) return null;
   if (end.isBusy || end.mutationSeq !== start.mutationSeq) return 'busy';
-  const { trash, unaccounted } = counted ?? { trash: end.before.trash, unaccounted: [] };
   const { mutationSeq, before } = end;
-  return { mutationSeq, before, usage: { live: { bytes, files }, trash }, unaccounted };
+  const usage = measuredUsage({ bytes, files, directories }, counted?.trash ?? null, before);
+  return { mutationSeq, before, usage, unaccounted: counted?.unaccounted ?? [] };
 }
 
 async function countAtRest(target: VolumeCase, folderId: string): Promise<Count | null> {

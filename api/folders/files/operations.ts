@@ -1,3 +1,4 @@
+import { countDirectories } from '../../../db/directory-count.ts';
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../../domain/entry-path.ts';
 import { type DomainError, domainError, type FieldError, isDomainError } from '../../../domain/errors.ts';
 import type { ListPage, SortOrder, Volume } from '../../../storage/volume.ts';
@@ -81,14 +82,20 @@ async function listDirectory(list: () => Promise<ListPage>): Promise<ListPage> {
  * Makes one directory. Needs `write`. A directory that exists is fine with `existOk`; missing parents are made with
  * `parents`. One trailing slash in the path means nothing.
  * @throws not_found, path_invalid, entry_conflict (a file has that name, or it exists without `existOk`),
- *   entry_not_found (a parent is missing without `parents`), volume_full, volume_unavailable
+ *   entry_not_found (a parent is missing without `parents`), quota_exceeded, volume_full, volume_unavailable
  */
 export async function makeDirectory(
   services: FileServices,
   request: Omit<MakeDirectoriesRequest, 'paths'> & { readonly path: string },
 ): Promise<DirectoryResults> {
   const { folderId, volume } = await openForWriting(services, request);
-  await volume.makeDirectory(folderId, parseDirectoryPath(request.path), request);
+  const path = parseDirectoryPath(request.path);
+  const room = countDirectories(services.db, folderId);
+  try {
+    await volume.makeDirectory(folderId, path, { ...request, room });
+  } finally {
+    await room.settle();
+  }
   return { success: [{ item: request.path, msg: null }], failed: [] };
 }
 
@@ -103,8 +110,14 @@ export async function makeDirectories(
   const { folderId, volume } = await openForWriting(services, request);
   const paths = request.paths.map((item) => ({ item, path: parseDirectoryPath(item) }));
   const results: DirectoryResult[] = [];
-  for (const { item, path } of paths) {
-    results.push({ item, msg: await attempt(() => volume.makeDirectory(folderId, path, request)) });
+  const room = countDirectories(services.db, folderId, paths.length - 1);
+  try {
+    for (const { item, path } of paths) {
+      const make = () => volume.makeDirectory(folderId, path, { ...request, room });
+      results.push({ item, msg: await attempt(make) });
+    }
+  } finally {
+    await room.settle();
   }
   const failed = results.filter(({ msg }) => msg !== null);
   if (failed.length === results.length) throw noneMade(results);

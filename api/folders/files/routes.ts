@@ -43,6 +43,7 @@ const makeDirectoryRoute = defineRoute({
       'path_invalid',
       'entry_not_found',
       'entry_conflict',
+      'quota_exceeded',
       'volume_read_only',
       'volume_full',
       'volume_unavailable',

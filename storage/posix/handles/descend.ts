@@ -85,17 +85,27 @@ export async function descend(
   }
 }
 
+/** Hooks of making what is missing on a way down. */
+export interface Making {
+  /** Called before the name at `position` of the path is made; what it throws ends the way. */
+  before(position: number): Promise<void>;
+  /** Called for each that was made. */
+  onMade(): void;
+}
+
 /** Opens the directory `name`, which is made when it is missing. @throws entry_conflict when it is no directory */
 export async function openOrMake(
   parent: Directory,
   name: EntryName,
   mode: number,
+  before?: () => Promise<void> | undefined,
 ): Promise<{ readonly child: Directory; readonly isNew: boolean }> {
   try {
     return { child: await openChild(parent, name), isNew: false };
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) return refuseComponent('entry_conflict', error);
   }
+  await before?.();
   const isNew = await makeChild(parent, name, mode);
   try {
     return { child: await openChild(parent, name), isNew };
@@ -124,11 +134,14 @@ export async function syncName(parent: Directory, child: Directory, isNew: boole
 export function descendMaking(
   start: Directory,
   names: readonly EntryName[],
-  mode: number = modes.directory,
+  { mode = modes.directory, making }: { readonly mode?: number; readonly making?: Making | undefined } = {},
 ): Promise<Directory> {
+  let position = 0;
   return descendWith(start, names, async (parent, name) => {
-    const { child, isNew } = await openOrMake(parent, name, mode);
+    const { child, isNew } = await openOrMake(parent, name, mode, () => making?.before(position));
+    position += 1;
     try {
+      if (isNew) making?.onMade();
       await syncName(parent, child, isNew);
       return child;
     } catch (error) {

@@ -141,7 +141,10 @@ describe('statements that lock several rows take them in the order of their ids'
 
   it('when they account for what is in the trash', async () => {
     const ids = await insertTwoJobs('failed', { kind: 'trash.purge' });
-    const shares = unordered(ids).map((jobId) => ({ jobId, measured: { bytes: 1, files: 1 } }));
+    const shares = unordered(ids).map((jobId) => ({
+      jobId,
+      measured: { bytes: 1, files: 1, directories: 0 },
+    }));
     expect(await lockAgainst('jobs', ids, (db) => accountForTrash(db, shares))).toBe(true);
   });
 

@@ -132,7 +132,7 @@ describe('measuring beside claims', () => {
     const job = await newJob();
     await claim(job, 'a');
     await releaseClaims(database.db, job);
-    const usage = { live: { bytes: 7, files: 1 }, trash: { bytes: 0, files: 0 } };
+    const usage = { live: { bytes: 7, files: 1 }, trash: { bytes: 0, files: 0 }, directories: 0 };
     const { mutationSeq } = start;
     expect(await settleMeasure(database.db, { folderId, mutationSeq, usage })).toBe(false);
     const again = await startAtRest();

@@ -117,6 +117,30 @@ export function describeEntries(test: () => TestVolume): void {
     expect((await volume.stat(folderId, at('a/b/c')))?.kind).toBe('directory');
   });
 
+  it('asks a room once, for all that is missing, before it makes a directory, and makes none that is refused', async () => {
+    const { volume, folderId, dataPath } = test();
+    const heard: (number | 'made')[] = [];
+    const room = {
+      admit: async (missing: number) => {
+        heard.push(missing);
+        if (missing > 3) throw domainError('quota_exceeded', 'planted');
+      },
+      onMade: () => heard.push('made'),
+    };
+    const make = (path: string) =>
+      codeOf(volume.makeDirectory(folderId, at(path), { parents: true, existOk: true, room }));
+    await mkdir(join(dataPath, 'a'));
+    await make('a/b/c');
+    expect(heard.splice(0)).toEqual([2, 'made', 'made']);
+    await make('a/b/c/d');
+    expect(heard.splice(0)).toEqual([1, 'made']);
+    await make('a/b');
+    expect(heard.splice(0)).toEqual([]);
+    expect(await make('a/1/2/3/4')).toBe('quota_exceeded');
+    expect(heard.splice(0)).toEqual([4]);
+    expect(await readdir(join(dataPath, 'a'))).toEqual(['b']);
+  });
+
   it('refuses a directory where something else is, at the end or on the way', async () => {
     const { volume, folderId, dataPath } = test();
     await putFile(test(), 'file', 'x');

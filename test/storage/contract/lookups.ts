@@ -37,6 +37,7 @@ export function describeLookups(test: () => TestVolume): void {
       new Set(['committed']),
     );
     for (const path of paths) expect(await read(path)).toBe(path);
+    expect(lookups.directoriesMade()).toBe(101);
     for (const path of ['new/7/7', 'new/99/199']) {
       const stat = await test().volume.stat(test().folderId, at(path), lookups);
       expect(stat).toMatchObject({ kind: 'file', sizeBytes: path.length });

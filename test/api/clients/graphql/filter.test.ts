@@ -16,6 +16,7 @@ function row(name: string, given: Partial<Parameters<typeof toRow>[0]> = {}): Fo
     trashFiles: 0,
     reservedBytes: 0,
     reservedFiles: 0,
+    directories: 0,
     usageAsOf: new Date(0),
     createdAt: new Date('2026-01-02T00:00:00Z'),
     usageMode: 'general',
