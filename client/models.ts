@@ -55,6 +55,8 @@ const amount = z.looseObject({ bytes: z.number(), files: z.number() });
 
 /** `GET /folders/:name/usage`. */
 export const usageModel = z.looseObject({
+  /** Left out by services of earlier versions. */
+  directories: z.object({ held: z.number(), limit: z.number() }).optional(),
   live: amount,
   reserved: amount,
   trash: amount,

@@ -152,6 +152,12 @@ export const showUsage: Action = async (invocation) => {
       { title: 'TRASH', cell: (item) => bytes(item.trash.bytes), align: 'end' },
       { title: 'LIMIT', cell: (item) => bytes(item.limit.bytes), align: 'end' },
       { title: 'FILES', cell: (item) => `${item.live.files}/${item.limit.files}`, align: 'end' },
+      {
+        title: 'DIRECTORIES',
+        cell: ({ directories }) =>
+          directories === undefined ? '' : `${directories.held}/${directories.limit}`,
+        align: 'end',
+      },
       { title: 'COUNTED', cell: (item) => item.as_of },
     ],
     name: (item) => item.name,

@@ -69,6 +69,8 @@ describe('/admin/folders/:id', () => {
       trash_files: 0,
       reserved_bytes: 0,
       reserved_files: 0,
+      directories: 0,
+      directories_max: 10_000,
       created_at: expect.any(String),
     };
     expect((await ask('GET', path)).json).toEqual(shown);

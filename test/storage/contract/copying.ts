@@ -144,21 +144,24 @@ function describeRerun(test: () => TestVolume): void {
     expect(await getFile(test(), 'copy/kind/inner')).toBe('x');
   });
 
-  it('ends with what admits the files, and copies no more of a file than was admitted', async () => {
+  it('ends with what admits files and directories, and copies no more of a file than was admitted', async () => {
     const { dataPath } = test();
     await putFile(test(), 'd/a', 'first');
     await putFile(test(), 'd/b', 'second');
-    const asked: number[] = [];
+    const asked: (readonly number[])[] = [];
     const refusing: CopyOptions = {
       ...openHanded(),
-      admit: async ({ bytes, files }) => {
-        asked.push(bytes);
-        expect(files).toBe(1);
-        if (asked.length > 1) throw domainError('quota_exceeded', 'No room.');
+      admit: async ({ bytes, files, directories }) => {
+        asked.push([bytes, files, directories]);
+        if (asked.length > 2) throw domainError('quota_exceeded', 'No room.');
       },
     };
     expect(await codeOf(copyToStage(test(), 'd', randomUUID(), refusing))).toBe('quota_exceeded');
-    expect(asked).toEqual([5, 6]);
+    expect(asked).toEqual([
+      [0, 0, 1],
+      [5, 1, 0],
+      [6, 1, 0],
+    ]);
     const growing: CopyOptions = {
       ...openHanded(),
       admit: () => appendFile(join(dataPath, 'd/b'), ' and more'),

@@ -1,6 +1,7 @@
 import { chmod, link, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { domainError } from '../../../domain/errors.ts';
 import { at, codeOf, getFile, putFile, readAll, type TestVolume } from '../test-volume.ts';
 
 const strict = { parents: false, existOk: false } as const;

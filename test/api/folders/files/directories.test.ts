@@ -38,18 +38,18 @@ async function makeFolder({ room }: { readonly room: number }) {
 
 it('counts what it makes, parents included, and nothing that is there or cannot be made', async () => {
   const { make, left } = await makeFolder({ room: 100 });
-  expect((await make('a/b/c', { parents: true })).status).toBe(201);
+  expect((await make('a/b/c')).status).toBe(201);
   expect(await left()).toBe(97);
-  expect((await make('a/b/c', { parents: true, exist_ok: true })).status).toBe(201);
-  expect((await make('a/b')).status).toBe(400);
-  expect((await make('x/y')).status).toBe(404);
-  expect((await make(['d', 'a', 'e', 'x/y'])).status).toBe(201);
+  expect((await make('a/b/c')).status).toBe(201);
+  expect((await make('a/b', { exist_ok: false })).status).toBe(400);
+  expect((await make('x/y', { parents: false })).status).toBe(404);
+  expect((await make(['d', 'a', 'e', 'x/y'], { parents: false })).status).toBe(201);
   expect(await left()).toBe(95);
 });
 
 it('refuses what the folder may not hold, with figures, and makes nothing then', async () => {
   const { data, make, left } = await makeFolder({ room: 2 });
-  const refused = await make('a/b/c', { parents: true });
+  const refused = await make('a/b/c');
   expect(refused.status).toBe(507);
   expect(refused.json).toMatchObject({
     type: '/problems/quota_exceeded',
@@ -60,24 +60,24 @@ it('refuses what the folder may not hold, with figures, and makes nothing then',
     requested: 3,
   });
   expect(await readdir(data)).toEqual([]);
-  expect((await make('a/b', { parents: true })).status).toBe(201);
+  expect((await make('a/b')).status).toBe(201);
   expect(await left()).toBe(0);
   expect((await make('c')).status).toBe(507);
-  expect((await make('a/b', { exist_ok: true })).status).toBe(201);
+  expect((await make('a/b')).status).toBe(201);
 });
 
 it('makes as many of a list as there may be', async () => {
   const { data, make, left } = await makeFolder({ room: 3 });
   await mkdir(join(data, 'there'));
   const paths = ['a', 'there', 'b', 'c', 'd'];
-  expect((await make(paths, { exist_ok: true })).status).toBe(507);
+  expect((await make(paths)).status).toBe(507);
   expect((await readdir(data)).toSorted()).toEqual(['a', 'b', 'c', 'there']);
   expect(await left()).toBe(0);
 });
 
 it('makes no more than there may be, however many ask at the same time', async () => {
   const { data, make, left } = await makeFolder({ room: 10 });
-  const asked = Array.from({ length: 40 }, (_, index) => make(`d${index % 20}/e`, { parents: true }));
+  const asked = Array.from({ length: 40 }, (_, index) => make(`d${index % 20}/e`));
   const statuses = (await Promise.all(asked)).map(({ status }) => status);
   expect(statuses.every((status) => [201, 400, 507].includes(status))).toBe(true);
   const made = await readdir(data, { recursive: true });
