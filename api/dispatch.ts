@@ -1,5 +1,6 @@
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { requireScope } from './auth/token-principal.ts';
+import { watchSession } from './auth/watch-session.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import {
   hasBody,
@@ -137,6 +138,8 @@ interface Call {
   readonly principal: Principal;
   readonly params: Readonly<Record<string, string>>;
   readonly readBody: () => Promise<Buffer>;
+  /** Aborted when the client, or the session that the answer is for, is gone. */
+  readonly signalOf: () => AbortSignal;
 }
 
 /** The change that its caller named by an `Idempotency-Key`; `undefined` for reads and for callers that do not. */
@@ -153,7 +156,7 @@ async function readChange(route: Route, call: Call): Promise<NamedChange | undef
 }
 
 async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise<void> {
-  const { exchange, principal, params, readBody } = call;
+  const { exchange, principal, params, readBody, signalOf } = call;
   const { incoming, outgoing, requestId, profile, unsentBytes } = exchange;
   const input = await readInput(route, exchange, readBody);
   const change = await readChange(route, call);
@@ -174,7 +177,7 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     verifyBody:
       route.body === 'stream' ? watchDigest(incoming, exchange.contentSha256) : async () => undefined,
     get signal() {
-      return exchange.signal;
+      return signalOf();
     },
     unsentBytes,
     baseUrl: dispatcher.services.publicUrl ?? `${exchange.peer.scheme}://${incoming.headers.host ?? ''}`,
@@ -217,10 +220,16 @@ async function answer(
   const isUpload = route.isTransfer === true && route.body === 'stream';
   const uploadEnded = isUpload ? dispatcher.metrics?.uploadBegan() : undefined;
   let standUp: (() => void) | undefined;
+  const { session } = principal;
+  // Streams of events watch theirs by themselves, and what changes something is done whole.
+  const isWatched = session !== undefined && route.method === 'GET' && route.isStream !== true;
+  const watch = isWatched ? watchSession(dispatcher.services, session, exchange.signal) : undefined;
+  const signalOf = () => watch?.signal ?? exchange.signal;
   try {
     if (route.isStream === true) standUp = dispatcher.streamSeats.enter(principal.userId);
-    await handle(dispatcher, route, { exchange, principal, params, readBody });
+    await handle(dispatcher, route, { exchange, principal, params, readBody, signalOf });
   } finally {
+    watch?.end();
     standUp?.();
     uploadEnded?.();
     leave();

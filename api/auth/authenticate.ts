@@ -18,12 +18,12 @@ import type { Services } from '../services.ts';
 import { type Claim, parseAuthorization } from './authorization.ts';
 import { makeKeypairCheck, type Proof } from './prove-keypair.ts';
 import { isSameSecret } from './same-secret.ts';
-import { findSessionPrincipal } from './session.ts';
+import { findSessionPrincipal, requireNoOtherSite } from './session.ts';
 import { principalOfToken } from './token-principal.ts';
 
 /** What authentication depends on besides the request. */
 export interface AuthenticatorOptions {
-  readonly services: Pick<Services, 'db' | 'secrets'>;
+  readonly services: Pick<Services, 'db' | 'secrets' | 'publicUrl'>;
   /** Accept `Basic` over connections that others can read. */
   readonly allowPlainSecrets: boolean;
   /** Milliseconds since 1970. */
@@ -157,6 +157,9 @@ function authenticateByHeader({ services, allowPlainSecrets, now }: Authenticato
     const claim = parseAuthorization(exchange.incoming.headers.authorization);
     if (claim.scheme !== 'signature' && !allowPlainSecrets && !exchange.peer.isConfidential) {
       invalid('Basic credentials and tokens are only accepted over TLS; sign the request instead.');
+    }
+    if (claim.scheme === 'basic' && exchange.method !== 'GET' && exchange.method !== 'HEAD') {
+      requireNoOtherSite(exchange.incoming.headers, services.publicUrl);
     }
     if (claim.scheme === 'token') return await principalOfToken(services, claim.token);
     const { contentSha256 } = exchange;

@@ -25,6 +25,11 @@ export function readSessionToken(headers: IncomingMessage['headers']): string | 
     .find((token) => tokenForm.test(token));
 }
 
+function isOwnOrigin({ host, origin }: IncomingMessage['headers'], publicUrl: string | undefined): boolean {
+  const ownHosts = publicUrl === undefined ? [host] : [host, new URL(publicUrl).host];
+  return origin !== undefined && URL.canParse(origin) && ownHosts.includes(new URL(origin).host);
+}
+
 /**
  * Refuses a request that a page of another site made a browser send. Browsers add `Sec-Fetch-Site`, and `Origin` to all but
  * simple reads; neither can be set by a script (Fetch, "forbidden request-header"). A client that sends a cookie and none
@@ -32,17 +37,27 @@ export function readSessionToken(headers: IncomingMessage['headers']): string | 
  * @throws origin_refused
  */
 export function requireSameOrigin(headers: IncomingMessage['headers'], publicUrl: string | undefined): void {
-  const { host } = headers;
   const site = headers['sec-fetch-site'];
   // A page that tells nobody where it came from sends "null".
   const origin = headers.origin === 'null' ? undefined : headers.origin;
   const isOwnSite = site === undefined ? origin !== undefined : site === 'same-origin';
-  const ownHosts = publicUrl === undefined ? [host] : [host, new URL(publicUrl).host];
-  const isOwnOrigin =
-    origin === undefined || (URL.canParse(origin) && ownHosts.includes(new URL(origin).host));
-  if (!isOwnSite || !isOwnOrigin) {
+  if (!isOwnSite || (origin !== undefined && !isOwnOrigin(headers, publicUrl))) {
     throw domainError('origin_refused', 'Only pages of this service may ask for this with a session.');
   }
+}
+
+/**
+ * Refuses a request that a page of another site made a browser send, whatever it proves itself by: a browser that was once
+ * told a keypair by `Basic` sends it again by itself. What carries none of the marks of a browser comes from no page.
+ * @throws origin_refused
+ */
+export function requireNoOtherSite(headers: IncomingMessage['headers'], publicUrl: string | undefined): void {
+  const site = headers['sec-fetch-site'];
+  // Scripts cannot set it: what it says of its own page needs no look at names, which proxies change.
+  if (site === 'same-origin' || site === 'none') return;
+  const { origin } = headers;
+  if (site === undefined && (origin === undefined || isOwnOrigin(headers, publicUrl))) return;
+  throw domainError('origin_refused', 'Pages of other sites may not change anything here.');
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
+import { requireNoOtherSite } from '../auth/session.ts';
 import { readBytes } from '../http/body.ts';
 import { pathPrefixOf } from '../http/public-path.ts';
 import { cancelJob, retryJob } from '../jobs/operations.ts';
@@ -78,7 +79,8 @@ async function handleRetryAll(
 }
 
 async function handleBoard(request: ApiRequest<object>) {
-  const { outgoing, incoming } = request;
+  const { outgoing, incoming, services } = request;
+  if (incoming.method !== 'GET') requireNoOtherSite(incoming.headers, services.publicUrl);
   const pressed =
     incoming.method === 'PUT' ? retryAll.exec(incoming.url?.slice(boardPath.length) ?? '') : null;
   if (pressed !== null) return await handleRetryAll(request, pressed);
@@ -120,7 +122,7 @@ function boardRoute({ method, summary, answers }: BoardMethod): Route {
       id: `${method.toLowerCase()}QueuesPage`,
       summary,
       isForPeople: true,
-      refusals: ['not_found'],
+      refusals: method === 'GET' ? ['not_found'] : ['not_found', 'origin_refused'],
     },
     handle: handleBoard,
   });

@@ -10,7 +10,7 @@ import { checksumAlgorithms } from './checksum.ts';
 import type { DigestCache } from './digests.ts';
 import { integerHeader, requireTusVersion, tusVersion } from './headers.ts';
 import { type ReceivedBytes, receiveBytes, requireLength } from './receive.ts';
-import { loadUpload, offsetMismatch, requireKept } from './writer-claim.ts';
+import { loadRestingUpload, loadUpload, offsetMismatch, requireKept } from './writer-claim.ts';
 
 type TusRequest = Pick<
   ApiRequest<unknown>,
@@ -78,7 +78,7 @@ function concatHeader(upload: ResumableUpload, baseUrl: string): Record<string, 
 /** Where an upload stands. @throws not_found, upload_gone, tus_version_unsupported */
 export async function headReply(request: TusRequest, access: UploadAccess): Promise<Bare<200>> {
   requireTus(request);
-  const upload = await loadUpload(request.services, access);
+  const upload = await loadRestingUpload(request.services, access, request.signal);
   requireKept(upload);
   // "The response SHOULD NOT contain the Upload-Offset header unless the concatenation has been successfully finished."
   const isJoining = upload.shape === 'final' && upload.state !== 'committed';

@@ -14,6 +14,9 @@ import type { Services } from '../services.ts';
 /** Longer than a writer's lease, so that the client of a dead process gets through with its first try. */
 const claimWaitMs = 10_000;
 const claimPollMs = 200;
+/** How long a look at an upload waits for the request before it to end; a client that comes back has broken that off. */
+const endWaitMs = 3_000;
+const endPollMs = 50;
 /** With the time it takes, a right taken away ends a running request within 5 s. */
 const renewEveryMs = 2_000;
 
@@ -37,6 +40,27 @@ export async function loadUpload(
   const found = await findResumableUpload(services.db, upload);
   if (found === null || !holdsRight(found, 'write')) throw uploadNotFound();
   return found;
+}
+
+/**
+ * As {@link loadUpload}, once no other request is about to move its offset: one that writes to it is waited for, 3 s at most,
+ * unless it turns out to go on. Who asks is most often the client whose request before broke off, and goes on from what it is told.
+ * @throws not_found
+ */
+export async function loadRestingUpload(
+  services: { readonly db: Executor },
+  upload: { readonly id: string; readonly userId: string },
+  signal: AbortSignal,
+): Promise<ResumableUpload> {
+  const deadline = performance.now() + endWaitMs;
+  const first = await loadUpload(services, upload);
+  for (let found = first; ; found = await loadUpload(services, upload)) {
+    const until = found.writerUntil?.getTime() ?? 0;
+    const goesOn = until > (first.writerUntil?.getTime() ?? 0);
+    const isHeld = found.state === 'receiving' && until > Date.now();
+    if (!isHeld || goesOn || signal.aborted || performance.now() > deadline) return found;
+    await delay(endPollMs);
+  }
 }
 
 /** Refuses an upload that was given up, by its client or because it expired. @throws upload_gone */

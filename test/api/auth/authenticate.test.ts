@@ -213,11 +213,40 @@ describe('a signed request', () => {
   });
 });
 
+it('a signed request may come from a page of another site, for no browser makes one by itself', async () => {
+  const call = { method: 'POST', path, headers: { origin: 'https://elsewhere.example' } };
+  expect((await sendSigned({}, call)).status).toBe(200);
+});
+
 describe('Basic credentials', () => {
   it('act for the user of the keypair', async () => {
     const { status, json } = await server.send({ path, headers: basic(keypair) });
     expect(status).toBe(200);
     expect(json.userId).toBe(keypair.userId);
+  });
+
+  it.each([
+    [{ origin: 'https://evil.example' }, 403],
+    [{ origin: 'null' }, 403],
+    [{ 'sec-fetch-site': 'cross-site' }, 403],
+    [{ 'sec-fetch-site': 'same-site', origin: 'https://other.example' }, 403],
+    [{ 'sec-fetch-site': 'same-origin', origin: 'https://behind-a-proxy.example' }, 200],
+    [{ 'sec-fetch-site': 'none' }, 200],
+    [{}, 200],
+  ])('that a browser may have added by itself change something from %j: %i', async (marks, status) => {
+    for (const method of ['POST', 'DELETE']) {
+      const answer = await server.send({ method, path, headers: { ...basic(keypair), ...marks } });
+      expect([answer.status, answer.json.code]).toEqual([
+        status,
+        status === 403 ? 'origin_refused' : undefined,
+      ]);
+    }
+    expect((await server.send({ path, headers: { ...basic(keypair), ...marks } })).status).toBe(200);
+  });
+
+  it('change something from a page of this service', async () => {
+    const headers = { ...basic(keypair), origin: `http://${server.host}` };
+    expect((await server.send({ method: 'POST', path, headers })).status).toBe(200);
   });
 
   it.each(['Basic', 'Basic !', 'Basic YWJj', 'Basic OmFiYw==', 'Basic a b'])(

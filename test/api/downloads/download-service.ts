@@ -31,10 +31,11 @@ export interface RawAnswer {
 /** A user with a keypair, and a way to speak for them. */
 export interface Reader {
   readonly userId: string;
+  readonly accessKey: string;
   get(path: string, headers?: Record<string, string>): Promise<RawAnswer>;
   send(method: string, path: string, options?: SendOptions): Promise<RawAnswer>;
-  /** For tests that read slowly or leave: the response as it begins. */
-  open(path: string): Promise<http.IncomingMessage>;
+  /** For tests that read slowly or leave: the response as it begins; by a session where `cookie` is given. */
+  open(path: string, cookie?: string): Promise<http.IncomingMessage>;
 }
 
 /** A JSON body, on any method, and headers. */
@@ -63,10 +64,16 @@ export interface DownloadService {
   close(): Promise<void>;
 }
 
-function request(port: number, authorization: string, method: string, path: string, options: SendOptions) {
+function request(
+  port: number,
+  authorization: string | undefined,
+  method: string,
+  path: string,
+  options: SendOptions,
+) {
   const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
   const headers = {
-    authorization,
+    ...(authorization === undefined ? {} : { authorization }),
     ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
     ...options.headers,
   };
@@ -94,11 +101,16 @@ function readerOf(port: number, userId: string, pair: string): Reader {
     collect(request(port, authorization, method, path, options));
   return {
     userId,
+    accessKey: pair.split(':')[0] ?? '',
     send,
     get: (path, headers = {}) => send('GET', path, { headers }),
-    open: (path) =>
+    open: (path, cookie) =>
       new Promise((resolve, reject) => {
-        request(port, authorization, 'GET', path, {}).on('response', resolve).on('error', reject);
+        const sent =
+          cookie === undefined
+            ? request(port, authorization, 'GET', path, {})
+            : request(port, undefined, 'GET', path, { headers: { cookie } });
+        sent.on('response', resolve).on('error', reject);
       }),
   };
 }

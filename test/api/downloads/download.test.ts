@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashSessionToken } from '../../../api/auth/session.ts';
+import { deleteSession, insertSession } from '../../../db/queries/sessions.ts';
 import { members } from '../../../db/schema/members.ts';
 import { countOpenEntries } from '../../storage/archive/archive-fixture.ts';
 import { readTar } from '../../storage/archive/read-tar.ts';
@@ -196,6 +198,26 @@ describe('GET /folders/:name/download', () => {
     }
     await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
   });
+
+  it.each(['/folders/My%20Data/download?files=long', '/folders/My%20Data/files/long'])(
+    'cuts what is sent to a browser soon after it has signed out: %s',
+    async (url) => {
+      await folder.write('long', randomBytes(40_000_000));
+      const { db } = service.database;
+      const token = randomBytes(32).toString('base64url');
+      const tokenHash = hashSessionToken(token);
+      await insertSession(db, { tokenHash, accessKey: owner.accessKey, hours: 1 });
+      const response = await owner.open(url, `vfolder_session=${token}`);
+      expect(response.statusCode).toBe(200);
+      await once(response, 'data');
+      response.pause();
+      await deleteSession(db, tokenHash);
+      await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
+      response.resume();
+      await untilClosed(response);
+      expect(response.complete).toBe(false);
+    },
+  );
 
   it('cuts a running stream soon after the right to read is taken away', async () => {
     const guest = await service.signUp();

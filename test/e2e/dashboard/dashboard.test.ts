@@ -204,6 +204,17 @@ function describeDashboard(backend: QueueBackend): void {
       expect((await readJob(ada.client, unwanted)).state).toBe('cancelled');
     });
 
+    it('has no button for pages of other sites, whatever the browser proves itself by', async () => {
+      const path = '/admin/queues/api/queues/archive.local/pause';
+      for (const headers of [{ Origin: 'https://evil.example' }, { 'Sec-Fetch-Site': 'cross-site' }]) {
+        for (const auth of ['basic', { hmac: { version: 'v9.20250722' } }] as const) {
+          const answer = await admin.call('PUT', path, { auth, headers });
+          expect([answer.status, at(answer.json, 'code')]).toEqual([403, 'origin_refused']);
+        }
+      }
+      expect(at(await readQueue('archive.local'), 'isPaused')).toBe(false);
+    });
+
     it.each([
       ['PUT', '/admin/queues/api/queues/upload.local/empty'],
       ['PUT', '/admin/queues/api/queues/upload.local/obliterate'],
