@@ -99,14 +99,10 @@ export async function purgeAside(
   options: PurgeOptions | undefined,
 ): Promise<PurgedTree> {
   const name = idName(folderId);
-  const purged = await purgeTree(root, [lostName, name], options);
-  try {
-    await withDirectory(descend(root, [lostName], 'entry_not_found'), async (shelf) => {
+  const remove = () =>
+    withDirectory(descend(root, [lostName], 'entry_not_found'), async (shelf) => {
       await removeChild(shelf, name);
       await syncDirectory(shelf);
     });
-  } catch (error) {
-    if (!isDomainError(error, 'entry_not_found')) throw error;
-  }
-  return purged;
+  return purgeTree(root, [lostName, name], remove, options);
 }

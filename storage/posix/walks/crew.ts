@@ -37,7 +37,10 @@ export type WalkEnd = { readonly isEmpty: boolean } | 'no_walkers';
  * take turns, part by part; walkers are asked for parts of what they have as long as others have nothing to do.
  */
 export interface Crew {
-  /** Slices of this event loop that a tree gets before it is left to the walkers; more while none is there yet. */
+  /**
+   * Slices of this event loop that a tree gets before it is left to the walkers; more while none is there yet, and none
+   * where calls wait for storage and would keep the event loop waiting as well.
+   */
   slicesAlone(): number;
   /**
    * Passes over a whole tree. Rejects at once when it is aborted; the walkers end their parts soon after.
@@ -53,6 +56,8 @@ interface Running {
   readonly waiting: TreePart[];
   /** Parts that walkers have. */
   taken: number;
+  /** Who had a part; they keep the root of the tree open. */
+  readonly walkers: Set<Walker>;
   isEmpty: boolean;
   readonly resolve: (end: WalkEnd) => void;
   readonly reject: (failure: unknown) => void;
@@ -80,9 +85,7 @@ function endWalk(crew: State, id: number): Running | undefined {
   const running = crew.walks.get(id);
   if (running === undefined) return undefined;
   crew.walks.delete(id);
-  for (const walker of crew.walkers) {
-    if (walker.walk === id) walker.process.order({ type: 'stop', walk: id });
-  }
+  for (const { process } of running.walkers) process.order({ type: 'stop', walk: id });
   if (crew.walks.size === 0) rest(crew);
   return running;
 }
@@ -124,6 +127,7 @@ function handOut(crew: State): void {
     if (next === null) break;
     const { id, running, part } = next;
     running.taken += 1;
+    running.walkers.add(walker);
     walker.walk = id;
     walker.asked = 'none';
     walker.process.order({ type: 'run', walk: id, task: running.walk.task, part });
@@ -220,7 +224,10 @@ export function createCrew(root: Directory, slices: SlicesAlone = defaultSlices)
     idling: undefined,
   };
   return {
-    slicesAlone: () => (crew.walkers.size > 0 ? slices.warm : slices.cold),
+    slicesAlone() {
+      if (crew.walkers.size === 0) return slices.cold;
+      return crew.count.isFar() ? 0 : slices.warm;
+    },
     run: (walk) => run(crew, walk),
     async close() {
       for (const id of [...crew.walks.keys()]) {
@@ -240,7 +247,15 @@ async function run(crew: State, walk: TreeWalk): Promise<WalkEnd> {
   let onAbort: (() => void) | undefined;
   try {
     return await new Promise<WalkEnd>((resolve, reject) => {
-      crew.walks.set(id, { walk, waiting: [wholeTree], taken: 0, isEmpty: true, resolve, reject });
+      crew.walks.set(id, {
+        walk,
+        waiting: [wholeTree],
+        taken: 0,
+        walkers: new Set(),
+        isEmpty: true,
+        resolve,
+        reject,
+      });
       onAbort = () => endWalk(crew, id)?.reject(signal?.reason);
       signal?.addEventListener('abort', onAbort);
       strengthen(crew);

@@ -6,8 +6,6 @@ import type { Demand, TreePart } from './tree-part.ts';
 const filesMax = 4096;
 /** Least number of names worth giving away before anybody waits for them. */
 const worthwhile = { files: 512, directories: 16 };
-/** And once somebody does. */
-const waitedFor = { files: 64, directories: 1 };
 
 /** Names of one directory that wait for their turn, and where more come from. */
 export interface HeldNames {
@@ -23,10 +21,14 @@ export interface HeldNames {
   /** Whether the directory may have more names. */
   hasMore(): boolean;
   /**
-   * Half of what is held, if it is enough for the demand; those that would come last. The `last` directory is given only
-   * by who has something else left: two who pass on a chain of directories, one by one, only wait for each other.
+   * Half of what is held, if it is enough for the demand; those that would come last. Where somebody waits, a directory is
+   * enough, or files for two steps. The `last` directory is given only by who has something else left: two who pass on a
+   * chain of directories, one by one, only wait for each other.
    */
-  split(demand: Demand, last: 'keep' | 'give'): TreePart['names'];
+  split(
+    demand: Demand,
+    options: { readonly last: 'keep' | 'give'; readonly stepEntries: number },
+  ): TreePart['names'];
   /** Stops reading. */
   close(): void;
 }
@@ -64,8 +66,8 @@ export function holdNames(
     },
     takeFiles: (count) => files.splice(0, count),
     hasMore: () => !isAtEnd,
-    split(demand, last) {
-      const least = demand === 'at_once' ? waitedFor : worthwhile;
+    split(demand, { last, stepEntries }) {
+      const least = demand === 'at_once' ? { files: 2 * stepEntries, directories: 1 } : worthwhile;
       const isLast = last === 'keep' && directories.length === 1 && files.length === 0;
       if (directories.length >= least.directories && !isLast) {
         return { files: [], directories: directories.splice(0, Math.ceil(directories.length / 2)) };

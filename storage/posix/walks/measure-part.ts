@@ -13,8 +13,6 @@ import { type HeldNames, holdGiven, holdNames } from './held-names.ts';
 import { createLevelStack, type LevelStack } from './level-stack.ts';
 import { partDepthMax, type TreePart, type Work } from './tree-part.ts';
 
-/** Entries looked at between two questions whether others want work, or whether the walk has to stop. */
-const stepEntries = 32;
 /** Least directories worth giving away before anybody waits for them. */
 const worthwhileDirectories = 16;
 
@@ -53,7 +51,7 @@ function countSome(work: Work, directory: Directory, device: number, held: HeldN
   work.enter(directory);
   const startedAt = performance.now();
   let isFirst = true;
-  for (const name of held.takeFiles(stepEntries)) {
+  for (const name of held.takeFiles(work.stepEntries())) {
     if (countFile(work, directory, device, name) === 'directory') held.directories.push(name);
     if (isFirst) work.sample(performance.now() - startedAt);
     isFirst = false;
@@ -82,7 +80,7 @@ function share(measure: Measure, held: HeldNames): void {
   }
   if (measure.path.length + below.length > partDepthMax) return;
   held.fill();
-  const names = held.split(demand, 'keep');
+  const names = held.split(demand, { last: 'keep', stepEntries: work.stepEntries() });
   if (names !== null) work.give({ path: [...measure.path, ...below], names });
 }
 
@@ -92,9 +90,9 @@ function* countEntries(measure: Measure, directory: Directory, held: HeldNames):
   try {
     for (;;) {
       if (held.files.length === 0) held.fill();
+      share(measure, held);
       if (held.files.length === 0) return held.directories;
       countSome(measure.work, directory, device, held);
-      share(measure, held);
       yield;
     }
   } finally {

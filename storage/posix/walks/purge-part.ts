@@ -18,8 +18,6 @@ import type { TreePart, Work } from './tree-part.ts';
 const nestedMax = 24;
 /** Subdirectories held of one directory; the rest is read once these are gone. */
 const directoriesMax = 10_000;
-/** Entries removed between two questions whether others want work, or whether the purge has to stop. */
-const stepEntries = 32;
 
 /** One directory being emptied. */
 interface Level {
@@ -92,7 +90,7 @@ function removeSome({ work }: Purge, level: Level): void {
   work.enter(level.directory);
   const startedAt = performance.now();
   let isFirst = true;
-  for (const name of level.held.takeFiles(stepEntries)) {
+  for (const name of level.held.takeFiles(work.stepEntries())) {
     attempt(work, () => removeFile(work, level, name));
     if (isFirst) work.sample(performance.now() - startedAt);
     isFirst = false;
@@ -107,7 +105,10 @@ function share({ work, flat, levels }: Purge): void {
   for (const level of [flat, ...levels]) {
     const { path, held } = level;
     held.fill();
-    const names = held.split(demand, level === present ? 'keep' : 'give');
+    const names = held.split(demand, {
+      last: level === present ? 'keep' : 'give',
+      stepEntries: work.stepEntries(),
+    });
     if (names === null) continue;
     work.give({ path, names });
     return;
@@ -181,15 +182,17 @@ function* emptyDirectory(purge: Purge, level: Level): Generator<void, void> {
   try {
     do {
       held.fill();
+      share(purge);
       while (held.files.length > 0) {
         removeSome(purge, level);
-        share(purge);
         yield;
+        // Right after what was asked for is heard.
+        share(purge);
       }
       for (let name = held.directories.pop(); name !== undefined; name = held.directories.pop()) {
         yield* removeSubdirectory(purge, level, name);
-        share(purge);
         yield;
+        share(purge);
       }
     } while (held.hasMore());
   } finally {
@@ -235,8 +238,8 @@ export function* purgePart(
   const pending = flat.held.directories;
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     yield* removeSubdirectory(purge, flat, name);
-    share(purge);
     yield;
+    share(purge);
   }
   removeUpwards(work, chain, part.path);
   return isEmpty;

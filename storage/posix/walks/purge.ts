@@ -36,12 +36,27 @@ function purgedTree({ tally }: Purge): PurgedTree {
   return { entries: tally.entries, directories: tally.directories };
 }
 
+/** Runs `remove`, which removes a directory. @returns whether it was empty */
+async function isRemoved(remove: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await remove();
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    throw error;
+  }
+}
+
 /**
  * Removes everything in the directory at `names`, which nobody else can reach by name: any depth and width, with a
- * bounded number of descriptors. Several processes may do it at once.
+ * bounded number of descriptors; then the directory itself, by `remove`. Several processes may do it at once.
  * @throws the failure of the first entry that cannot be removed, after everything else was
  */
-async function purgeContents(purge: Purge, names: readonly string[]): Promise<void> {
+async function purgeDirectory(
+  purge: Purge,
+  names: readonly string[],
+  remove: () => Promise<unknown>,
+): Promise<void> {
   const { root, tally, options } = purge;
   let failure: unknown;
   for (let count = 0; count < passesMax; count += 1) {
@@ -55,7 +70,12 @@ async function purgeContents(purge: Purge, names: readonly string[]): Promise<vo
       },
     );
     addTally(tally, pass.tally);
-    if (pass.isEmpty) return;
+    if (pass.isEmpty) {
+      await remove();
+      return;
+    }
+    // Spares a pass that only finds that there is nothing left.
+    if (await isRemoved(remove)) return;
     failure = pass.failure;
     if (failure !== undefined && pass.tally.entries === 0) throw failure;
   }
@@ -70,31 +90,31 @@ async function unlessGone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Empties the directory at `names`, which nobody else can reach by name. Missing is fine. */
+/** Empties the directory at `names`, which nobody else can reach by name, and removes it by `remove`. Missing is fine. */
 export async function purgeTree(
   root: VolumeRoot,
   names: readonly string[],
+  remove: () => Promise<void>,
   options: PurgeOptions | undefined,
 ): Promise<PurgedTree> {
   const purge = startPurge(root, options);
-  await unlessGone(() => purgeContents(purge, names));
+  await unlessGone(() => purgeDirectory(purge, names, remove));
   return purgedTree(purge);
 }
 
 /** Empties the directory `name` of an area, which nobody else can reach by name, and removes it. Missing is fine. */
-export async function removeFromArea(
+export function removeFromArea(
   root: VolumeRoot,
   folderId: string,
   place: { readonly area: 'stage' | 'trash'; readonly name: string },
   options: PurgeOptions | undefined,
 ): Promise<PurgedTree> {
   const { area, name } = place;
-  const purge = startPurge(root, options);
-  await unlessGone(async () => {
-    await purgeContents(purge, [...areaComponents(folderId, area), name]);
-    await withDirectory(openArea(root, folderId, area), (directory) => removeChild(directory, name));
-  });
-  return purgedTree(purge);
+  const remove = () =>
+    withDirectory(openArea(root, folderId, area), async (directory) => {
+      await removeChild(directory, name);
+    });
+  return purgeTree(root, [...areaComponents(folderId, area), name], remove, options);
 }
 
 /** `Volume.purgeTrash`. */
@@ -122,8 +142,7 @@ async function purgeAreas(purge: Purge, folder: Directory, folderId: string): Pr
     await retireArea(folder, 'stage', trash);
     await syncDirectory(folder);
   });
-  await purgeContents(purge, areaComponents(folderId, 'trash'));
-  await removeChild(folder, 'trash');
+  await purgeDirectory(purge, areaComponents(folderId, 'trash'), () => removeChild(folder, 'trash'));
 }
 
 /** `Volume.purgeFolder`. */

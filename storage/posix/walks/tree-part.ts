@@ -42,6 +42,8 @@ export interface Work {
   give(part: TreePart): void;
   /** Tells how long one system call took. */
   sample(ms: number): void;
+  /** How many files fit into one step. */
+  stepEntries(): number;
   /** An entry that could not be removed; the rest is removed all the same. */
   fail(failure: unknown): void;
 }

@@ -36,26 +36,38 @@ function openChain(volume: Directory, names: readonly EntryName[], opened: Direc
 }
 
 /**
- * Works off a part of a tree in small steps, by handles of directories that it opens, one component at a time and never
- * through a symlink, and closes again. A part that is not there any more is no work.
+ * Opens the root of a tree, one component at a time and never through a symlink.
+ * @returns a handle for the caller to close; `null` when it is not there any more
+ */
+export function openTree(volume: Directory, task: TreeTask): Directory | null {
+  const opened: Directory[] = [];
+  try {
+    return openChain(volume, task.root, opened) ? (opened.pop() ?? null) : null;
+  } finally {
+    for (const directory of opened) void directory.close();
+  }
+}
+
+/**
+ * Works off a part of the tree at `root`, which may be closed meanwhile, in small steps, by handles of directories that it
+ * opens, one component at a time and never through a symlink, and closes again. A part that is not there any more is no work.
  * @returns whether a purge found nothing
  */
 export function* runPart(
-  volume: Directory,
-  task: TreeTask,
+  root: Directory,
+  verb: TreeVerb,
   part: TreePart,
   work: Work,
 ): Generator<void, boolean> {
-  const opened: Directory[] = [];
+  const start = root.share();
+  const below: Directory[] = [];
   try {
-    const names = [...task.root, ...part.path.map(nameFromBytes)];
-    if (!openChain(volume, names, opened)) return true;
-    const [root, ...below] = opened.slice(task.root.length - 1);
-    if (root === undefined) return true;
-    if (task.verb === 'purge') return yield* purgePart([root, ...below], part, work);
-    yield* measurePart(below.at(-1) ?? root, part, work);
+    if (!openChain(start, part.path.map(nameFromBytes), below)) return true;
+    if (verb === 'purge') return yield* purgePart([start, ...below], part, work);
+    yield* measurePart(below.at(-1) ?? start, part, work);
     return false;
   } finally {
-    for (const directory of opened) void directory.close();
+    for (const directory of below) void directory.close();
+    void start.close();
   }
 }

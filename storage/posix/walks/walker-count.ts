@@ -13,6 +13,8 @@ const samplesMin = 16;
 export interface WalkerCount {
   /** How many there should be, never fewer than before. */
   wanted(): number;
+  /** Whether calls are known to wait for storage. */
+  isFar(): boolean;
   /** Adds samples: how many calls took how long, by class. */
   learn(latencies: readonly number[]): void;
 }
@@ -37,6 +39,7 @@ export function createWalkerCount(): WalkerCount {
   let wanted = baseWalkers;
   return {
     wanted: () => wanted,
+    isFar: () => wanted > baseWalkers,
     learn(latencies) {
       counts = counts.map((count, index) => count + (latencies[index] ?? 0));
       const samples = counts.reduce((sum, count) => sum + count, 0);

@@ -7,7 +7,7 @@ import type { TreeTask } from './tree-runner.ts';
 /** The descriptor under which a walker finds the root of the volume. */
 export const volumeFd = 4;
 
-/** What a walker is told. `demand` asks for one part of what it is at; `stop` ends what it does for a walk. */
+/** What a walker is told. `demand` asks for one part of what it is at; `stop` ends what it does for a walk, which has ended. */
 export type WalkerOrder =
   | { readonly type: 'run'; readonly walk: number; readonly task: TreeTask; readonly part: TreePart }
   | { readonly type: 'demand'; readonly demand: Demand }

@@ -5,8 +5,9 @@ import { borrowDirectory, type Directory } from '../handles/directory.ts';
 import { enterDirectory } from '../handles/entry-name.ts';
 import { createLinkedFiles } from './linked-files.ts';
 import { emptyTally, type Tally } from './progress.ts';
+import { createStepSize } from './step-size.ts';
 import type { Demand, Work } from './tree-part.ts';
-import { runPart } from './tree-runner.ts';
+import { openTree, runPart } from './tree-runner.ts';
 import {
   latencyClasses,
   packFailure,
@@ -31,6 +32,8 @@ interface Standing {
   demand: Demand;
   /** The walk that is worked for; `null` when it was stopped. */
   walk: number | null;
+  /** The root of each tree that a part was got of, until its walk ends: a part is reached by a few calls less. */
+  readonly roots: Map<number, Directory>;
 }
 
 function send(message: WalkerMessage): void {
@@ -39,11 +42,12 @@ function send(message: WalkerMessage): void {
 }
 
 function createReport(walk: number): {
-  readonly work: Pick<Work, 'tally' | 'countLinked' | 'sample'>;
+  readonly work: Pick<Work, 'tally' | 'countLinked' | 'sample' | 'stepEntries'>;
   tell(): void;
 } {
   const tally: Tally = emptyTally();
   const linked = createLinkedFiles();
+  const stepSize = createStepSize();
   let latencies: number[] = new Array(latencyClasses).fill(0);
   const tell = (): void => {
     send({ type: 'tally', walk, tally: { ...tally }, linked: linked.takeRows(), latencies });
@@ -57,7 +61,9 @@ function createReport(walk: number): {
         linked.add(file, 1n);
         if (linked.isFull()) tell();
       },
+      stepEntries: stepSize.entries,
       sample(ms) {
+        stepSize.learn(ms);
         const index = Math.min(latencyClasses - 1, Math.floor(Math.log2(Math.max(1, ms * 1000))));
         latencies[index] = (latencies[index] ?? 0) + 1;
       },
@@ -66,13 +72,25 @@ function createReport(walk: number): {
   };
 }
 
-async function runSteps(
-  volume: Directory,
-  standing: Standing,
-  { walk, task, part }: RunOrder,
-): Promise<void> {
+/** The root of the tree; `null` when it is not there any more, or its walk was stopped. */
+function rootOf(volume: Directory, standing: Standing, { walk, task }: RunOrder): Directory | null {
+  if (standing.walk !== walk) return null;
+  const known = standing.roots.get(walk);
+  if (known !== undefined) return known;
+  const root = openTree(volume, task);
+  if (root !== null) standing.roots.set(walk, root);
+  return root;
+}
+
+async function runSteps(volume: Directory, standing: Standing, order: RunOrder): Promise<void> {
+  const { walk, task, part } = order;
   // What others ask for comes right behind the order; heard first, half of a tree is given away in the first step.
   await setImmediate();
+  const root = rootOf(volume, standing, order);
+  if (root === null) {
+    send({ type: 'done', walk, isEmpty: true });
+    return;
+  }
   const report = createReport(walk);
   const work: Work = {
     ...report.work,
@@ -84,7 +102,7 @@ async function runSteps(
     },
     fail: (error) => send({ type: 'failure', walk, failure: packFailure(error), isFatal: false }),
   };
-  const steps = runPart(volume, task, part, work);
+  const steps = runPart(root, task.verb, part, work);
   let turnedAt = performance.now();
   let reportedAt = turnedAt;
   let step = steps.next();
@@ -125,6 +143,8 @@ function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
       break;
     case 'stop':
       if (standing.walk === order.walk) standing.walk = null;
+      void standing.roots.get(order.walk)?.close();
+      standing.roots.delete(order.walk);
       break;
   }
 }
@@ -136,7 +156,7 @@ function main(): void {
   process.on('disconnect', () => process.exit());
   const { dev } = fstatSync(volumeFd, { bigint: true });
   const volume = borrowDirectory(volumeFd, dev);
-  const standing: Standing = { demand: 'none', walk: null };
+  const standing: Standing = { demand: 'none', walk: null, roots: new Map() };
   process.on('message', (order: WalkerOrder) => hear(volume, standing, order));
 }
 

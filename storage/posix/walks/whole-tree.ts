@@ -4,8 +4,9 @@ import { createTimeSlice } from '../time-slice.ts';
 import type { WalkEnd } from './crew.ts';
 import { createLinkedFiles, readRows } from './linked-files.ts';
 import { addTally, emptyTally, type Tally } from './progress.ts';
+import { createStepSize } from './step-size.ts';
 import { type LinkedFile, type Work, wholeTree } from './tree-part.ts';
-import { runPart, type TreeTask } from './tree-runner.ts';
+import { openTree, runPart, type TreeTask } from './tree-runner.ts';
 
 const reportEveryMs = 250;
 
@@ -50,13 +51,15 @@ function collect(countsLinked: CountsLinked | undefined): Collected {
 }
 
 function workAlone(collected: Collected): Work {
+  const stepSize = createStepSize();
   return {
     tally: collected.tally,
     countLinked: (file) => collected.countLinked(file, 1n),
     demand: () => 'none',
     enter: () => undefined,
     give: () => assert.fail('Nobody asked for a part.'),
-    sample: () => undefined,
+    sample: stepSize.learn,
+    stepEntries: stepSize.entries,
     fail(failure) {
       collected.failure ??= failure;
     },
@@ -71,7 +74,9 @@ async function passAlone(
   limits: { readonly signal: AbortSignal | undefined; readonly slicesMax: number },
 ): Promise<boolean | null> {
   const slice = createTimeSlice(limits.signal);
-  const steps = runPart(root, task, wholeTree, workAlone(collected));
+  const tree = openTree(root, task);
+  if (tree === null) return true;
+  const steps = runPart(tree, task.verb, wholeTree, workAlone(collected));
   try {
     let slices = 1;
     for (let step = steps.next(); ; step = steps.next()) {
@@ -83,6 +88,7 @@ async function passAlone(
     }
   } finally {
     steps.return(false);
+    void tree.close();
   }
 }
 
