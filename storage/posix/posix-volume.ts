@@ -26,7 +26,7 @@ import { createTrash, listTrash, restoreTrash, statTrash, trashEntry } from './t
 import { openEntry } from './volume-threads/entry-reads.ts';
 import { createHands, type HandPool } from './volume-threads/hands.ts';
 import { createReadingThreads } from './volume-threads/reading-threads.ts';
-import { createCrew, type SlicesAlone } from './walks/crew.ts';
+import { type AloneMs, createCrew } from './walks/crew.ts';
 import { measureData, measureTrash } from './walks/measure.ts';
 import { purgeFolder, purgeTrash } from './walks/purge.ts';
 import { walkTree } from './walks/tree-walk.ts';
@@ -52,7 +52,7 @@ export interface PosixVolume extends Volume {
 async function openRoot(
   path: string,
   bulkhead: Bulkhead,
-  slicesAlone: SlicesAlone | undefined,
+  aloneMs: AloneMs | undefined,
   handPool: HandPool | undefined,
 ): Promise<VolumeRoot> {
   await bulkhead.run(async () => {
@@ -64,7 +64,7 @@ async function openRoot(
   const directory = ownDirectory(fd, dev, bulkhead);
   return Object.assign(directory, {
     folders: createFolderCache(),
-    crew: createCrew(directory, slicesAlone),
+    crew: createCrew(directory, aloneMs),
     reads: createReadingThreads(),
     hands: createHands(bulkhead, handPool),
   });
@@ -227,7 +227,7 @@ async function capacityOf(root: VolumeRoot): ReturnType<Volume['capacity']> {
  * @param packer threads to share with others, who close them; else the volume has its own
  * @param handPool likewise
  * @param bulkhead what every call that uses a thread goes through; needed wherever there are other volumes
- * @param slicesAlone how much of a tree this process walks itself before walkers do
+ * @param aloneMs how long this process walks a tree itself before walkers do
  * @throws volume_unavailable when it cannot be opened or made
  */
 export async function openPosixVolume({
@@ -236,18 +236,18 @@ export async function openPosixVolume({
   packer,
   handPool,
   bulkhead = noBulkhead,
-  slicesAlone,
+  aloneMs,
 }: {
   readonly name: string;
   readonly root: string;
   readonly packer?: Packer;
   readonly handPool?: HandPool;
   readonly bulkhead?: Bulkhead;
-  readonly slicesAlone?: SlicesAlone;
+  readonly aloneMs?: AloneMs;
 }): Promise<PosixVolume> {
   let root: VolumeRoot | undefined;
   try {
-    root = await openRoot(path, bulkhead, slicesAlone, handPool);
+    root = await openRoot(path, bulkhead, aloneMs, handPool);
     await makeAreas(root);
   } catch (error) {
     await root?.close();

@@ -5,7 +5,7 @@ import { isDomainError } from '../../domain/errors.ts';
 import type { Bulkhead } from '../../storage/posix/bulkhead.ts';
 import { openPosixVolume } from '../../storage/posix/posix-volume.ts';
 import { createHandPool } from '../../storage/posix/volume-threads/hands.ts';
-import type { SlicesAlone } from '../../storage/posix/walks/crew.ts';
+import type { AloneMs } from '../../storage/posix/walks/crew.ts';
 import type { OpenFile, StagedContent, Volume, WalkedEntry } from '../../storage/volume.ts';
 import { createTempDir } from '../support/temp-dir.ts';
 
@@ -35,12 +35,12 @@ export const testHandPool = createHandPool();
 
 /** A posix volume on which walkers walk even the smallest tree. */
 export function openTestVolumeWithWalkers(): Promise<TestVolume> {
-  return openTestVolume({ slicesAlone: { warm: 0, cold: 0 } });
+  return openTestVolume({ aloneMs: { warm: 0, cold: 0 } });
 }
 
 /** A posix volume in a temporary directory of its own; `close` removes it. */
 export async function openTestVolume(
-  options: { readonly bulkhead?: Bulkhead; readonly slicesAlone?: SlicesAlone } = {},
+  options: { readonly bulkhead?: Bulkhead; readonly aloneMs?: AloneMs } = {},
 ): Promise<TestVolume> {
   const dir = await createTempDir();
   const rootPath = join(dir.path, 'volume');

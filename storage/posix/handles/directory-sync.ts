@@ -11,6 +11,8 @@ import { modes, openFlags } from './syscalls.ts';
 const batchEntries = 1024;
 /** Batches in a row that fail because something vanished, before the directory itself counts as removed. */
 const vanishedMax = 16;
+/** Of a directory: its name and its `.`. */
+const linksWithoutSubdirectories = 2n;
 
 /** A name, and what the directory says it is: a hint, for the entry may be replaced at any time. */
 export interface ReadEntry {
@@ -99,16 +101,29 @@ function* readInBatches(directory: Directory): Generator<Run, 'all' | 'nothing',
   }
 }
 
+/** What `stat` says of a directory that tells how best to read it. */
+export interface DirectoryShape {
+  readonly size: bigint;
+  readonly nlink: bigint;
+}
+
 /**
- * What is in a directory, read in runs: a directory of a million entries is never in memory at once. With its `sizeBytes`
- * (`st_size`), a small one is read by a single call, and then in the order of its names; else in directory order. Returning
- * early closes the reader; so does the end. One removed meanwhile is at its end.
+ * What is in a directory, read in runs: a directory of a million entries is never in memory at once. With its `shape`, a
+ * small one is read by a single call, and then in the order of its names; else in directory order. Returning early closes
+ * the reader; so does the end. One removed meanwhile is at its end.
+ *
+ * A subdirectory is one more link to its parent, so a small directory with no more than two links has none, where links are
+ * counted so; its names are read without types, at a part of the cost. Types are hints in any case.
  *
  * Where the file system tells no types, Node looks at each entry itself and fails when one has vanished or has a name
  * that is no ASCII; then the names are read without types.
  */
-export function* readRuns(directory: Directory, sizeBytes?: bigint): Generator<Run, void, undefined> {
-  const isSmall = sizeBytes !== undefined && isSmallDirectory(directory, sizeBytes);
+export function* readRuns(directory: Directory, shape?: DirectoryShape): Generator<Run, void, undefined> {
+  const isSmall = shape !== undefined && isSmallDirectory(directory, shape.size);
+  if (isSmall && shape.nlink === linksWithoutSubdirectories) {
+    yield* readUntyped(directory);
+    return;
+  }
   const outcome = yield* isSmall ? readAtOnce(directory) : readInBatches(directory);
   if (outcome === 'nothing') yield* readUntyped(directory);
 }
@@ -116,14 +131,17 @@ export function* readRuns(directory: Directory, sizeBytes?: bigint): Generator<R
 /** The entries that {@link readRuns} gives, one by one. */
 export function* readEntries(
   directory: Directory,
-  sizeBytes?: bigint,
+  shape?: DirectoryShape,
 ): Generator<ReadEntry, void, undefined> {
-  for (const run of readRuns(directory, sizeBytes)) yield* run;
+  for (const run of readRuns(directory, shape)) yield* run;
 }
 
 /** The names {@link readEntries} gives. */
-export function* byteNames(directory: Directory, sizeBytes?: bigint): Generator<ByteName, void, undefined> {
-  for (const { name } of readEntries(directory, sizeBytes)) yield name;
+export function* byteNames(
+  directory: Directory,
+  shape?: DirectoryShape,
+): Generator<ByteName, void, undefined> {
+  for (const { name } of readEntries(directory, shape)) yield name;
 }
 
 /** Opens the directory `name`, never through a symlink. */
@@ -202,14 +220,14 @@ export function evenLocked<T>(directory: Directory, call: () => T): T {
 /** {@link readRuns} of a directory that its owner may have locked. */
 export function* readRunsEvenLocked(
   directory: Directory,
-  sizeBytes?: bigint,
+  shape?: DirectoryShape,
 ): Generator<readonly ReadEntry[], void, undefined> {
   try {
-    yield* readRuns(directory, sizeBytes);
+    yield* readRuns(directory, shape);
   } catch (error) {
     if (!hasErrno(error, 'EACCES')) throw error;
     // Only opening a directory asks for permission, so nothing was read yet.
     openUpSync(directory);
-    yield* readRuns(directory, sizeBytes);
+    yield* readRuns(directory, shape);
   }
 }

@@ -32,7 +32,7 @@ export async function namesDescending(
   const runs: ByteName[][] = [];
   let run: ByteName[] = [];
   let count = 0;
-  for (const name of byteNames(directory, statDirectorySync(directory).size)) {
+  for (const name of byteNames(directory, statDirectorySync(directory))) {
     if (slice.isOver()) await slice.rest();
     count += 1;
     if (count > namesMax) return null;

@@ -10,14 +10,15 @@ import { startWalker, type WalkerProcess } from './walker-process.ts';
 /** How long walkers outlive the last walk. */
 const idleMs = 30_000;
 
-/** Slices that a tree gets before it is left to walkers, by whether there are any. */
-export interface SlicesAlone {
+/** Milliseconds that a tree gets in this process before it is left to walkers, by whether there are any. */
+export interface AloneMs {
   readonly warm: number;
   readonly cold: number;
 }
 
-// Most trees are small, and to start a walker takes as long as to look at a few thousand entries.
-const defaultSlices: SlicesAlone = { warm: 1, cold: 8 };
+// Most trees are small, and to start a walker takes as long as to look at a few thousand entries. Walkers that are there have
+// nothing to do meanwhile, and are twice as quick.
+const usualMs: AloneMs = { warm: 1.5, cold: 40 };
 
 /** One pass over a tree, and who hears of what is done. */
 export interface TreeWalk {
@@ -38,10 +39,10 @@ export type WalkEnd = { readonly isEmpty: boolean } | 'no_walkers';
  */
 export interface Crew {
   /**
-   * Slices of this event loop that a tree gets before it is left to the walkers; more while none is there yet, and none
+   * Milliseconds that a tree gets in this process before it is left to the walkers; more while none is there yet, and none
    * where calls wait for storage and would keep the event loop waiting as well.
    */
-  slicesAlone(): number;
+  aloneMs(): number;
   /**
    * Passes over a whole tree. Rejects at once when it is aborted; the walkers end their parts soon after.
    * @throws what ended the pass early
@@ -214,7 +215,7 @@ function strengthen(crew: State): void {
 }
 
 /** Makes a crew without walkers, which will have the root of the volume from this process. */
-export function createCrew(root: Directory, slices: SlicesAlone = defaultSlices): Crew {
+export function createCrew(root: Directory, alone: AloneMs = usualMs): Crew {
   const crew: State = {
     root,
     count: createWalkerCount(),
@@ -224,9 +225,9 @@ export function createCrew(root: Directory, slices: SlicesAlone = defaultSlices)
     idling: undefined,
   };
   return {
-    slicesAlone() {
-      if (crew.walkers.size === 0) return slices.cold;
-      return crew.count.isFar() ? 0 : slices.warm;
+    aloneMs() {
+      if (crew.walkers.size === 0) return alone.cold;
+      return crew.count.isFar() ? 0 : alone.warm;
     },
     run: (walk) => run(crew, walk),
     async close() {

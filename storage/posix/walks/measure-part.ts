@@ -1,6 +1,7 @@
 import { hasErrno } from '../errno.ts';
 import type { Directory } from '../handles/directory.ts';
 import {
+  type DirectoryShape,
   evenLocked,
   openChildSync,
   quickStatSync,
@@ -104,11 +105,11 @@ function* countEntries(measure: Measure, directory: Directory, held: HeldNames):
 function openToCount(
   parent: Directory,
   name: ByteName,
-): { readonly directory: Directory; readonly inode: bigint; readonly sizeBytes: bigint } | null {
+): { readonly directory: Directory; readonly inode: bigint; readonly shape: DirectoryShape } | null {
   try {
     const directory = evenLocked(parent, () => openChildSync(parent, nameFromBytes(name)));
-    const { dev, ino: inode, size: sizeBytes } = statDirectorySync(directory);
-    if (dev === parent.device) return { directory, inode, sizeBytes };
+    const stat = statDirectorySync(directory);
+    if (stat.dev === parent.device) return { directory, inode: stat.ino, shape: stat };
     void directory.close();
     return null;
   } catch (error) {
@@ -123,12 +124,12 @@ function* countDirectory(measure: Measure, parent: Directory, name: ByteName): G
   const opened = openToCount(parent, name);
   work.sample(performance.now() - startedAt);
   if (opened === null) return;
-  const { directory, inode, sizeBytes } = opened;
+  const { directory, inode, shape } = opened;
   work.tally.entries += 1;
   work.tally.directories += 1;
   work.enter(directory);
   try {
-    const held = holdNames(readRunsEvenLocked(directory, sizeBytes));
+    const held = holdNames(readRunsEvenLocked(directory, shape));
     const pending = yield* countEntries(measure, directory, held);
     if (pending.length > 0) levels.push(nameFromBytes(name), directory.share(), pending, inode);
   } finally {

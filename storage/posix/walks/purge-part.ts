@@ -150,7 +150,7 @@ function* removeDirectory(purge: Purge, parent: Level, bytes: ByteName): Generat
     }
     work.enter(directory);
     const path = [...parent.path, bytes];
-    const held = holdNames(readRunsEvenLocked(directory, stat.size), directoriesMax);
+    const held = holdNames(readRunsEvenLocked(directory, stat), directoriesMax);
     yield* emptyDirectory(purge, { directory, path, held });
   } finally {
     void directory.close();

@@ -71,20 +71,18 @@ async function passAlone(
   root: VolumeRoot,
   task: TreeTask,
   collected: Collected,
-  limits: { readonly signal: AbortSignal | undefined; readonly slicesMax: number },
+  limits: { readonly signal: AbortSignal | undefined; readonly aloneMs: number },
 ): Promise<boolean | null> {
   const slice = createTimeSlice(limits.signal);
+  const startedAt = performance.now();
   const tree = openTree(root, task);
   if (tree === null) return true;
   const steps = runPart(tree, task.verb, wholeTree, workAlone(collected));
   try {
-    let slices = 1;
     for (let step = steps.next(); ; step = steps.next()) {
       if (step.done) return step.value;
-      if (!slice.isOver()) continue;
-      if (slices === limits.slicesMax) return null;
-      slices += 1;
-      await slice.rest();
+      if (performance.now() - startedAt >= limits.aloneMs) return null;
+      if (slice.isOver()) await slice.rest();
     }
   } finally {
     steps.return(false);
@@ -129,8 +127,8 @@ export async function passOver(root: VolumeRoot, task: TreeTask, options: PassOp
   const startAgain = (): void => {
     if (task.verb === 'measure') collected = collect(options.countsLinked);
   };
-  const slicesMax = root.crew.slicesAlone();
-  let isEmpty = slicesMax === 0 ? null : await passAlone(root, task, collected, { signal, slicesMax });
+  const aloneMs = root.crew.aloneMs();
+  let isEmpty = aloneMs === 0 ? null : await passAlone(root, task, collected, { signal, aloneMs });
   if (isEmpty === null) {
     startAgain();
     const end = await passTogether(root, task, collected, options);
@@ -138,7 +136,7 @@ export async function passOver(root: VolumeRoot, task: TreeTask, options: PassOp
   }
   if (isEmpty === null) {
     startAgain();
-    isEmpty = await passAlone(root, task, collected, { signal, slicesMax: Number.POSITIVE_INFINITY });
+    isEmpty = await passAlone(root, task, collected, { signal, aloneMs: Number.POSITIVE_INFINITY });
   }
   return { tally: collected.tally, isEmpty: isEmpty === true, failure: collected.failure };
 }

@@ -30,11 +30,16 @@ const byName = (a: { name: string }, b: { name: string }): number => (a.name < b
 
 describe('readEntries', () => {
   it('gives the same names and types at once as in batches, byte for byte', () => {
-    const { size } = fs.fstatSync(fd, { bigint: true });
-    const atOnce = [...readEntries(directory, size)].sort(byName);
+    const atOnce = [...readEntries(directory, fs.fstatSync(fd, { bigint: true }))].sort(byName);
     expect(atOnce).toEqual([...readEntries(directory)].sort(byName));
     expect(atOnce.map(({ name }) => name)).toEqual(['inner', 'link', 'plain', 'Ã©', 'ÿþ']);
     expect(atOnce.map(({ type }) => type)).toEqual(['directory', 'other', 'file', 'file', 'file']);
+  });
+
+  it('gives the same names without types where two links say that nothing is a directory', () => {
+    const untyped = [...readEntries(directory, { size: 4096n, nlink: 2n })].sort(byName);
+    const typed = [...readEntries(directory)].sort(byName);
+    expect(untyped).toEqual(typed.map(({ name }) => ({ name, type: 'unknown' })));
   });
 
   it('finds a directory that was removed empty, however it is read', () => {
@@ -43,7 +48,8 @@ describe('readEntries', () => {
     fs.rmdirSync(gone);
     const removed = borrowDirectory(number, directory.device);
     expect([...readEntries(removed)]).toEqual([]);
-    expect([...readEntries(removed, 4096n)]).toEqual([]);
+    expect([...readEntries(removed, { size: 4096n, nlink: 3n })]).toEqual([]);
+    expect([...readEntries(removed, { size: 4096n, nlink: 2n })]).toEqual([]);
     fs.closeSync(number);
   });
 });

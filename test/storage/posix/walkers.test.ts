@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -75,6 +75,31 @@ describe('walkers', () => {
     for (const pid of walkersOf(process.pid)) process.kill(pid, 'SIGKILL');
     await purging;
     expect(readdirSync(join(test.folderPath, 'trash'))).toEqual([]);
+  });
+
+  it('keep no descriptor of a tree whose walk has ended, was aborted, or met what is not there', async () => {
+    plantTree(50, 20);
+    await test.volume.measure(test.folderId);
+    const pids = walkersOf(process.pid);
+    const opened = (): string[] =>
+      pids.flatMap((pid) =>
+        readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`)),
+      );
+    const ofFolder = (): string[] => opened().filter((path) => path.includes(test.folderId));
+    expect(opened().length).toBeGreaterThan(0);
+    const trashId = await trash(test, 'tree');
+    const controller = new AbortController();
+    const purging = test.volume.purgeTrash(test.folderId, trashId, { signal: controller.signal });
+    const aborted = expect(purging).rejects.toThrow('enough');
+    controller.abort(new Error('enough'));
+    await aborted;
+    await Promise.all([
+      test.volume.measure(test.folderId),
+      test.volume.purgeTrash(test.folderId, trashId),
+      test.volume.purgeTrash(test.folderId, trashId),
+    ]);
+    await test.volume.purgeTrash(test.folderId, trashId);
+    await eventually(() => expect(ofFolder()).toEqual([]));
   });
 
   it('stop for an abort, which is answered at once', async () => {

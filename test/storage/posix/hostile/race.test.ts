@@ -77,7 +77,7 @@ async function withVolume(
   const helped = await openPosixVolume({
     name: 'test',
     root: test.rootPath,
-    slicesAlone: { warm: 0, cold: 0 },
+    aloneMs: { warm: 0, cold: 0 },
   });
   try {
     await work(helped);
