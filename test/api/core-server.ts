@@ -87,7 +87,7 @@ export async function startCoreServer(
     jobs: {
       enqueue: absent,
       enqueueAll: absent,
-      enqueueEach: absent,
+      enqueueWith: absent,
       dispatch: absent,
       release: absent,
       wait: absent,
