@@ -78,6 +78,8 @@ export interface StageWriter {
    * @throws volume_full on ENOSPC or EDQUOT; volume_unavailable on other write errors. After a throw only `close` is allowed.
    */
   write(chunk: Uint8Array): Promise<void>;
+  /** Writes what is gathered; then the memory of every chunk accepted before the call may be used again. @throws as `write` */
+  flush(): Promise<void>;
   /** Writes what is gathered, syncs the file once (never retried) and closes it. @throws as `write` */
   finish(): Promise<StagedContent>;
   /** Closes without finishing; the staged file stays for `discardStage`. Idempotent; a no-op after `finish`. */
@@ -392,10 +394,16 @@ export interface Volume {
   /** Bytes and regular files of `data`; an inode with several names counts once. */
   measure(folderId: string, options?: WorkOptions): Promise<TreeUsage>;
 
-  /** A file of the archive area to write to, outside every folder; `finish` syncs and publishes it under its id. */
-  createArchive(
-    archiveId: string,
-  ): Promise<{ sink: Writable; finish(): Promise<StagedContent>; abort(): Promise<void> }>;
+  /**
+   * A file of the archive area to write to, outside every folder; `finish` syncs and publishes it under its id. After `flush`
+   * the sink keeps nothing that it has called back for.
+   */
+  createArchive(archiveId: string): Promise<{
+    sink: Writable;
+    flush(): Promise<void>;
+    finish(): Promise<StagedContent>;
+    abort(): Promise<void>;
+  }>;
   /** Opens a published archive. @throws entry_not_found */
   openArchive(archiveId: string): Promise<OpenFile>;
   /** Missing is fine; partial ones are removed too. */

@@ -73,6 +73,7 @@ async function build(
       paths,
       format: job.payload.format,
       sink: target.sink,
+      flushSink: target.flush,
       signal,
       onProgress: (done) => context.report({ ...done, of: measure.total }),
     });

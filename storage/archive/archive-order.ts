@@ -11,6 +11,11 @@ export interface ArchiveOrder {
   readonly format: ArchiveFormat;
   /** Ended when the archive is whole, destroyed when it cannot be; never ended otherwise. */
   readonly sink: Writable;
+  /**
+   * Resolves when the sink keeps nothing that it has called back for: then the memory of large numbers of records is used
+   * again, and that of an archive does not grow at its end. Without it each chunk is left to the garbage collector.
+   */
+  readonly flushSink?: () => Promise<void>;
   readonly signal?: AbortSignal;
   /** Totals so far, called for every chunk and entry: throttle at the receiver. */
   readonly onProgress?: (done: ArchiveProgress) => void;

@@ -1,47 +1,28 @@
-import { constants, inflateRawSync } from 'node:zlib';
-import type { PartPacked } from './pack-tasks.ts';
-import type { Packer } from './packer.ts';
+import { type CentralNote, createCentralNotes } from './central-notes.ts';
+import { centralRecordBytes, writeCentralRecord } from './zip-format.ts';
 
-/** Records gathered before they are deflated, which takes a million entries from 80 MiB to some 20. */
-const chunkBytes = 1024 * 1024;
+/** Bytes of records made at once: a message to the disk that pays, and no long turn of the event loop. */
+const chunkBytesMax = 256 * 1024;
 
-/** The records that end a zip, gathered while its entries are written; in memory, but small. */
+/** The records that end a zip, noted while its entries are written; in memory, but small. */
 export interface CentralDirectory {
   readonly entries: number;
+  /** Of the records. */
   readonly sizeBytes: number;
-  add(record: Uint8Array): void;
-  /** All records in their order. Only once, at the end. */
-  chunks(): AsyncGenerator<Uint8Array>;
-  /** Waits until no thread works on it any more. */
-  settle(): Promise<void>;
+  /** Notes an entry; they come in the order of their offsets. */
+  add(note: CentralNote): void;
+  /** Bytes that a buffer of {@link chunks} needs. */
+  readonly chunkBytes: number;
+  /** All records in their order, each chunk at the beginning of the buffer that `nextBuffer` gave for it. */
+  chunks(nextBuffer: () => Buffer): Generator<Uint8Array>;
 }
 
-function unpack({ bytes, isDeflated, sizeBytes }: PartPacked): Uint8Array {
-  if (!isDeflated) return bytes;
-  // One byte more than there is, for zlib asks for another chunk, and joins the two, when the first one is just full.
-  return inflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH, chunkSize: sizeBytes + 1 });
-}
-
-/** An empty directory; whatever fills a chunk is deflated by `packer`. */
-export function createCentralDirectory(packer: Packer): CentralDirectory {
-  const packed: Promise<PartPacked>[] = [];
-  let chunk = Buffer.allocUnsafeSlow(16 * 1024);
-  let used = 0;
+/** An empty directory. */
+export function createCentralDirectory(): CentralDirectory {
+  const notes = createCentralNotes();
   let entries = 0;
   let sizeBytes = 0;
-  const makeRoom = (wanted: number): void => {
-    if (used + wanted > chunkBytes && used > 0) {
-      const work = packer.packBytes(new Uint8Array(chunk.subarray(0, used)));
-      // Met by `chunks`; until then a failure must not count as unhandled.
-      work.catch(() => undefined);
-      packed.push(work);
-      used = 0;
-    }
-    if (used + wanted <= chunk.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(used + wanted, Math.min(chunkBytes, 2 * chunk.length)));
-    chunk.copy(larger, 0, 0, used);
-    chunk = larger;
-  };
+  let recordBytesMax = 0;
   return {
     get entries() {
       return entries;
@@ -49,19 +30,29 @@ export function createCentralDirectory(packer: Packer): CentralDirectory {
     get sizeBytes() {
       return sizeBytes;
     },
-    add(record) {
-      makeRoom(record.length);
-      chunk.set(record, used);
-      used += record.length;
+    get chunkBytes() {
+      return Math.max(recordBytesMax, Math.min(chunkBytesMax, sizeBytes));
+    },
+    add(note) {
+      const bytes = centralRecordBytes(note.entry, note.content, note.offset);
+      notes.add(note);
       entries += 1;
-      sizeBytes += record.length;
+      sizeBytes += bytes;
+      recordBytesMax = Math.max(recordBytesMax, bytes);
     },
-    async *chunks() {
-      for (const part of packed) yield unpack(await part);
-      yield chunk.subarray(0, used);
-    },
-    async settle() {
-      await Promise.allSettled(packed);
+    *chunks(nextBuffer) {
+      if (entries === 0) return;
+      let buffer = nextBuffer();
+      let used = 0;
+      for (const { entry, content, offset } of notes.read()) {
+        if (used + centralRecordBytes(entry, content, offset) > buffer.length) {
+          yield buffer.subarray(0, used);
+          buffer = nextBuffer();
+          used = 0;
+        }
+        used = writeCentralRecord(buffer, used, { entry, content, offset });
+      }
+      yield buffer.subarray(0, used);
     },
   };
 }

@@ -4,14 +4,7 @@ import { deflateEnd, storedBlocks } from './deflate.ts';
 import type { Batched } from './file-batch.ts';
 import { type PartPacked, partBytes } from './pack-tasks.ts';
 import type { Packer } from './packer.ts';
-import {
-  centralRecord,
-  dataDescriptor,
-  localHeader,
-  needsZip64,
-  type ZipContent,
-  zipMethods,
-} from './zip-format.ts';
+import { dataDescriptor, localHeader, needsZip64, type ZipContent, zipMethods } from './zip-format.ts';
 import { heldBytesMax, type ZipState } from './zip-state.ts';
 
 /** What the parts of a file add up to. */
@@ -50,7 +43,7 @@ function finish(
   end: { sum: Sum; content: ZipContent; offset: number; hasDescriptor: boolean },
 ): void {
   const { sum, content, offset, hasDescriptor } = end;
-  zip.central.add(centralRecord(entry, { ...content, hasDescriptor }, offset));
+  zip.central.add({ entry, content: { ...content, hasDescriptor }, offset });
   if (sum.missingBytes > 0) zip.omissions.add({ path: path.join('/'), reason: 'shortened' });
   zip.count({ entries: 1, bytes: 0 });
 }

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { readFully } from '../posix/handles/read-lent.ts';
 import type { Done } from '../threads/serve-tasks.ts';
 import { deflatePart } from './deflate.ts';
-import type { BytesTask, PartPacked, PartTask } from './pack-tasks.ts';
+import type { PartPacked, PartTask } from './pack-tasks.ts';
 
 /** In memory of its own, which alone can be given away. */
 function alone(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -32,9 +32,4 @@ export function packPart({ fd, position, length }: PartTask): Done<PartPacked> {
   const filled = readFully(fd, raw, position);
   raw.fill(0, filled);
   return packBytes(raw, length - filled);
-}
-
-/** Packs bytes as one part. */
-export function packGivenBytes({ bytes }: BytesTask): Done<PartPacked> {
-  return packBytes(bytes, 0);
 }

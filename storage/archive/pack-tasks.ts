@@ -65,12 +65,6 @@ export interface PartTask {
   readonly length: number;
 }
 
-/** Bytes to pack as if they were a part. */
-export interface BytesTask {
-  readonly kind: 'bytes';
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
 /**
  * A part, deflated up to a byte boundary without ending the stream; or as it is, when deflate does not gain. `crc32`
  * and `sizeBytes` are of the raw bytes.
@@ -86,7 +80,7 @@ export interface PartPacked {
 }
 
 /** What a packing thread is asked. */
-export type PackTask = FilesTask | PartTask | BytesTask;
+export type PackTask = FilesTask | PartTask;
 
 /** What it answers: {@link FilesPacked} to files, else {@link PartPacked}. */
 export type Packed = FilesPacked | PartPacked;

@@ -1,6 +1,6 @@
 import { type Done, serveTasks } from '../threads/serve-tasks.ts';
 import { packFiles } from './pack-files.ts';
-import { packGivenBytes, packPart } from './pack-part.ts';
+import { packPart } from './pack-part.ts';
 import type { Packed, PackTask } from './pack-tasks.ts';
 
 /** The script of a packing thread. It gets descriptors and bytes, never a path. */
@@ -10,7 +10,5 @@ serveTasks((task: PackTask): Done<Packed> => {
       return packFiles(task);
     case 'part':
       return packPart(task);
-    case 'bytes':
-      return packGivenBytes(task);
   }
 });

@@ -15,8 +15,6 @@ export interface Packer {
   packFiles(task: Omit<FilesTask, 'kind'>): Promise<FilesPacked>;
   /** @throws volume_unavailable and the like on a failing read */
   packPart(task: Omit<PartTask, 'kind'>): Promise<PartPacked>;
-  /** Takes the memory of `bytes` away. */
-  packBytes(bytes: Uint8Array<ArrayBuffer>): Promise<PartPacked>;
   /** Ends the threads; what still runs is rejected. */
   close(): Promise<void>;
 }
@@ -50,7 +48,6 @@ export function createPacker(): Packer {
       return packed;
     },
     packPart: async (task) => partOf(await run({ ...task, kind: 'part' })),
-    packBytes: async (bytes) => partOf(await run({ kind: 'bytes', bytes }, [bytes.buffer])),
     close: () => pool.close(),
   };
 }

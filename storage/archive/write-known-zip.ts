@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { domainError } from '../../domain/errors.ts';
 import type { OpenFile } from '../volume.ts';
-import { createCentralDirectory } from './central-directory.ts';
+import { type CentralDirectory, createCentralDirectory } from './central-directory.ts';
 import { createFileBatch, type FileBatch } from './file-batch.ts';
 import { createHeldPlaces, type HeldPlaces } from './held-places.ts';
 import { type KnownEntry, type KnownZip, type KnownZipOrder, walkKnown } from './known-zip.ts';
@@ -122,7 +122,7 @@ async function writeEntry(writing: Writing, known: KnownEntry): Promise<void> {
   if (writing.batch.files.isFull) await flush(writing);
 }
 
-async function writeEntries(writing: Writing, addRecord: (record: Uint8Array) => void): Promise<void> {
+async function writeEntries(writing: Writing, central: CentralDirectory): Promise<void> {
   const { part, output } = writing;
   let pages = 0;
   for await (const { entries, check } of walkKnown(part, output.signal, writing.places.hold)) {
@@ -130,7 +130,8 @@ async function writeEntries(writing: Writing, addRecord: (record: Uint8Array) =>
     if (check !== part.zip.pages[pages]) throw changed();
     pages += 1;
     for (const known of entries) {
-      addRecord(known.record);
+      const { entry, content, offset } = known;
+      central.add({ entry, content: { ...content, hasDescriptor: false }, offset });
       if (known.end <= part.span.start) continue;
       if (known.offset > part.span.end) return;
       await writeEntry(writing, known);
@@ -148,9 +149,8 @@ async function writeEntries(writing: Writing, addRecord: (record: Uint8Array) =>
  */
 export async function writeKnownZip(part: KnownZipPart): Promise<void> {
   const { zip, span } = part;
-  const { packer } = part.volume;
-  const output = openOutput(part.sink, part.signal);
-  const steps = createPackSteps(packer);
+  const output = openOutput(part);
+  const steps = createPackSteps(part.volume.packer);
   const writing: Writing = {
     part,
     output,
@@ -158,14 +158,14 @@ export async function writeKnownZip(part: KnownZipPart): Promise<void> {
     places: createHeldPlaces(),
     batch: { files: createFileBatch(), entries: [] },
   };
-  const central = createCentralDirectory(packer);
+  const central = createCentralDirectory();
   try {
-    await writeEntries(writing, central.add);
+    await writeEntries(writing, central);
     await flush(writing);
     await steps.drain();
     let at = zip.centralOffset;
     if (span.end >= at) {
-      for await (const chunk of central.chunks()) {
+      for (const chunk of central.chunks(() => Buffer.allocUnsafeSlow(central.chunkBytes))) {
         await writeAt(writing, at, chunk);
         at += chunk.length;
       }
@@ -180,6 +180,5 @@ export async function writeKnownZip(part: KnownZipPart): Promise<void> {
     writing.batch.files.release();
     writing.places.release();
     await steps.settle();
-    await central.settle();
   }
 }

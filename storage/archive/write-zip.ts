@@ -31,7 +31,7 @@ async function addPaths(
  */
 export async function writeZip(order: ZipOrder): Promise<ArchiveSummary> {
   const omissions = gatherOmissions(order.onSkip);
-  const output = openOutput(order.sink, order.signal);
+  const output = openOutput(order);
   const { packer } = order.volume;
   const writer = createZipWriter({ output, packer, omissions, onProgress: order.onProgress });
   try {

@@ -146,39 +146,63 @@ function isDirectory(mode: number): boolean {
   return (mode & 0o170000) === 0o040000;
 }
 
-/** An entry of the central directory (4.3.12); `offset` is where its local header begins. */
-export function centralRecord(
-  entry: ZipEntry,
-  content: ZipContent & { readonly hasDescriptor: boolean },
-  offset: number,
-): Buffer {
+/** Content as a record of the central directory tells of it; its local header begins at `offset`. */
+type CentralContent = ZipContent & { readonly hasDescriptor: boolean };
+
+/** The numbers that do not fit their own field, in the order that 4.5.3 wants. */
+function wideNumbers({ sizeBytes, packedBytes }: CentralContent, offset: number): readonly number[] {
+  if (sizeBytes <= field32Max && packedBytes <= field32Max && offset <= field32Max) return [];
+  return [sizeBytes, packedBytes, offset].filter((value) => value > field32Max);
+}
+
+function wideFieldBytes(wide: readonly number[]): number {
+  return wide.length === 0 ? 0 : 4 + 8 * wide.length;
+}
+
+/** Bytes of a record of the central directory. */
+export function centralRecordBytes(entry: ZipEntry, content: CentralContent, offset: number): number {
+  return centralBytes + entry.name.length + timeFieldBytes + wideFieldBytes(wideNumbers(content, offset));
+}
+
+/** Writes a record of the central directory (4.3.12) at `at` and answers where it ends. */
+export function writeCentralRecord(
+  target: Buffer,
+  at: number,
+  record: { readonly entry: ZipEntry; readonly content: CentralContent; readonly offset: number },
+): number {
+  const { entry, content, offset } = record;
   const { name, mode } = entry;
   const { packedBytes, sizeBytes } = content;
-  // In the order that 4.5.3 wants; only those that do not fit their own field.
-  const wide = [sizeBytes, packedBytes, offset].filter((value) => value > field32Max);
-  const wideBytes = wide.length === 0 ? 0 : 4 + 8 * wide.length;
-  const record = Buffer.allocUnsafe(centralBytes + name.length + timeFieldBytes + wideBytes);
-  record.writeUInt32LE(centralSignature, 0);
-  record.writeUInt16LE(madeBy, 4);
-  record.writeUInt16LE(wide.length === 0 ? version : version64, 6);
-  record.writeUInt16LE(flagUtf8 | (content.hasDescriptor ? flagDescriptor : 0), 8);
-  record.writeUInt16LE(content.method, 10);
-  record.writeUInt32LE(dosTime(entry.time), 12);
-  record.writeUInt32LE(content.crc32, 16);
-  record.writeUInt32LE(packedBytes > field32Max ? is64 : packedBytes, 20);
-  record.writeUInt32LE(sizeBytes > field32Max ? is64 : sizeBytes, 24);
-  record.writeUInt16LE(name.length, 28);
-  record.writeUInt16LE(timeFieldBytes + wideBytes, 30);
+  const wide = wideNumbers(content, offset);
+  const wideBytes = wideFieldBytes(wide);
+  target.writeUInt32LE(centralSignature, at);
+  target.writeUInt16LE(madeBy, at + 4);
+  target.writeUInt16LE(wide.length === 0 ? version : version64, at + 6);
+  target.writeUInt16LE(flagUtf8 | (content.hasDescriptor ? flagDescriptor : 0), at + 8);
+  target.writeUInt16LE(content.method, at + 10);
+  target.writeUInt32LE(dosTime(entry.time), at + 12);
+  target.writeUInt32LE(content.crc32, at + 16);
+  target.writeUInt32LE(packedBytes > field32Max ? is64 : packedBytes, at + 20);
+  target.writeUInt32LE(sizeBytes > field32Max ? is64 : sizeBytes, at + 24);
+  target.writeUInt16LE(name.length, at + 28);
+  target.writeUInt16LE(timeFieldBytes + wideBytes, at + 30);
   // No comment, first disk, no internal attributes.
-  record.fill(0, 32, 38);
-  record.writeUInt32LE(((mode << 16) | (isDirectory(mode) ? directoryAttribute : 0)) >>> 0, 38);
-  record.writeUInt32LE(offset > field32Max ? is64 : offset, 42);
-  record.set(name, centralBytes);
-  const end = writeTimeField(record, centralBytes + name.length, entry.time);
-  if (wide.length === 0) return record;
-  record.writeUInt16LE(zip64Tag, end);
-  record.writeUInt16LE(wideBytes - 4, end + 2);
-  for (const [index, value] of wide.entries()) record.writeBigUInt64LE(BigInt(value), end + 4 + 8 * index);
+  target.fill(0, at + 32, at + 38);
+  target.writeUInt32LE(((mode << 16) | (isDirectory(mode) ? directoryAttribute : 0)) >>> 0, at + 38);
+  target.writeUInt32LE(offset > field32Max ? is64 : offset, at + 42);
+  target.set(name, at + centralBytes);
+  const end = writeTimeField(target, at + centralBytes + name.length, entry.time);
+  if (wide.length === 0) return end;
+  target.writeUInt16LE(zip64Tag, end);
+  target.writeUInt16LE(wideBytes - 4, end + 2);
+  for (const [index, value] of wide.entries()) target.writeBigUInt64LE(BigInt(value), end + 4 + 8 * index);
+  return end + wideBytes;
+}
+
+/** A record of the central directory by itself; `offset` is where its local header begins. */
+export function centralRecord(entry: ZipEntry, content: CentralContent, offset: number): Buffer {
+  const record = Buffer.allocUnsafe(centralRecordBytes(entry, content, offset));
+  writeCentralRecord(record, 0, { entry, content, offset });
   return record;
 }
 

@@ -50,7 +50,7 @@ export function openZip(options: ZipOptions): ZipState {
   return {
     ...options,
     steps: createPackSteps(packer),
-    central: createCentralDirectory(packer),
+    central: createCentralDirectory(),
     done,
     count({ entries, bytes }) {
       done.entries += entries;

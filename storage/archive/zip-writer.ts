@@ -6,15 +6,7 @@ import { createFileBatch, type FileBatch } from './file-batch.ts';
 import { openOrOmit, orOmit } from './open-or-omit.ts';
 import { packLargeFile } from './pack-large-file.ts';
 import { type FilesPacked, packedNumbers, packOutcomes, smallFileBytesMax } from './pack-tasks.ts';
-import {
-  centralRecord,
-  endRecords,
-  localHeader,
-  nameBytesMax,
-  type ZipEntry,
-  zipEntry,
-  zipMethods,
-} from './zip-format.ts';
+import { endRecords, localHeader, nameBytesMax, type ZipEntry, zipEntry, zipMethods } from './zip-format.ts';
 import { openZip, type ZipOptions, type ZipState } from './zip-state.ts';
 
 /** Writes a zip entry by entry, in the order of `add`. Not for concurrent use; `settle` must be awaited at the end. */
@@ -50,7 +42,7 @@ async function writeBatch(zip: ZipState, batch: FileBatch, packed: FilesPacked):
       sizeBytes: number('sizeBytes'),
       hasDescriptor: false,
     };
-    zip.central.add(centralRecord(entry, content, offset + number('offset')));
+    zip.central.add({ entry, content, offset: offset + number('offset') });
     bytes += content.sizeBytes;
     entries += 1;
   }
@@ -78,12 +70,12 @@ async function addText(zip: ZipState, name: string, text: string): Promise<void>
   const { offset } = zip.output;
   await zip.output.write(localHeader(entry, content));
   await zip.output.write(deflated ?? raw);
-  zip.central.add(centralRecord(entry, { ...content, hasDescriptor: false }, offset));
+  zip.central.add({ entry, content: { ...content, hasDescriptor: false }, offset });
 }
 
 async function writeEnd({ output, central }: ZipState): Promise<void> {
   const { offset } = output;
-  for await (const chunk of central.chunks()) await output.write(chunk);
+  await output.writeMade(central.chunkBytes, central.chunks);
   const { entries, sizeBytes } = central;
   await output.write(endRecords({ entries, offset, sizeBytes }));
 }
@@ -136,7 +128,6 @@ export function createZipWriter(options: ZipOptions): ZipWriter {
     async settle() {
       batch.release();
       await zip.steps.settle();
-      await zip.central.settle();
       await Promise.all(closing);
     },
   };

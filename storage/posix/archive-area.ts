@@ -27,6 +27,7 @@ const idLength = 36;
 /** An archive that is being written, as in `Volume.createArchive`. */
 export interface ArchiveDraft {
   readonly sink: Writable;
+  flush(): Promise<void>;
   finish(): Promise<StagedContent>;
   abort(): Promise<void>;
 }
@@ -90,6 +91,7 @@ export async function createArchive(root: Directory, archiveId: string): Promise
   sink.on('error', () => undefined);
   return {
     sink,
+    flush: () => writer.flush(),
     async finish() {
       try {
         if (!sink.writableEnded) sink.end();

@@ -59,6 +59,10 @@ export function createStageWriter(fd: number, bulkhead: Bulkhead): StageWriter {
       acceptedBytes += chunk.byteLength;
       await writes.add(chunk).catch(fail);
     },
+    async flush() {
+      assert(state === 'open', 'Nothing is written to a writer that failed or was closed.');
+      await writes.flush().catch(fail);
+    },
     async finish() {
       assert(state === 'open', 'A writer finishes once, and only if no write failed.');
       const content = await finishFile().catch(fail);

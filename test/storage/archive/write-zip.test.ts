@@ -1,11 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseEntryPath } from '../../../domain/entry-path.ts';
 import { createPacker } from '../../../storage/archive/packer.ts';
+import { writeArchive } from '../../../storage/archive/write-archive.ts';
 import { centralRecord, endRecords, zipEntry } from '../../../storage/archive/zip-format.ts';
 import type { EntryStat, Volume, WalkedEntry } from '../../../storage/volume.ts';
 import { type ArchiveFixture, archive, createArchiveFixture } from './archive-fixture.ts';
@@ -115,6 +118,51 @@ describe('a zip', () => {
     expect(entries).toHaveLength(total);
     expect(entries.at(-1)?.name).toBe(`directory-${total - 1}`);
     await letOthersTest(bytes);
+  });
+
+  it('writes its end from memory that is used again, and only when the sink has let go of it', async () => {
+    const walk: Volume['walk'] = () => manyDirectories(20_000);
+    const volume = { ...fixture.volume, walk };
+    const { bytes } = await archive({ ...fixture, volume }, 'zip');
+    const id = randomUUID();
+    const draft = await fixture.volume.createArchive(id);
+    const order = {
+      volume,
+      folderId: fixture.folderId,
+      paths: [parseEntryPath('', 'read')],
+      format: 'zip',
+    } as const;
+    await writeArchive({ ...order, sink: draft.sink, flushSink: draft.flush });
+    expect((await draft.finish()).sha256).toBe(sha256(bytes));
+    // A sink that lies about it would be noticed here.
+    const liar = new PassThrough();
+    const [kept] = await Promise.all([
+      buffer(liar),
+      writeArchive({ ...order, sink: liar, flushSink: async () => undefined }),
+    ]);
+    expect(kept).toHaveLength(bytes.length);
+    expect(kept.equals(bytes)).toBe(false);
+  });
+
+  it('does not wait for a sink that never lets go once it is aborted', async () => {
+    await fixture.write('file', 'content');
+    const stop = new AbortController();
+    const draft = await fixture.volume.createArchive(randomUUID());
+    const work = writeArchive({
+      volume: fixture.volume,
+      folderId: fixture.folderId,
+      paths: [parseEntryPath('', 'read')],
+      format: 'zip',
+      sink: draft.sink,
+      flushSink: () => {
+        stop.abort(new Error('cancelled'));
+        return new Promise(() => undefined);
+      },
+      signal: stop.signal,
+    });
+    await expect(work).rejects.toThrow('cancelled');
+    await draft.abort();
+    for await (const batch of fixture.volume.listArchives()) expect(batch).toEqual([]);
   });
 
   it('says sizes and places beyond 32 bits in wide fields', () => {

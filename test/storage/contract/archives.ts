@@ -28,6 +28,21 @@ export function describeArchives(test: () => TestVolume): void {
     expect(await listed(test())).toEqual([id]);
   });
 
+  it('keeps nothing after a flush of what its sink has called back for', async () => {
+    const { volume } = test();
+    const id = randomUUID();
+    const draft = await volume.createArchive(id);
+    const buffer = Buffer.alloc(3);
+    for (const word of ['abc', 'def']) {
+      buffer.write(word);
+      await new Promise((resolve) => draft.sink.write(buffer, resolve));
+      await draft.flush();
+    }
+    buffer.fill(0);
+    await draft.finish();
+    expect((await readAll(await volume.openArchive(id))).toString()).toBe('abcdef');
+  });
+
   it('leaves nothing of an aborted archive', async () => {
     const { volume } = test();
     const draft = await volume.createArchive(randomUUID());

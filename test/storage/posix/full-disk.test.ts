@@ -104,6 +104,16 @@ describe.skipIf(!isMountingAllowed)('a full disk (needs the right to mount a tmp
     expect(await upload('again', 10)).toBe('resolved');
   });
 
+  it('says so when what an archive has gathered does not fit', async () => {
+    await openSmall('size=64k');
+    const draft = await volume.createArchive(randomUUID());
+    const taken = new Promise((resolve) => draft.sink.write(Buffer.alloc(256 * 1024), resolve));
+    await taken;
+    expect(await codeOf(draft.flush())).toBe('volume_full');
+    await draft.abort();
+    for await (const batch of volume.listArchives()) expect(batch).toEqual([]);
+  });
+
   it('keeps an archive that does not fit from being published', async () => {
     await openSmall('size=2m');
     const id = randomUUID();
