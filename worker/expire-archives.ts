@@ -9,6 +9,7 @@ import { deleteFinishedJobs } from '../db/queries/jobs.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
 import { forgetPast } from './forget-past.ts';
+import { forgetRows } from './forget-rows.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
@@ -16,7 +17,6 @@ const batchSize = 100;
 /** Files without a row are left alone this long: a job may be between publishing its archive and recording it. */
 const graceMs = 60 * 60 * 1000;
 const historyDays = 30;
-const historyBatch = 10_000;
 
 type Context = JobContext<'archives.expire'>;
 
@@ -68,9 +68,13 @@ export function expireArchives(services: WorkerServices): JobHandler<'archives.e
       const volume = volumeOf(services, context.job.volume);
       const expired = await removeExpired(services, context, volume);
       const leftovers = await removeLeftovers(services, context, volume);
-      const past = await forgetPast(services);
-      const query = { olderThanDays: historyDays, limit: historyBatch };
-      const forgotten = { ...past, jobs: await deleteFinishedJobs(services.db, query) };
+      const { db, forgetBatchesMax: batchesMax } = services;
+      const { signal } = context;
+      const past = await forgetPast(services, signal);
+      const jobs = await forgetRows({ batchesMax, signal }, (limit) =>
+        deleteFinishedJobs(db, { olderThanDays: historyDays, limit }),
+      );
+      const forgotten = { ...past, jobs };
       return { result: { expired, leftovers, forgotten } };
     },
   };

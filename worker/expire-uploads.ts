@@ -8,12 +8,12 @@ import type { JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
 import { discardStages } from './discard-stages.ts';
 import { expireCopies } from './expire-copies.ts';
+import { forgetRows } from './forget-rows.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
 const batchSize = 100;
 const historyDays = 30;
-const historyBatch = 10_000;
 
 /** One folder that cannot be cleaned up keeps its reservation, and nobody else's. @throws the first failure, after the rest */
 async function expireBatch(
@@ -50,8 +50,11 @@ export function expireUploads(services: WorkerServices): JobHandler<'uploads.exp
         if (batch.length < batchSize) break;
       }
       const copies = await expireCopies(services, volume, context.signal);
-      const query = { olderThanDays: historyDays, limit: historyBatch };
-      const forgotten = { uploads: await deleteFinishedUploads(services.db, query) };
+      const { db, forgetBatchesMax: batchesMax } = services;
+      const uploads = await forgetRows({ batchesMax, signal: context.signal }, (limit) =>
+        deleteFinishedUploads(db, { olderThanDays: historyDays, limit }),
+      );
+      const forgotten = { uploads };
       return { result: { expired, copies, forgotten } };
     },
   };

@@ -7,29 +7,32 @@ import { deleteExpiredTransferTokens } from '../db/queries/transfer-tokens.ts';
 import { auditDaysDefault } from '../domain/audit.ts';
 import { rateSpanOf } from '../domain/rate-window.ts';
 import { contentSkewMsMax } from '../domain/signature.ts';
+import { forgetRows } from './forget-rows.ts';
 import type { WorkerServices } from './services.ts';
 
 /** Twice the skew: from a date that is still ahead to the moment it is too old. */
 const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
-/** Tokens forgotten at a time; what is left waits for the next time. */
-const tokensBatch = 10_000;
-const auditBatch = 10_000;
 
 /** How many rows were forgotten, by table. */
 export type Forgotten = Readonly<Record<string, number>>;
 
 /** Forgets what requests left behind and nobody looks at any more. Safe to repeat, at any time and concurrently. */
-export async function forgetPast({
-  db,
-  auditDays = auditDaysDefault,
-}: Pick<WorkerServices, 'db' | 'auditDays'>): Promise<Forgotten> {
+export async function forgetPast(
+  {
+    db,
+    auditDays: days = auditDaysDefault,
+    forgetBatchesMax: batchesMax,
+  }: Pick<WorkerServices, 'db' | 'auditDays' | 'forgetBatchesMax'>,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Forgotten> {
+  const rows = { batchesMax, signal };
   return {
     api_tokens: await deleteExpiredTokens(db),
     idempotency_keys: await deleteOldKeys(db),
     seen_signatures: await deleteSeenSignatures(db, signatureMinutes),
     // The span before the current one still counts, and clocks differ.
     rate_counts: await deleteRateCounts(db, rateSpanOf(Date.now()) - 2),
-    transfer_tokens: await deleteExpiredTransferTokens(db, tokensBatch),
-    audit_entries: await deleteOldAudit(db, { days: auditDays, limit: auditBatch }),
+    transfer_tokens: await forgetRows(rows, (limit) => deleteExpiredTransferTokens(db, limit)),
+    audit_entries: await forgetRows(rows, (limit) => deleteOldAudit(db, { days, limit })),
   };
 }

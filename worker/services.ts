@@ -14,6 +14,8 @@ export interface WorkerServices {
   readonly logger: JobLogger;
   /** How long entries of the audit log are kept. Default: as usual. */
   readonly auditDays?: number;
+  /** Batches of rows that one run forgets of a table. Default: as usual. */
+  readonly forgetBatchesMax?: number;
 }
 
 /** What handlers have beside it, shared by all of one process. */

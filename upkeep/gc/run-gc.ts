@@ -11,6 +11,7 @@ import type { JobPayload } from '../../jobs/contracts.ts';
 import type { JobContext, JobHandlers, JobOutcome } from '../../jobs/handler.ts';
 import type { Config } from '../../runtime/config.ts';
 import type { PosixVolume } from '../../storage/posix/posix-volume.ts';
+import { forgetBatchRows } from '../../worker/forget-rows.ts';
 import { makeHandlers } from '../../worker/handlers.ts';
 import type { WorkerServices } from '../../worker/services.ts';
 import { outboxOnly } from '../outbox-only.ts';
@@ -48,8 +49,6 @@ export interface GcResult {
 const becameReadOnly = 'it became read-only, and the rest is left';
 /** A dry run walks volumes in a transaction. */
 const dryIdleMsMax = 10 * 60_000;
-/** Rows that a handler forgets at a time: as many say that there are more. */
-const rowsBatch = 10_000;
 const roundsMax = 1_000;
 
 const resultSchema = z.object({
@@ -144,7 +143,7 @@ async function runOnce(gc: Gc, { kind, run }: Scheduled, services: WorkerService
     // Rows belong to no volume: where they stay, every volume meets the same.
     gc.rows[table] = gc.isDry ? Math.max(gc.rows[table] ?? 0, count) : (gc.rows[table] ?? 0) + count;
   }
-  return Object.values(forgotten).some((count) => count >= rowsBatch);
+  return Object.values(forgotten).some((count) => count >= forgetBatchRows);
 }
 
 /** Does what a schedule does, by its handler. Dry, the same runs on a transaction that is taken back. */
@@ -224,7 +223,15 @@ async function collectVolume(collection: Collection, plain: PosixVolume): Promis
   };
   const volume = countRemovals(plain, tally, { isDry, allow });
   const jobs = countingJobs(given, tally, isDry);
-  const services = { db, volumes: new Map([[plain.name, volume]]), jobs, logger: silent, auditDays };
+  const services = {
+    db,
+    volumes: new Map([[plain.name, volume]]),
+    jobs,
+    logger: silent,
+    auditDays,
+    // So that a dry run, which forgets in one transaction, stays small; the rounds do the rest.
+    forgetBatchesMax: 1,
+  };
   const gc: Gc = { ...result, db, volume, tally, services, given, isDry };
   // What this very run sets aside stays: nobody could have looked at it.
   const orphans = withOrphans ? await listOrphans(plain) : [];
