@@ -1,3 +1,4 @@
+import '../runtime/hold-young-heap.ts';
 import { env } from 'node:process';
 import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
@@ -18,6 +19,7 @@ import { followParent, receiveStart, tellReady } from '../runtime/parent.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { openUnsentBytes } from '../runtime/unsent-bytes.ts';
 import { version } from '../runtime/version.ts';
+import { letYoungHeapGrow } from '../runtime/young-heap.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
 import { routes } from './routes.ts';
 import { type ApiServer, createServer } from './server.ts';
@@ -131,6 +133,7 @@ async function main(): Promise<void> {
   const metricsPort = await listenForReaders(parts.metrics, config);
   createLifecycle({ logger, steps: shutdownSteps(parts, config) });
   logger.info({ port, host: config.host, metrics_port: metricsPort, version }, 'api.ready');
+  letYoungHeapGrow();
   tellReady({ port, metricsPort });
 }
 

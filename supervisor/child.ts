@@ -35,6 +35,11 @@ const startsMax = 5;
 /** One that has run this long was well, so that its next end is followed by a start at once. */
 const wellMs = 5_000;
 const backoffMsMax = 2_000;
+/** Runs before anything of the program is compiled. */
+const holdYoungHeap = new URL(
+  `../runtime/hold-young-heap.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
+  import.meta.url,
+);
 
 /**
  * Starts a program and starts it again whenever it ends, at once the first time and with growing waits when it keeps
@@ -112,7 +117,7 @@ export function superviseChild(options: ChildOptions): SupervisedChild {
 
 function startChild({ entry, env }: ChildOptions): ChildProcess {
   const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
-  return spawn(process.execPath, [...execArgv, fileURLToPath(entry), waitFlag], {
+  return spawn(process.execPath, [...execArgv, `--import=${holdYoungHeap}`, fileURLToPath(entry), waitFlag], {
     env,
     detached: true,
     stdio: ['ignore', 2, 2, 'ipc'],

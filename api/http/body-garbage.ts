@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Content after which the buffers that it came in are collected. */
-const collectEveryBytes = 16 * 1024 ** 2;
+const collectEveryBytes = 8 * 1024 ** 2;
 
 /** Counts what came, and collects in between. */
 export interface BodyGarbage {
@@ -10,7 +10,7 @@ export interface BodyGarbage {
   note(bytes: number): void;
 }
 
-/** Calls `collect` after every 16 MiB. */
+/** Calls `collect` after every 8 MiB. */
 export function countGarbage(collect: () => void): BodyGarbage {
   let uncollectedBytes = 0;
   return {

@@ -6,12 +6,12 @@ import { eventually } from '../../support/eventually.ts';
 const mib = 1024 ** 2;
 
 describe('countGarbage', () => {
-  it('collects after every 16 MiB, whatever they came in', () => {
+  it('collects after every 8 MiB, whatever they came in', () => {
     let collections = 0;
     const garbage = countGarbage(() => {
       collections += 1;
     });
-    for (let chunk = 0; chunk < 16 * 16 * 3 - 1; chunk += 1) garbage.note(mib / 16);
+    for (let chunk = 0; chunk < 8 * 16 * 3 - 1; chunk += 1) garbage.note(mib / 16);
     expect(collections).toBe(2);
     garbage.note(1);
     expect(collections).toBe(2);
