@@ -14,13 +14,20 @@ export interface Place {
 /** What is known of one entry. */
 export interface EntryStat {
   readonly type: string;
-  /** Bytes of a file; `undefined` for a directory. */
+  /** Bytes of a file; `undefined` for anything else. */
   readonly size: number | undefined;
-  readonly modified: string | undefined;
+  /** ISO 8601. */
+  readonly modified: string;
   readonly etag: string | undefined;
 }
 
 const listingModel = z.looseObject({ items: z.array(entryModel), next_cursor: z.string().nullable() });
+const statModel = z.looseObject({
+  type: z.string(),
+  size: z.number(),
+  modified: z.string(),
+  etag: z.string().nullable(),
+});
 const relocatedModel = z.looseObject({ path: z.string() });
 /** Where an entry is after it was moved, or its copy. */
 export type Relocated = z.infer<typeof relocatedModel>;
@@ -119,25 +126,16 @@ async function* listEntries(
   } while (cursor !== undefined);
 }
 
-async function statEntry(http: Http, place: Place): Promise<EntryStat | undefined> {
-  const directory = { type: 'directory', size: undefined, modified: undefined, etag: undefined };
-  const listing = `${pathOf('folders', place.folder)}/files`;
+async function statEntry(http: Http, { folder, path }: Place): Promise<EntryStat | undefined> {
   try {
-    await http.read('GET', listing, listingModel, { query: { path: place.path, limit: 1 } });
-    return directory;
+    const query = { path };
+    const found = await http.read('GET', `${pathOf('folders', folder)}/stat`, statModel, { query });
+    const { type, size, modified, etag } = found;
+    return { type, size: type === 'file' ? size : undefined, modified, etag: etag ?? undefined };
   } catch (error) {
-    // A file is no directory; whether it is one, or nothing at all, shows below.
-    if (!isProblem(error, 'entry_not_found', 'entry_conflict', 'entry_not_regular')) throw error;
+    if (isProblem(error, 'entry_not_found')) return undefined;
+    throw error;
   }
-  const response = await http.send('HEAD', contentPath(place), { accepts: [400, 404] });
-  if (response.status === 404) return undefined;
-  if (response.status === 400) return { ...directory, type: 'other' };
-  return {
-    type: 'file',
-    size: Number(response.headers.get('content-length') ?? 0),
-    modified: response.headers.get('last-modified') ?? undefined,
-    etag: response.headers.get('etag') ?? undefined,
-  };
 }
 
 async function removeEntries(

@@ -59,7 +59,7 @@ async function listPlace(invocation: Invocation, client: VFolderClient, place: P
   const stat = place.path === '' ? undefined : await client.files.stat(place);
   if (place.path === '' || stat?.type === 'directory') return readEntries(invocation, client, place);
   if (stat === undefined) throw notThere(place);
-  const { type, size = 0, modified = '' } = stat;
+  const { type, size = 0, modified } = stat;
   return [{ name: baseName(place.path), type, size, mode: '', modified, is_addressable: true }];
 }
 
@@ -105,18 +105,8 @@ export const printFiles: Action = async (invocation) => {
 interface ShownEntry extends Place {
   readonly type: string;
   readonly size: number | null;
-  readonly modified: string | null;
+  readonly modified: string;
   readonly etag: string | null;
-}
-
-/** When a directory was changed is known to the listing of the one above it alone; a folder itself has no such time. */
-async function modifiedOf(client: VFolderClient, { folder, path }: Place): Promise<string | undefined> {
-  if (path === '') return undefined;
-  const above = { folder, path: path.slice(0, Math.max(0, path.lastIndexOf('/'))) };
-  for await (const entry of client.files.list(above)) {
-    if (entry.name === baseName(path)) return entry.modified;
-  }
-  return undefined;
 }
 
 /** Shows entries. */
@@ -129,7 +119,7 @@ export const showEntries: Action = async (invocation) => {
       columns: [
         { title: 'TYPE', cell: (item) => item.type },
         { title: 'SIZE', cell: (item) => (item.size === null ? '' : bytes(item.size)), align: 'end' },
-        { title: 'MODIFIED', cell: (item) => item.modified ?? '' },
+        { title: 'MODIFIED', cell: (item) => item.modified },
         { title: 'ETAG', cell: (item) => item.etag ?? '' },
         { title: 'PATH', cell: formatPlace },
       ],
@@ -141,10 +131,8 @@ export const showEntries: Action = async (invocation) => {
     act: async (place) => {
       const stat = await client.files.stat(place);
       if (stat === undefined) throw notThere(place);
-      const { type, size = null, etag = null } = stat;
-      const modified = stat.modified ?? (await modifiedOf(client, place));
-      const at = modified === undefined ? null : new Date(modified).toISOString();
-      items.push({ folder: place.folder, path: place.path, type, size, modified: at, etag });
+      const { type, size = null, modified, etag = null } = stat;
+      items.push({ folder: place.folder, path: place.path, type, size, modified, etag });
     },
   });
 };

@@ -1,7 +1,7 @@
 import { countDirectories } from '../../../db/directory-count.ts';
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../../domain/entry-path.ts';
 import { type DomainError, domainError, type FieldError, isDomainError } from '../../../domain/errors.ts';
-import type { ListPage, SortOrder, Volume } from '../../../storage/volume.ts';
+import type { EntryStat, ListPage, SortOrder, Volume } from '../../../storage/volume.ts';
 import { folderVolume, loadFolder, writableVolume } from '../../authorize.ts';
 import type { Services } from '../../services.ts';
 import { sortByName } from './sort-by-name.ts';
@@ -66,6 +66,28 @@ export async function listFiles(services: FileServices, request: ListRequest): P
   );
   const isWhole = cursor === undefined && page.nextCursor === null;
   return isWhole ? { ...page, entries: sortByName(page.entries) } : page;
+}
+
+/** An entry that is there, and where. */
+export interface StatedEntry {
+  readonly path: EntryPath;
+  readonly stat: EntryStat;
+}
+
+/**
+ * Looks at one entry of any kind, the folder's own directory for the empty path. Links are not followed. Needs `read`.
+ * @throws not_found, path_invalid, entry_not_found, volume_unavailable
+ */
+export async function statEntry(
+  services: FileServices,
+  request: { readonly userId: string; readonly nameOrId: string; readonly path: string },
+): Promise<StatedEntry> {
+  const { userId, nameOrId } = request;
+  const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
+  const path = parseEntryPath(request.path, 'read');
+  const stat = await folderVolume(services, folder).stat(folder.id, path);
+  if (stat === null) throw domainError('entry_not_found', 'No entry has that path.');
+  return { path, stat };
 }
 
 async function listDirectory(list: () => Promise<ListPage>): Promise<ListPage> {

@@ -1,7 +1,16 @@
 import { madeDirectories, wholeListing } from '../../profiles/files.ts';
 import { defineRoute, type Route } from '../../route.ts';
-import { listFiles, makeDirectories, makeDirectory } from './operations.ts';
-import { listFilesInput, listingBody, madeBody, makeDirectoryInput, presentListing } from './schemas.ts';
+import { listFiles, makeDirectories, makeDirectory, statEntry } from './operations.ts';
+import {
+  listFilesInput,
+  listingBody,
+  madeBody,
+  makeDirectoryInput,
+  presentListing,
+  presentStat,
+  statBody,
+  statInput,
+} from './schemas.ts';
 import { sendTree } from './send-tree.ts';
 
 const list = defineRoute({
@@ -25,6 +34,26 @@ const list = defineRoute({
     return { status: 200, body: presentListing(await listFiles(services, request)) };
   },
   client: wholeListing,
+});
+
+const stat = defineRoute({
+  method: 'GET',
+  path: '/folders/:name/stat',
+  access: 'user',
+  right: 'read',
+  body: 'json',
+  input: statInput,
+  answers: { 200: statBody },
+  doc: {
+    tag: 'Files',
+    id: 'statEntry',
+    summary: 'See one entry of any kind',
+    refusals: ['path_invalid', 'entry_not_found', 'volume_unavailable'],
+  },
+  handle: async ({ services, principal, params, input }) => {
+    const request = { userId: principal.userId, nameOrId: params.name ?? '', path: input.path };
+    return { status: 200, body: presentStat(await statEntry(services, request)) };
+  },
 });
 
 const makeDirectoryRoute = defineRoute({
@@ -61,5 +90,5 @@ const makeDirectoryRoute = defineRoute({
   client: madeDirectories,
 });
 
-/** List a directory and make directories. */
-export const folderFileRoutes: readonly Route[] = [list, makeDirectoryRoute];
+/** List a directory, see one entry, and make directories. */
+export const folderFileRoutes: readonly Route[] = [list, stat, makeDirectoryRoute];

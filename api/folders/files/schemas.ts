@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { formatEntryPath } from '../../../domain/entry-path.ts';
+import { entityTag } from '../../../domain/write-condition.ts';
 import type { EntryStat, ListedEntry, ListPage } from '../../../storage/volume.ts';
 import { sortOrders } from '../../../storage/volume.ts';
 import { queryBoolean, queryInteger } from '../../http/schema.ts';
 import { count, instant } from '../../http/wire.ts';
 import { formatFileMode } from './file-mode.ts';
-import { directoriesMax, listLimitMax } from './operations.ts';
+import { directoriesMax, listLimitMax, type StatedEntry } from './operations.ts';
 
 /** Input of `GET /folders/:name/files`. */
 export const listFilesInput = z.object({
@@ -42,6 +44,16 @@ export const listingBody = z.object({
   files: z.string().meta({ contentMediaType: 'application/json' }),
   items: z.array(listedEntry),
   next_cursor: z.string().nullable(),
+});
+
+/** Input of `GET /folders/:name/stat`. */
+export const statInput = z.object({ path: z.string().default('') });
+
+/** Reply of `GET /folders/:name/stat`. */
+export const statBody = z.object({
+  path: z.string(),
+  ...listedEntry.omit({ name: true, is_addressable: true }).shape,
+  etag: z.string().nullable(),
 });
 
 const madeDirectory = z.object({ item: z.string(), msg: z.string().nullable() });
@@ -91,6 +103,15 @@ export function presentWalked(stat: EntryStat) {
     mode: formatFileMode(stat.mode),
     created: toIso(stat.ctime),
     modified: toIso(stat.mtime),
+  };
+}
+
+/** Reply of `GET /folders/:name/stat`; the ETag is that of a file's content. */
+export function presentStat({ path, stat }: StatedEntry): z.infer<typeof statBody> {
+  return {
+    path: formatEntryPath(path),
+    ...presentWalked(stat),
+    etag: stat.kind === 'file' ? entityTag(stat.version) : null,
   };
 }
 

@@ -95,6 +95,37 @@ function describeListing(stage: Stage, own: FolderOfAda): void {
     expectProblem(answer, 400, 'request_malformed');
   });
 
+  it('shows one entry of any kind, with the ETag of a file', async () => {
+    await upload(own.ada, own.folder, { 'sub/a.txt': 'hello' });
+    const data = join(folderDir(stage.service.volumeRoot, own.folder.id), 'data');
+    await symlink('/etc', join(data, 'link'));
+    const show = (path?: string) =>
+      own.ada.call('GET', own.folder.path('stat'), path === undefined ? {} : { query: { path } });
+    const times = { created: isoTime, modified: isoTime };
+    const { headers } = await own.ada.call('HEAD', own.folder.path('files', 'sub', 'a.txt'));
+    const file = await show('sub/a.txt');
+    expectStatus(file, 200);
+    const mode = expect.stringMatching(/^-rw-/);
+    const { etag } = headers;
+    expect(file.json).toEqual({ path: 'sub/a.txt', type: 'file', size: 5, mode, ...times, etag });
+    for (const [path, type] of [
+      ['sub', 'directory'],
+      ['sub/', 'directory'],
+      ['link', 'symlink'],
+      ['', 'directory'],
+      [undefined, 'directory'],
+    ] as const) {
+      const shown = path?.replace('/', '') ?? '';
+      expect((await show(path)).json).toMatchObject({ path: shown, type, ...times, etag: null });
+    }
+    const listed = await own.ada.call('GET', own.folder.path('files'));
+    const sub = listAt(listed.json, 'items').find((item) => at(item, 'name') === 'sub');
+    expect(at((await show('sub')).json, 'modified')).toBe(at(sub, 'modified'));
+    for (const path of ['missing', 'sub/a.txt/x', 'link/passwd'])
+      expectProblem(await show(path), 404, 'entry_not_found');
+    expect((await show('../x')).status).toBe(400);
+  });
+
   it('pages with a cursor, showing everything once, in any order', async () => {
     const files = Object.fromEntries(
       Array.from({ length: 7 }, (_, number) => [`f${number}`, 'x'.repeat(7 - number)]),

@@ -32,6 +32,7 @@ const documentedRoutes = [
   'GET /folders/:name',
   'DELETE /folders/:name',
   'GET /folders/:name/files',
+  'GET /folders/:name/stat',
   'GET /folders/:name/files/*',
   'HEAD /folders/:name/files/*',
   'PUT /folders/:name/files/*',

@@ -25,6 +25,7 @@ interface Row {
 const rows: readonly Row[] = [
   { route: 'GET /folders/:name', may: readers, status: 200, ask: (folder) => ['GET', folder.path()] },
   { route: 'GET files', may: readers, status: 200, ask: (folder) => ['GET', folder.path('files')] },
+  { route: 'GET stat', may: readers, status: 200, ask: (folder) => ['GET', folder.path('stat')] },
   { route: 'GET content', may: readers, status: 200, ask: (folder) => ['GET', folder.path('files', 'a')] },
   { route: 'GET usage', may: readers, status: 200, ask: (folder) => ['GET', folder.path('usage')] },
   {
