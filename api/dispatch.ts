@@ -228,6 +228,11 @@ async function answer(
   try {
     if (route.isStream === true) standUp = dispatcher.streamSeats.enter(principal.userId);
     await handle(dispatcher, route, { exchange, principal, params, readBody, signalOf });
+  } catch (error) {
+    // What is left of a request whose session has ended in the middle is of no interest, least of all as a fault of ours.
+    if (watch?.isOver === true && !exchange.signal.aborted)
+      throw domainError('auth_required', 'The session has ended.', { cause: error });
+    throw error;
   } finally {
     watch?.end();
     standUp?.();

@@ -1,8 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { hashSessionToken } from '../../../api/auth/session.ts';
+import { deleteSession, insertSession } from '../../../db/queries/sessions.ts';
 import type { SecretBox } from '../../../db/secret-box.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { gate } from '../../support/gate.ts';
 import {
   basic,
   type Call,
@@ -37,6 +41,22 @@ const whoAmI = defineTestRoute({
   handle: async ({ principal, input: given }) => ({ status: 200, body: { ...principal, ...given } }),
 });
 const routes = [whoAmI, { ...whoAmI, method: 'POST' as const }, { ...whoAmI, method: 'DELETE' as const }];
+const waited = gate();
+/** Ends when whom it answers is gone. */
+const waiting = defineTestRoute({
+  method: 'GET',
+  path: '/waiting',
+  access: 'user',
+  right: null,
+  body: 'json',
+  input: z.object({}),
+  handle: async ({ signal }) => {
+    waited.open();
+    await once(signal, 'abort');
+    signal.throwIfAborted();
+    return { status: 200, body: {} };
+  },
+});
 const streamed = { ...whoAmI, method: 'PUT' as const, body: 'stream' as const };
 
 const instant = Date.UTC(2026, 10, 23, 13, 0, 0);
@@ -48,7 +68,11 @@ let keypair: TestKeypair;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  server = await startCoreServer(database, { secrets, routes: [...routes, streamed], now: () => instant });
+  server = await startCoreServer(database, {
+    secrets,
+    routes: [...routes, streamed, waiting],
+    now: () => instant,
+  });
   keypair = await makeKeypair(database, secrets);
 });
 afterAll(async () => {
@@ -211,6 +235,19 @@ describe('a signed request', () => {
     expect(status).toBe(400);
     expect(json.code).toBe('auth_invalid');
   });
+});
+
+it('what a session asked for and waits for ends when it is signed out, as if it had been before', async () => {
+  const token = randomBytes(32).toString('base64url');
+  const tokenHash = hashSessionToken(token);
+  await insertSession(database.db, { tokenHash, accessKey: keypair.accessKey, hours: 1 });
+  const headers = { cookie: `vfolder_session=${token}` };
+  expect((await server.send({ path, headers })).status).toBe(200);
+  const answer = server.send({ path: '/waiting', headers });
+  await waited.opened;
+  await deleteSession(database.db, tokenHash);
+  const { status, json } = await answer;
+  expect([status, json.code]).toEqual([401, 'auth_required']);
 });
 
 it('a signed request may come from a page of another site, for no browser makes one by itself', async () => {
