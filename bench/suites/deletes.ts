@@ -5,6 +5,7 @@ import { parseId } from '../../domain/ids.ts';
 import { folderComponents } from '../../storage/posix/layout.ts';
 import { makeWide } from '../corpus.ts';
 import { call, type Gun, openGun } from '../http.ts';
+import { measureLargest } from '../largest-trees.ts';
 import { type BenchRow, interleave, median, toRow } from '../row.ts';
 import { type BenchService, liftLimits, startService } from '../service.ts';
 import type { BenchContext } from '../suite.ts';
@@ -70,14 +71,19 @@ async function* compareSizes(
   yield toRow({ id: 'D1/growth', work, measured: p50(most) / p50(least), unit: '×' }, { atMost: 1.5 });
 }
 
-/** Deletes of whole trees as the caller sees them, without workers, which come to it later: goal D1. */
+/** Deletes of whole trees as the caller sees them, without workers, which come to it later: goal D1. Then what they come to. */
 export async function* measureDeletes({ workDir, isQuick }: BenchContext): AsyncIterable<BenchRow> {
   const service = await startService({ dataDir: join(workDir, 'data'), env: { VFOLDER_WORKERS: '0' } });
   const gun = openGun(service.port, 1);
   try {
     await liftLimits(service.databaseUrl);
     const place = await makeFolder(service, gun);
-    yield* compareSizes(place, isQuick ? [100, 1_000] : [1_000, 100_000, 1_000_000], isQuick ? 10 : 30);
+    const sizes = isQuick ? [100, 1_000, 5_000] : [1_000, 100_000, 1_000_000];
+    yield* compareSizes(place, sizes, isQuick ? 10 : 30);
+    const files = Math.max(...sizes);
+    const peerTree = join(place.directory, 'data', `tree-${files}`);
+    const filesFew = isQuick ? 1_000 : 10_000;
+    yield* measureLargest({ volumeRoot: service.volumeRoot, peerTree, files, filesFew });
     await runShell('rm -rf data', place.directory);
   } finally {
     gun.close();

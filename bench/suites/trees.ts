@@ -1,25 +1,31 @@
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { parseEntryPath } from '../../domain/entry-path.ts';
-import { folderComponents } from '../../storage/posix/layout.ts';
-import { openPosixVolume, type PosixVolume } from '../../storage/posix/posix-volume.ts';
+import { openPosixVolume } from '../../storage/posix/posix-volume.ts';
 import { makeDeep, makeFlat, makeWide } from '../corpus.ts';
 import { type BenchRow, interleave, median, toRow } from '../row.ts';
 import type { BenchContext } from '../suite.ts';
-import { runScript, runShell } from '../tools.ts';
+import { runShell } from '../tools.ts';
+import {
+  makeFolder,
+  memoryRow,
+  purgeElsewhere,
+  purgeTree,
+  ratio,
+  type TreeGround,
+  timed,
+} from '../tree-ground.ts';
 
 /** A tree, how it is made, and the most that our time may be of each peer's. */
 interface Shape {
   readonly name: string;
   readonly make: (path: string) => void;
   readonly purgeMax: number;
+  /** The most files of a tree that is purged, if not any: every round takes two trees. */
+  readonly purgedFilesMax?: number;
   readonly measureMax: number;
 }
 
-interface Ground {
-  readonly volume: PosixVolume;
-  readonly volumeRoot: string;
+interface Ground extends TreeGround {
   readonly rounds: number;
 }
 
@@ -27,25 +33,14 @@ function shapesOf(files: number): readonly Shape[] {
   return [
     { name: 'wide', make: (path) => makeWide(path, files), purgeMax: 0.7, measureMax: 0.95 },
     { name: 'flat', make: (path) => makeFlat(path, files), purgeMax: 0.7, measureMax: 1.3 },
-    { name: 'deep', make: (path) => makeDeep(path, files / 10), purgeMax: 1.3, measureMax: 1.5 },
+    {
+      name: 'deep',
+      make: (path) => makeDeep(path, files),
+      purgeMax: 1.3,
+      measureMax: 1.5,
+      purgedFilesMax: 10_000,
+    },
   ];
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await work();
-  return performance.now() - startedAt;
-}
-
-async function makeFolder({ volume, volumeRoot }: Ground): Promise<{ folderId: string; data: string }> {
-  const folderId = randomUUID();
-  await volume.createFolder(folderId);
-  return { folderId, data: join(volumeRoot, 'f', ...folderComponents(folderId), 'data') };
-}
-
-function ratio(own: readonly number[], theirs: readonly number[]) {
-  const [ours, peer] = [median(own), median(theirs)];
-  return { measured: ours / peer, unit: '×', note: `${ours.toFixed(0)} ms, ${peer.toFixed(0)} ms` };
 }
 
 async function measureShape(ground: Ground, shape: Shape, label: string): Promise<BenchRow> {
@@ -64,27 +59,20 @@ async function measureShape(ground: Ground, shape: Shape, label: string): Promis
 }
 
 async function purgeShape(ground: Ground, shape: Shape, label: string): Promise<BenchRow> {
-  const { volume } = ground;
   const { folderId, data } = await makeFolder(ground);
   // Before anything is removed: ext4 looks long for inodes where many were freed a moment ago.
   const names = Array.from({ length: 2 * (ground.rounds + 1) }, (_, index) => `tree-${index}`);
   for (const name of names) shape.make(join(data, name));
   const next = (): string => names.pop() ?? '';
-  const purge = async (): Promise<number> => {
-    const trashId = randomUUID();
-    await volume.createTrash(folderId, trashId);
-    await volume.trashEntry(folderId, parseEntryPath(next(), 'read'), trashId, 0);
-    return timed(() => volume.purgeTrash(folderId, trashId));
-  };
   const remove = async (): Promise<number> => runShell(`rm -rf ${next()}`, data);
   const results = await interleave(
     new Map([
-      ['own', purge],
+      ['own', () => purgeTree(ground, folderId, next())],
       ['rm', remove],
     ]),
     ground.rounds,
   );
-  await volume.purgeFolder(folderId);
+  await ground.volume.purgeFolder(folderId);
   const work = `purge of ${label}, ${shape.name}, against rm -rf`;
   return toRow({ id: 'D2', work, ...ratio(results('own'), results('rm')) }, { atMost: shape.purgeMax });
 }
@@ -133,15 +121,9 @@ async function* listPages(ground: Ground, files: number, label: string): AsyncIt
 async function measureMemory(ground: Ground, files: number, label: string): Promise<BenchRow> {
   const { folderId, data } = await makeFolder(ground);
   makeWide(join(data, 'tree'), files);
-  const script = new URL('../purge-memory.js', import.meta.url);
-  const printed = runScript(script, [ground.volumeRoot, folderId, 'tree']);
-  const memory = z
-    .object({ leaderMiB: z.number(), walkersMiB: z.array(z.number()) })
-    .parse(JSON.parse(printed));
+  const memory = purgeElsewhere(ground, folderId, 'tree');
   await ground.volume.purgeFolder(folderId);
-  const work = `memory of the process that leads the walkers, purge of ${label}`;
-  const note = `its walkers ${memory.walkersMiB.map((mib) => `${mib.toFixed(0)} MiB`).join(', ')}`;
-  return toRow({ id: 'D2/rss', work, measured: memory.leaderMiB, unit: 'MiB', note }, { atMost: 150 });
+  return memoryRow(memory, label);
 }
 
 /** Purges, measurements and listings of big trees beside rm, du and themselves. */
@@ -149,13 +131,17 @@ export async function* measureTrees({ workDir, isQuick, say }: BenchContext): As
   const volumeRoot = join(workDir, 'volume');
   const volume = await openPosixVolume({ name: 'bench', root: volumeRoot });
   const ground: Ground = { volume, volumeRoot, rounds: isQuick ? 1 : 5 };
-  const files = isQuick ? 10_000 : 100_000;
-  const label = `${files.toLocaleString('en')} files`;
+  // Trees of a million files are walked by the suite `deletes`, which has them.
+  const [filesFew, files] = isQuick ? [2_000, 10_000] : [10_000, 100_000];
+  const labelOf = (count: number): string => `${count.toLocaleString('en')} files`;
+  const label = labelOf(files);
   try {
-    for (const shape of shapesOf(files)) {
-      say(`trees: ${shape.name}`);
-      yield await measureShape(ground, shape, label);
-      yield await purgeShape(ground, shape, label);
+    for (const count of [filesFew, files]) {
+      for (const shape of shapesOf(count)) {
+        say(`trees: ${labelOf(count)}, ${shape.name}`);
+        yield await measureShape(ground, shape, labelOf(count));
+        if (count <= (shape.purgedFilesMax ?? count)) yield await purgeShape(ground, shape, labelOf(count));
+      }
     }
     yield* listPages(ground, files, label);
     yield await measureMemory(ground, files, label);
