@@ -6,7 +6,6 @@ import {
   findOwnArchiveVolume,
   lockArchiveUse,
 } from '../../db/queries/archives.ts';
-import { isUserActive } from '../../db/queries/users.ts';
 import {
   archiveBytesMax,
   archiveLimitReached,
@@ -19,7 +18,7 @@ import { parseId } from '../../domain/ids.ts';
 import type { ArchiveFormat } from '../../storage/archive/entry-fields.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import { folderVolume, requireWritable, writableVolume } from '../authorize.ts';
-import { selectFiles } from '../downloads/operations.ts';
+import { isReaderActive, type Reader, selectFiles } from '../downloads/operations.ts';
 import type { Services } from '../services.ts';
 
 /** What to archive, as it came; `name` is the file name to save the archive under. */
@@ -61,7 +60,7 @@ async function requireArchiveRoom(tx: Executor, userId: string): Promise<void> {
  */
 export async function requestArchive(services: Services, request: ArchiveRequest): Promise<string> {
   const { userId, format } = request;
-  const { folder, entries } = await selectFiles(services, request);
+  const { folder, entries } = await selectFiles(services, { ...request, accessKey: null });
   // It is built on the volume of the folder.
   requireWritable(services, folder.volume);
   const [only, ...others] = entries;
@@ -101,17 +100,17 @@ function archiveNotFound(cause?: unknown) {
  */
 export async function openArchive(
   services: Services,
-  request: { readonly userId: string; readonly id: string },
+  { id, ...reader }: Reader & { readonly id: string },
 ): Promise<OpenedArchive> {
-  const archiveId = parseId(request.id);
+  const archiveId = parseId(id);
   if (archiveId === undefined) throw archiveNotFound();
-  const query = { archiveId, userId: request.userId };
+  const query = { archiveId, userId: reader.userId };
   const archive = await findArchive(services.db, query);
   if (archive === null) throw archiveNotFound();
   try {
     const file = await folderVolume(services, archive).openArchive(archiveId);
     const mayRead = async () =>
-      (await findArchive(services.db, query)) !== null && (await isUserActive(services.db, request.userId));
+      (await findArchive(services.db, query)) !== null && (await isReaderActive(services, reader));
     return { archive, file, mayRead };
   } catch (error) {
     throw isDomainError(error, 'entry_not_found') ? archiveNotFound(error) : error;

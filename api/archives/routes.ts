@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { contentTypes } from '../downloads/content-types.ts';
+import { readerOf } from '../downloads/operations.ts';
 import { acceptedReply, replyAfterJob } from '../http/job-reply.ts';
 import { pathPrefixOf, publicPath } from '../http/public-path.ts';
 import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
@@ -28,7 +29,7 @@ async function createArchive(request: ApiRequest<z.infer<typeof archiveInput>>) 
 
 async function sendArchiveFile(request: ApiRequest<unknown>): Promise<'sent'> {
   const { archive, file, mayRead } = await openArchive(request.services, {
-    userId: request.principal.userId,
+    ...readerOf(request.principal),
     id: request.params.id ?? '',
   });
   return await sendFile(request, {

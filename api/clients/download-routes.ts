@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { domainError } from '../../domain/errors.ts';
-import { selectFiles } from '../downloads/operations.ts';
+import { readerOf, selectFiles } from '../downloads/operations.ts';
 import { readRefusals } from '../downloads/schemas.ts';
 import { sendDownload } from '../downloads/send-download.ts';
 import { queryBoolean } from '../http/schema.ts';
@@ -14,7 +14,7 @@ const singleInput = z.object({ file: z.string(), archive: queryBoolean.default(f
 async function sendSingle(request: ApiRequest<z.infer<typeof singleInput>>): Promise<'sent'> {
   const { services, principal, params, input, profile } = request;
   const selection = await selectFiles(services, {
-    userId: principal.userId,
+    ...readerOf(principal),
     nameOrId: params.name ?? '',
     files: [input.file],
   });
@@ -46,6 +46,7 @@ export const downloadClientRoutes: readonly Route[] = (['GET', 'HEAD'] as const)
     access: 'user',
     right: 'read',
     body: 'json',
+    isTransfer: true,
     input: singleInput,
     answers: fileAnswers(['application/octet-stream', 'application/zip']),
     doc: {

@@ -1,9 +1,11 @@
+import { isHolderActive } from '../../db/queries/followers.ts';
 import { findMemberFolder } from '../../db/queries/members.ts';
 import { isUserActive } from '../../db/queries/users.ts';
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type SelectedEntry, selectEntries, withoutNested } from '../../storage/archive/select-entries.ts';
 import type { OpenFile, Volume } from '../../storage/volume.ts';
 import { type FolderAccess, folderVolume, loadFolder } from '../authorize.ts';
+import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 
 /** Entries to be read by a user, all of them there and files or directories when they were looked at. */
@@ -17,14 +19,34 @@ export interface Selection {
   readonly saveAs?: string;
 }
 
-/** Tells whether a user is switched on and may read a live folder, as of now; for answers that take longer than a moment. */
+/** Who reads, and by which keypair or API token; `null` for the bearer of a transfer token, which is good until it expires. */
+export interface Reader {
+  readonly userId: string;
+  readonly accessKey: string | null;
+}
+
+/** The reader that a request acts for. */
+export function readerOf({ userId, accessKey }: Principal): Reader {
+  return { userId, accessKey };
+}
+
+/** Tells whether a user is switched on, and so is what they came with, as of now. */
+export async function isReaderActive(
+  { db }: Pick<Services, 'db'>,
+  { userId, accessKey }: Reader,
+): Promise<boolean> {
+  return accessKey === null ? isUserActive(db, userId) : isHolderActive(db, { userId, accessKey });
+}
+
+/** Tells whether somebody may read a live folder, as of now; for answers that take longer than a moment. */
 export async function mayReadFolder(
   services: Pick<Services, 'db'>,
-  reader: { readonly userId: string; readonly folderId: string },
+  { folderId, ...reader }: Reader & { readonly folderId: string },
 ): Promise<boolean> {
   // No folder has the empty name, so only the id counts.
-  const folder = await findMemberFolder(services.db, { ...reader, name: '', right: 'read' });
-  return folder !== null && (await isUserActive(services.db, reader.userId));
+  const reference = { userId: reader.userId, folderId, name: '', right: 'read' } as const;
+  const folder = await findMemberFolder(services.db, reference);
+  return folder !== null && (await isReaderActive(services, reader));
 }
 
 /**
@@ -33,19 +55,19 @@ export async function mayReadFolder(
  */
 export async function selectFiles(
   services: Services,
-  request: { readonly userId: string; readonly nameOrId: string; readonly files: readonly string[] },
+  request: Reader & { readonly nameOrId: string; readonly files: readonly string[] },
 ): Promise<Selection> {
-  const { userId, nameOrId } = request;
+  const { userId, accessKey, nameOrId, files } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
-  return selectIn(services, { folder, userId, files: request.files });
+  return selectIn(services, { folder, userId, accessKey, files });
 }
 
 /** As {@link selectFiles}, in a folder that was loaded already. */
 export async function selectIn(
   services: Services,
-  request: { readonly folder: FolderAccess; readonly userId: string; readonly files: readonly string[] },
+  request: Reader & { readonly folder: FolderAccess; readonly files: readonly string[] },
 ): Promise<Selection> {
-  const { folder, userId } = request;
+  const { folder, userId, accessKey } = request;
   const paths = request.files.map((file) => parseEntryPath(file, 'read'));
   const volume = folderVolume(services, folder);
   const entries = await selectEntries(volume, folder.id, withoutNested(paths));
@@ -53,7 +75,7 @@ export async function selectIn(
     folder,
     volume,
     entries,
-    mayRead: () => mayReadFolder(services, { userId, folderId: folder.id }),
+    mayRead: () => mayReadFolder(services, { userId, accessKey, folderId: folder.id }),
   };
 }
 
@@ -70,11 +92,11 @@ export interface OpenedEntry {
  */
 export async function openEntry(
   services: Services,
-  request: { readonly userId: string; readonly nameOrId: string; readonly path: string },
+  request: Reader & { readonly nameOrId: string; readonly path: string },
 ): Promise<OpenedEntry> {
-  const { userId, nameOrId } = request;
+  const { userId, accessKey, nameOrId } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
   const path = parseNamedEntryPath(request.path, 'read');
   const file = await folderVolume(services, folder).open(folder.id, path);
-  return { path, file, mayRead: () => mayReadFolder(services, { userId, folderId: folder.id }) };
+  return { path, file, mayRead: () => mayReadFolder(services, { userId, accessKey, folderId: folder.id }) };
 }

@@ -2,7 +2,7 @@ import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
 import { contentSets, rangeHeaders } from '../openapi/headers.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
 import { contentTypes } from './content-types.ts';
-import { openEntry, selectFiles } from './operations.ts';
+import { openEntry, readerOf, selectFiles } from './operations.ts';
 import { contentInput, downloadInput, readRefusals } from './schemas.ts';
 import { sendDownload } from './send-download.ts';
 
@@ -11,7 +11,7 @@ const fileType = 'application/octet-stream';
 async function sendContent(request: ApiRequest<unknown>): Promise<'sent'> {
   const { params, principal } = request;
   const { path, file, mayRead } = await openEntry(request.services, {
-    userId: principal.userId,
+    ...readerOf(principal),
     nameOrId: params.name ?? '',
     path: params.path ?? '',
   });
@@ -44,7 +44,7 @@ export const downloadRoutes: readonly Route[] = [
     },
     handle: async (request) => {
       const selection = await selectFiles(request.services, {
-        userId: request.principal.userId,
+        ...readerOf(request.principal),
         nameOrId: request.params.name ?? '',
         files: request.input.files,
       });

@@ -139,7 +139,7 @@ export async function selectByToken(
   // By id alone: a folder that its user names like an id is another one.
   const folder = await findMemberFolder(services.db, { userId, folderId, name: '', right: 'read' });
   if (folder === null) throw tokenNotFound();
-  const selection = await selectIn(services, { folder, userId, files: paths });
+  const selection = await selectIn(services, { folder, userId, accessKey: null, files: paths });
   return { token, selection: { ...selection, ...(fileName === null ? {} : { saveAs: fileName }) } };
 }
 

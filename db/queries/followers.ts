@@ -1,6 +1,17 @@
 import type { Executor } from '../client.ts';
 import { statement } from '../statement.ts';
 
+/** Somebody, and what they came with: a keypair's access key, or `token:` and the id of a token. */
+export interface Holder {
+  readonly userId: string;
+  readonly accessKey: string;
+}
+
+/** Whether somebody is active, and so is what they came with, as of now. By primary keys. */
+export function isHolderActive(db: Executor, { userId, accessKey }: Holder): Promise<boolean> {
+  return mayFollowJob(db, { jobId: null, userId, role: 'user', accessKey });
+}
+
 /** Somebody who follows a job, or all of their own (`jobId` null). */
 export interface JobFollower {
   readonly jobId: string | null;

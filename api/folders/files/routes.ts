@@ -30,7 +30,9 @@ const list = defineRoute({
   handle: async (call) => {
     const { services, principal, params, input } = call;
     const request = { userId: principal.userId, nameOrId: params.name ?? '', ...input };
-    if (input.recursive && call.profile.name === 'documented') return sendTree(services, call, request);
+    if (input.recursive && call.profile.name === 'documented') {
+      return sendTree(services, call, { ...request, accessKey: principal.accessKey });
+    }
     return { status: 200, body: presentListing(await listFiles(services, request)) };
   },
   client: wholeListing,

@@ -4,7 +4,7 @@ import { type EntryPath, formatEntryPath, parseEntryPath } from '../../../domain
 import { domainError } from '../../../domain/errors.ts';
 import type { EntryStat, SkippedEntry, Volume, WalkedEntry } from '../../../storage/volume.ts';
 import { folderVolume, loadFolder } from '../../authorize.ts';
-import { mayReadFolder } from '../../downloads/operations.ts';
+import { mayReadFolder, type Reader } from '../../downloads/operations.ts';
 import { sendBody } from '../../http/send-body.ts';
 import type { RawExchange } from '../../http/send-file.ts';
 import { watchAccess } from '../../http/watch-access.ts';
@@ -94,14 +94,13 @@ async function* linesOf(tree: Tree, signal: AbortSignal): AsyncGenerator<Buffer>
 export async function sendTree(
   services: Services,
   exchange: RawExchange,
-  request: {
-    readonly userId: string;
+  request: Reader & {
     readonly nameOrId: string;
     readonly path: string;
     readonly digests: boolean;
   },
 ): Promise<'sent'> {
-  const { userId, nameOrId, digests } = request;
+  const { userId, accessKey, nameOrId, digests } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' });
   const volume = folderVolume(services, folder);
   const path = parseEntryPath(request.path, 'read');
@@ -109,7 +108,8 @@ export async function sendTree(
   if (start?.kind !== 'directory') {
     throw domainError('entry_not_found', `No directory has the path "${formatEntryPath(path)}".`);
   }
-  const access = watchAccess(() => mayReadFolder(services, { userId, folderId: folder.id }), exchange.signal);
+  const reader = { userId, accessKey, folderId: folder.id };
+  const access = watchAccess(() => mayReadFolder(services, reader), exchange.signal);
   try {
     const { outgoing } = exchange;
     outgoing.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'private, no-store' });

@@ -36,6 +36,8 @@ export interface Reader {
   send(method: string, path: string, options?: SendOptions): Promise<RawAnswer>;
   /** For tests that read slowly or leave: the response as it begins; by a session where `cookie` is given. */
   open(path: string, cookie?: string): Promise<http.IncomingMessage>;
+  /** As `open`, by what the headers prove. */
+  openWith(path: string, headers: Record<string, string>): Promise<http.IncomingMessage>;
 }
 
 /** A JSON body, on any method, and headers. */
@@ -97,6 +99,10 @@ function collect(sent: http.ClientRequest): Promise<RawAnswer> {
 
 function readerOf(port: number, userId: string, pair: string): Reader {
   const authorization = `Basic ${Buffer.from(pair).toString('base64')}`;
+  const begin = (path: string, proof: string | undefined, headers = {}): Promise<http.IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      request(port, proof, 'GET', path, { headers }).on('response', resolve).on('error', reject);
+    });
   const send: Reader['send'] = (method, path, options = {}) =>
     collect(request(port, authorization, method, path, options));
   return {
@@ -105,13 +111,8 @@ function readerOf(port: number, userId: string, pair: string): Reader {
     send,
     get: (path, headers = {}) => send('GET', path, { headers }),
     open: (path, cookie) =>
-      new Promise((resolve, reject) => {
-        const sent =
-          cookie === undefined
-            ? request(port, authorization, 'GET', path, {})
-            : request(port, undefined, 'GET', path, { headers: { cookie } });
-        sent.on('response', resolve).on('error', reject);
-      }),
+      cookie === undefined ? begin(path, authorization) : begin(path, undefined, { cookie }),
+    openWith: (path, headers) => begin(path, undefined, headers),
   };
 }
 
