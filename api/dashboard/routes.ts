@@ -19,10 +19,15 @@ const bodyMsMax = 10_000;
 
 const boards = new WeakMap<Services, Promise<Board>>();
 
+/** HEAD is answered by what answers GET. */
+function isLook({ incoming }: ApiRequest<object>): boolean {
+  return incoming.method === 'GET' || incoming.method === 'HEAD';
+}
+
 /** Who only looks shares one; who presses a button gets one of their own, which knows whose doing it is. */
 function boardOf(request: ApiRequest<object>): Promise<Board> {
-  const { services, incoming } = request;
-  if (incoming.method !== 'GET') return openBoard(services, buttonsFor(request));
+  const { services } = request;
+  if (!isLook(request)) return openBoard(services, buttonsFor(request));
   const board = boards.get(services) ?? openBoard(services, undefined);
   boards.set(services, board);
   return board;
@@ -51,8 +56,9 @@ async function openBoard(services: Services, buttons: BoardButtons | undefined):
   });
 }
 
-async function toWebRequest({ incoming, services }: ApiRequest<object>): Promise<Request> {
-  const method = incoming.method ?? 'GET';
+async function toWebRequest(request: ApiRequest<object>): Promise<Request> {
+  const { incoming, services } = request;
+  const method = isLook(request) ? 'GET' : (incoming.method ?? 'GET');
   const body =
     method === 'GET'
       ? undefined
@@ -80,7 +86,7 @@ async function handleRetryAll(
 
 async function handleBoard(request: ApiRequest<object>) {
   const { outgoing, incoming, services } = request;
-  if (incoming.method !== 'GET') requireNoOtherSite(incoming.headers, services.publicUrl);
+  if (!isLook(request)) requireNoOtherSite(incoming.headers, services.publicUrl);
   const pressed =
     incoming.method === 'PUT' ? retryAll.exec(incoming.url?.slice(boardPath.length) ?? '') : null;
   if (pressed !== null) return await handleRetryAll(request, pressed);

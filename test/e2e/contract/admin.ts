@@ -255,7 +255,7 @@ function describeService(stage: Stage): void {
     }
     const answer = await anonymous.call('PUT', '/folders');
     expectProblem(answer, 405, 'method_not_allowed');
-    expect(answer.headers.allow).toBe('DELETE, GET, POST');
+    expect(answer.headers.allow).toBe('DELETE, GET, HEAD, POST');
     for (const [method, path] of [
       ['PATCH', '/'],
       ['POST', '/jobs'],

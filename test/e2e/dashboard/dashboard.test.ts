@@ -224,6 +224,15 @@ function describeDashboard(backend: QueueBackend): void {
       expect((await admin.call(method, path, { json: {} })).status).toBe(405);
     });
 
+    it('answers HEAD of its page as GET, from pages of other sites as well', async () => {
+      const headers = { 'Sec-Fetch-Site': 'cross-site' };
+      const [head, get] = await Promise.all(
+        ['HEAD', 'GET'].map((method) => admin.call(method, '/admin/queues', { headers })),
+      );
+      expect([head?.status, head?.text]).toEqual([200, '']);
+      expect(head?.headers['content-length']).toBe(get?.headers['content-length']);
+    });
+
     it('has no page beside its own', async () => {
       for (const path of [
         'api/queues/none.local/x',
