@@ -82,7 +82,7 @@ async function makeIn(
   const isNew = await makeChild(parent, name);
   if (isNew) making?.onMade();
   try {
-    await withDirectory(openChild(parent, name), (child) => syncName(parent, child, isNew));
+    await withDirectory(openChild(parent, name), (child) => syncName(parent, child, { isNew }));
   } catch (error) {
     if (!hasErrno(error, 'ENOTDIR', 'ELOOP')) throw error;
     throw entryConflict('The path is taken by something that is not a directory.', error);

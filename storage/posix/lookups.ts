@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { BigIntStats } from 'node:fs';
 import type { FolderLookups } from '../volume.ts';
 import { openArea, type VolumeRoot } from './folder-areas.ts';
 import { checkDevice, enterChild, openOrMake, syncName } from './handles/descend.ts';
@@ -27,6 +28,8 @@ export interface Lookups {
     names: readonly string[],
     work: (directory: Directory, sync: () => Promise<void>) => Promise<T>,
   ): Promise<T>;
+  /** Whether the directory at `names` below `data` is at hand. */
+  hasFound(names: readonly string[]): boolean;
   /** How many directories were made. */
   made(): number;
   /** Closes what is open, once nobody uses it; everything is looked for again. */
@@ -37,11 +40,16 @@ interface Kept {
   readonly opening: Promise<Directory>;
   readonly sync: () => Promise<void>;
   isNew: boolean;
+  /** What it was when it was entered. */
+  entered?: BigIntStats;
   /** Resolves once no crash can take its name away. */
   named?: Promise<void>;
   users: number;
   isDropped: boolean;
 }
+
+/** Notes how a directory was opened. */
+type NoteOpened = (how: Partial<Pick<Kept, 'isNew' | 'entered'>>) => void;
 
 /**
  * A sync that begins after the call, shared by all that call before it begins. After one that failed all fail: the next one
@@ -89,16 +97,15 @@ function keepDirectories() {
     closeIdle(kept);
   };
   return {
-    find: (key: string, open: (markNew: () => void) => Promise<Directory>): Kept => {
+    has: (key: string): boolean => all.has(key),
+    find: (key: string, open: (note: NoteOpened) => Promise<Directory>): Kept => {
       const found = all.get(key);
       if (found !== undefined) {
         all.delete(key);
         all.set(key, found);
         return found;
       }
-      const opening = open(() => {
-        kept.isNew = true;
-      });
+      const opening = open((how) => void Object.assign(kept, how));
       const kept: Kept = { opening, sync: shareSync(opening), isNew: false, users: 0, isDropped: false };
       all.set(key, kept);
       // What is not there may be made later.
@@ -115,10 +122,10 @@ function keepDirectories() {
   };
 }
 
-async function enterOnDevice(parent: Directory, name: string): Promise<Directory> {
+async function enterOnDevice(parent: Directory, name: string, note: NoteOpened): Promise<Directory> {
   const child = await enterChild(parent, name, 'entry_not_found');
   try {
-    await checkDevice(child, 'entry_not_found');
+    note({ entered: await checkDevice(child, 'entry_not_found') });
     return child;
   } catch (error) {
     await child.close();
@@ -138,8 +145,8 @@ export function openLookups(root: VolumeRoot, folderId: string): Lookups {
   const withFound: Lookups['withFound'] = (names, work) => {
     const name = names.at(-1);
     if (name === undefined) return withArea('data', work);
-    const kept = directories.find(names.join('/'), () =>
-      withFound(names.slice(0, -1), (parent) => enterOnDevice(parent, name)),
+    const kept = directories.find(names.join('/'), (note) =>
+      withFound(names.slice(0, -1), (parent) => enterOnDevice(parent, name, note)),
     );
     return lend(kept, work);
   };
@@ -150,22 +157,24 @@ export function openLookups(root: VolumeRoot, folderId: string): Lookups {
       return lend(data, (directory) => work(directory, data.sync));
     }
     return withMade(names.slice(0, -1), (parent) => {
-      const kept = directories.find(names.join('/'), async (markNew) => {
+      const kept = directories.find(names.join('/'), async (note) => {
         const { child, isNew } = await openOrMake(parent, name, modes.directory);
         if (isNew) {
           made += 1;
-          markNew();
+          note({ isNew });
         }
         return child;
       });
       return lend(kept, async (directory) => {
-        kept.named ??= syncName(parent, directory, kept.isNew);
+        kept.named ??= syncName(parent, directory, kept);
         await kept.named;
         return await work(directory, kept.sync);
       });
     });
   };
-  return { withArea, withFound, withMade, made: () => made, forget: directories.clear };
+  const hasFound: Lookups['hasFound'] = (names) =>
+    directories.has(names.length === 0 ? '/data' : names.join('/'));
+  return { withArea, withFound, withMade, hasFound, made: () => made, forget: directories.clear };
 }
 
 /** The lookups that callers of a volume hold. */

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import type { DomainError } from '../../../domain/errors.ts';
 import { entryConflict, entryNotFound, hasErrno, volumeUnavailable } from '../errno.ts';
 import { type Directory, makeChild, openChild, statDirectory, syncDirectory } from './directory.ts';
@@ -24,10 +25,11 @@ function refuseComponent(meaning: BadComponent, error: unknown): never {
   throw hasErrno(error, 'ENOTDIR', 'ELOOP') ? badComponent(meaning, error) : error;
 }
 
-/** @throws what `meaning` says when the directory lies on another device */
-export async function checkDevice(directory: Directory, meaning: BadComponent): Promise<void> {
+/** @returns what the directory is @throws what `meaning` says when it lies on another device */
+export async function checkDevice(directory: Directory, meaning: BadComponent): Promise<BigIntStats> {
   const stat = await statDirectory(directory);
   if (stat.dev !== directory.device) throw badComponent(meaning);
+  return stat;
 }
 
 /** Opens the directory `name`. @throws entry_not_found or, for what is no directory, what `meaning` says */
@@ -114,17 +116,23 @@ export async function openOrMake(
   }
 }
 
-/** Tells whether a crash could still take the name of this directory away; the clock skew of a server is allowed for. */
-async function mayBeUnsynced(directory: Directory): Promise<boolean> {
-  const stat = await statDirectory(directory);
-  if (stat.dev !== directory.device) throw badComponent('entry_conflict');
+/** Tells whether a crash could still take the name of a directory away; the clock skew of a server is allowed for. */
+function mayBeUnsynced(stat: BigIntStats): boolean {
   const bornNs = stat.birthtimeNs > 0n ? stat.birthtimeNs : stat.ctimeNs;
   return Date.now() - Number(bornNs / 1_000_000n) < unsyncedAgeMs;
 }
 
-/** Makes the name of `child` in `parent` durable if it is new or young. */
-export async function syncName(parent: Directory, child: Directory, isNew: boolean): Promise<void> {
-  if ((await mayBeUnsynced(child)) || isNew) await syncDirectory(parent);
+/**
+ * Makes the name of `child` in `parent` durable if it is new or young. `entered` is what it was when it was entered, if its device
+ * was compared then: when it was born does not change. @throws entry_conflict when it lies on another device
+ */
+export async function syncName(
+  parent: Directory,
+  child: Directory,
+  { isNew, entered }: { readonly isNew: boolean; readonly entered?: BigIntStats | undefined },
+): Promise<void> {
+  const stat = entered ?? (await checkDevice(child, 'entry_conflict'));
+  if (isNew || mayBeUnsynced(stat)) await syncDirectory(parent);
 }
 
 /**
@@ -142,7 +150,7 @@ export function descendMaking(
     position += 1;
     try {
       if (isNew) making?.onMade();
-      await syncName(parent, child, isNew);
+      await syncName(parent, child, { isNew });
       return child;
     } catch (error) {
       await child.close();

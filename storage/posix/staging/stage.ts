@@ -15,6 +15,7 @@ import { modes, openFlags } from '../handles/syscalls.ts';
 import { idName } from '../layout.ts';
 import { listStoredNames } from '../listings/stored-names.ts';
 import { type Lookups, openLookups } from '../lookups.ts';
+import type { Hands } from '../volume-threads/hands.ts';
 import { createStageWriter } from './stage-writer.ts';
 
 /** How often a commit makes the parents again after a container removed them under it. */
@@ -98,7 +99,7 @@ async function syncEarlierCommit(data: Directory, parents: readonly string[]): P
   try {
     for (const name of parents) {
       const child = await descend(directory, [name], 'entry_not_found');
-      await syncName(directory, child, false);
+      await syncName(directory, child, { isNew: false });
       await directory.close();
       directory = child;
     }
@@ -111,33 +112,57 @@ async function syncEarlierCommit(data: Directory, parents: readonly string[]): P
   }
 }
 
+interface Placing {
+  readonly hands: Hands;
+  readonly stage: Directory;
+  readonly lookups: Lookups;
+  readonly stageName: string;
+  readonly path: EntryPath;
+}
+
+/** Whether the staged file is there. If not, what may have become of it is made durable. */
+async function isStaged({ hands, stage, lookups, stageName, path }: Placing): Promise<boolean> {
+  if ((await hands.look(stage, stageName)) !== null) return true;
+  await lookups.withArea('data', (data) => syncEarlierCommit(data, splitEntryPath(path).parent));
+  return false;
+}
+
+/** Renames the staged file to its place, whose parents are made. @returns false when it, or a parent, is gone @throws entry_conflict */
+async function place({ hands, stage, lookups, stageName, path }: Placing): Promise<boolean> {
+  const { parent: parents, name } = splitEntryPath(path);
+  const outcome = await lookups.withMade(parents, async (parent, sync) => {
+    const placed = await hands.place({ directory: stage, name: stageName }, { directory: parent, name });
+    if (placed === 'done') await sync();
+    return placed;
+  });
+  if (outcome === 'taken') {
+    throw entryConflict('The path is taken by something that is not a regular file.');
+  }
+  return outcome === 'done';
+}
+
+/** Places a file whose parents may have to be made; again, when a container removed them under it. */
+async function placeMaking(placing: Placing, isFresh: boolean): Promise<'committed' | 'stage_missing'> {
+  for (let attempt = 1; attempt <= commitAttemptsMax; attempt += 1) {
+    // Before parents are made, so that a late second delivery leaves no empty directories behind.
+    if (!(await isStaged(placing))) return 'stage_missing';
+    if (attempt > 1 || !isFresh) placing.lookups.forget();
+    if (await place(placing)) return 'committed';
+  }
+  throw entryConflict('The directory is removed again and again while the file is put there.');
+}
+
 /** `Volume.commitStage`. */
 export function commitStage(
   folder: StageFolder,
   stageId: string,
   path: EntryPath,
 ): Promise<'committed' | 'stage_missing'> {
-  const stageName = idName(stageId);
-  const { parent: parents, name } = splitEntryPath(path);
   const { hands } = folder.root;
   return withStage(folder, async (stage, lookups) => {
-    for (let attempt = 1; attempt <= commitAttemptsMax; attempt += 1) {
-      // Before parents are made, so that a late second delivery leaves no empty directories behind.
-      if ((await hands.look(stage, stageName)) === null) {
-        await lookups.withArea('data', (data) => syncEarlierCommit(data, parents));
-        return 'stage_missing';
-      }
-      const outcome = await lookups.withMade(parents, async (parent, sync) => {
-        const placed = await hands.place({ directory: stage, name: stageName }, { directory: parent, name });
-        if (placed === 'done') await sync();
-        return placed;
-      });
-      if (outcome === 'done') return 'committed';
-      if (outcome === 'taken') {
-        throw entryConflict('The path is taken by something that is not a regular file.');
-      }
-      lookups.forget();
-    }
-    throw entryConflict('The directory is removed again and again while the file is put there.');
+    const placing = { hands, stage, lookups, stageName: idName(stageId), path };
+    if (!lookups.hasFound(splitEntryPath(path).parent)) return await placeMaking(placing, true);
+    // There is no parent to make, so the rename tells whether the staged file is there.
+    return (await place(placing)) ? 'committed' : await placeMaking(placing, false);
   });
 }

@@ -14,7 +14,10 @@ function lookAt(directory: number, name: string): fs.BigIntStats | null {
  */
 function place({ directory, name, from }: Extract<HandStep, { verb: 'place' }>): Placing {
   const target = lookAt(directory, name);
-  if (target !== null && !target.isFile()) return 'taken';
+  if (target !== null && !target.isFile()) {
+    // What was renamed before may have been replaced since.
+    return lookAt(from.directory, from.name) === null ? 'missing' : 'taken';
+  }
   try {
     fs.renameSync(pathAt(from.directory, from.name), pathAt(directory, name));
     return 'done';

@@ -47,6 +47,35 @@ export function describeLookups(test: () => TestVolume): void {
     await eventually(async () => expect(await openFiles(test().rootPath)).toBeLessThanOrEqual(before + 1));
   });
 
+  it('takes a second delivery for done, whatever has the name by then, where the parent was looked up', async () => {
+    const { volume, folderId, dataPath } = test();
+    await mkdir(join(dataPath, 'd'));
+    const lookups = await open();
+    for (const name of ['kept', 'gone', 'directory']) {
+      const stageId = randomUUID();
+      await (await volume.createStage(folderId, stageId, lookups)).finish();
+      const path = at(`d/${name}`);
+      expect(await volume.stat(folderId, path, lookups)).toBeNull();
+      expect(await volume.commitStage(folderId, stageId, path, lookups)).toBe('committed');
+      if (name !== 'kept') await rm(join(dataPath, 'd', name));
+      if (name === 'directory') await mkdir(join(dataPath, 'd', name));
+      expect(await volume.commitStage(folderId, stageId, path, lookups)).toBe('stage_missing');
+    }
+    expect((await readdir(join(dataPath, 'd'))).sort()).toEqual(['directory', 'kept']);
+    lookups.close();
+  });
+
+  it('makes a parent again that was looked up and is removed before the rename', async () => {
+    const { volume, folderId, dataPath } = test();
+    await mkdir(join(dataPath, 'd/e'), { recursive: true });
+    const lookups = await open();
+    expect(await volume.stat(folderId, at('d/e/file'), lookups)).toBeNull();
+    await rm(join(dataPath, 'd'), { recursive: true });
+    expect(await commit('d/e/file', lookups)).toBe('committed');
+    expect(await read('d/e/file')).toBe('d/e/file');
+    lookups.close();
+  });
+
   it('sees a directory that was made after it was missed, and makes one again that was removed', async () => {
     const { volume, folderId, dataPath } = test();
     const lookups = await open();
