@@ -14,11 +14,13 @@ export const reservedFolderNames: ReadonlySet<string> = new Set([
 ]);
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point.
-const forbidden = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069/\\]/u;
+const forbidden = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069/\\]/u;
+/** Anything but white space and what is there only to steer how its neighbours are shown. */
+const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}]/u;
 
 /**
- * Checks a folder name and returns it unchanged: 1–64 characters, NFC as sent, no control characters, no `/` or
- * `\`, no space at either end, not `.`, `..` nor a reserved route word.
+ * Checks a folder name and returns it unchanged: 1–64 characters, NFC as sent, no control characters, line separators, `/` or
+ * `\`, no space at either end, something to be seen, not `.`, `..` nor a reserved route word.
  * @throws name_invalid
  */
 export function parseFolderName(raw: string): string {
@@ -35,6 +37,7 @@ function folderNameRefusal(raw: string): string | undefined {
   if (!raw.isWellFormed() || raw.normalize('NFC') !== raw) return 'A folder name must be NFC.';
   if (forbidden.test(raw)) return 'A folder name has no control characters, "/" or "\\".';
   if (raw.trim() !== raw) return 'A folder name has no space at its ends.';
+  if (!visible.test(raw)) return 'A folder name has something to be seen.';
   if (raw === '.' || raw === '..' || reservedFolderNames.has(raw)) {
     return `"${raw}" is reserved and cannot name a folder.`;
   }
