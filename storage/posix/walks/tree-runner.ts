@@ -15,24 +15,26 @@ export interface TreeTask {
 /** The directory `name`, unless it is not there any more or something else is. */
 function openNext(parent: Directory, name: EntryName): Directory | null {
   try {
-    const directory = evenLocked(parent, () => openChildSync(parent, name));
-    if (statDirectorySync(directory).dev === parent.device) return directory;
-    void directory.close();
-    return null;
+    return evenLocked(parent, () => openChildSync(parent, name));
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return null;
     throw error;
   }
 }
 
-/** Opens one directory after the other into `opened`. @returns whether all are there */
-function openChain(volume: Directory, names: readonly EntryName[], opened: Directory[]): boolean {
+/**
+ * Opens one directory after the other into `opened`. The device is compared once, at the end: a mount point cannot be left
+ * again by walking down.
+ * @returns whether all are there
+ */
+function openChain(start: Directory, names: readonly EntryName[], opened: Directory[]): boolean {
   for (const name of names) {
-    const next = openNext(opened.at(-1) ?? volume, name);
+    const next = openNext(opened.at(-1) ?? start, name);
     if (next === null) return false;
     opened.push(next);
   }
-  return true;
+  const last = opened.at(-1);
+  return last === undefined || statDirectorySync(last).dev === start.device;
 }
 
 /**
