@@ -72,15 +72,19 @@ export function quantile(values: readonly number[], q: number): number {
 
 /**
  * Runs the contestants in turn, `rounds` times, after one round that does not count; the order is reversed every other
- * round. @returns what the runs of each answered (milliseconds, or whatever it measures)
+ * round. Those in `seldom`, for which a run takes long and nothing has to be warm, run in every other round only, and not in the one
+ * that does not count. @returns what the runs of each answered (milliseconds, or whatever it measures)
  */
 export async function interleave<K extends string>(
   contestants: ReadonlyMap<K, () => Promise<number>>,
   rounds: number,
+  seldom: ReadonlySet<K> = new Set(),
 ): Promise<(name: K) => readonly number[]> {
   const results = new Map<K, number[]>();
   for (let round = 0; round <= rounds; round += 1) {
-    const turn = round % 2 === 0 ? [...contestants] : [...contestants].reverse();
+    const isOdd = round % 2 === 1;
+    const present = [...contestants].filter(([name]) => isOdd || !seldom.has(name));
+    const turn = isOdd ? present.reverse() : present;
     for (const [name, run] of turn) {
       const value = await run();
       if (round > 0) results.set(name, [...(results.get(name) ?? []), value]);

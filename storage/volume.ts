@@ -148,6 +148,10 @@ export interface WalkedEntry {
   open(): Promise<LendableFile>;
   /** Lends where the entry lies until the promise settles, for many small files at little cost. @throws entry_not_found */
   lend<T>(use: (lent: LentName) => Promise<T>): Promise<T>;
+  /** The same for entries that a walk met in one directory in a row. */
+  readonly within: object;
+  /** What `lend` would tell, for as long as `neighbour` is lent, which is of an entry with the same `within`. */
+  beside(neighbour: LentName): LentName;
 }
 
 /** An entry that a walk could not hand out, and why (`symlink`, `other`, `name_not_utf8`, `unreadable`, `too_deep`). */

@@ -26,6 +26,11 @@ export interface FileBatch {
   toTask(): Omit<FilesTask, 'kind'>;
   /** Gives back what was lent. Must be called when no thread works on the batch any more. */
   release(): void;
+  /**
+   * Forgets its entries once they are written. Garbage that has become old keeps alive what it refers to, and so from batch to
+   * batch nearly everything, until old memory is collected, too: a batch that refers to nothing does not.
+   */
+  forget(): void;
 }
 
 /** Lends where a file lies until `until` settles. @throws as `WalkedEntry.open` */
@@ -48,12 +53,20 @@ interface Lent extends Batched {
 /** An empty batch. */
 export function createFileBatch(): FileBatch {
   const entries: Lent[] = [];
-  const directories = new Set<number>();
+  /** Of each directory the first file that was lent: as long as it is, the others need no loan of their own. */
+  const directories = new Map<object, LentName>();
   let sizeBytes = 0;
   let release: () => void = () => undefined;
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
+  const placeOf = async (walked: WalkedEntry): Promise<LentName> => {
+    const neighbour = directories.get(walked.within);
+    if (neighbour !== undefined) return walked.beside(neighbour);
+    const lent = await borrow(walked, released);
+    directories.set(walked.within, lent);
+    return lent;
+  };
   return {
     entries,
     get sizeBytes() {
@@ -68,13 +81,16 @@ export function createFileBatch(): FileBatch {
     },
     async add(entry, walked, crc32 = null) {
       const isFile = walked.stat.kind === 'file';
-      const lent = isFile ? await borrow(walked, released) : null;
+      const lent = isFile ? await placeOf(walked) : null;
       entries.push({ entry, path: walked.path, lent, crc32 });
-      if (lent !== null) directories.add(lent.directory);
       if (isFile) sizeBytes += walked.stat.sizeBytes;
     },
     toTask: () => toTask(entries),
     release: () => release(),
+    forget() {
+      entries.length = 0;
+      directories.clear();
+    },
   };
 }
 

@@ -73,7 +73,11 @@ async function flush(writing: Writing): Promise<void> {
   if (entries.length === 0) return;
   writing.batch = { files: createFileBatch(), entries: [] };
   const work = writing.part.volume.packer.packFiles(files.toTask()).finally(() => files.release());
-  await writing.steps.push(files.sizeBytes, work, (packed) => writeBatch(writing, entries, packed));
+  await writing.steps.push(files.sizeBytes, work, async (packed) => {
+    await writeBatch(writing, entries, packed);
+    files.forget();
+    entries.length = 0;
+  });
 }
 
 /** The content from where the span begins. Its checksum is compared when all of it was read. */

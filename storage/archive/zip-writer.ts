@@ -90,7 +90,10 @@ export function createZipWriter(options: ZipOptions): ZipWriter {
     if (batch.entries.length === 0) return;
     const full = batch;
     batch = createFileBatch();
-    await zip.steps.push(full.sizeBytes, startBatch(zip, full), (packed) => writeBatch(zip, full, packed));
+    await zip.steps.push(full.sizeBytes, startBatch(zip, full), async (packed) => {
+      await writeBatch(zip, full, packed);
+      full.forget();
+    });
   };
   const addLarge = async (entry: ZipEntry, walked: WalkedEntry): Promise<void> => {
     await flush();

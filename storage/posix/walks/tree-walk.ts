@@ -66,9 +66,11 @@ async function withMetDirectory<T>(
 /** What the contract says of an entry that was met; only the inode that was met counts. */
 function handOut(walk: Walk, met: Met, path: readonly string[], found: BigIntStats): WalkedEntry {
   const { ino: inode } = found;
+  const lentIn = (directory: number, device: bigint): LentName => {
+    return { directory, name: Buffer.from(met.name), inode, device };
+  };
   const lend = <T>(directory: Directory, use: (lent: LentName) => Promise<T>): Promise<T> => {
-    const { device } = directory;
-    return directory.usingWithin((fd) => use({ directory: fd, name: Buffer.from(met.name), inode, device }));
+    return directory.usingWithin((fd) => use(lentIn(fd, directory.device)));
   };
   return {
     path,
@@ -79,6 +81,8 @@ function handOut(walk: Walk, met: Met, path: readonly string[], found: BigIntSta
       met.directory.isOpen()
         ? lend(met.directory, use)
         : withMetDirectory(walk, met, (directory) => lend(directory, use)),
+    within: met.directory,
+    beside: ({ directory, device }) => lentIn(directory, device),
   };
 }
 

@@ -315,6 +315,8 @@ function withChanges(
         const name = entry.path.join('/');
         yield {
           ...entry,
+          // A place that it shares with nobody, so that each is lent by itself.
+          within: {},
           open: async () => {
             await change(name, 'before');
             const file = await entry.open();
@@ -354,7 +356,7 @@ function withReadError(volume: Volume, failing: string): Volume & ArchiveFixture
           entry.path.join('/') === failing
             ? Promise.reject(new Error('planted read error'))
             : entry.lend(use);
-        yield { ...entry, open, lend };
+        yield { ...entry, open, lend, within: {} };
       }
     },
   };

@@ -10,7 +10,7 @@ import { parseEntryPath } from '../../../domain/entry-path.ts';
 import { createPacker } from '../../../storage/archive/packer.ts';
 import { writeArchive } from '../../../storage/archive/write-archive.ts';
 import { centralRecord, endRecords, zipEntry } from '../../../storage/archive/zip-format.ts';
-import type { EntryStat, Volume, WalkedEntry } from '../../../storage/volume.ts';
+import type { EntryStat, LentName, Volume, WalkedEntry } from '../../../storage/volume.ts';
 import { type ArchiveFixture, archive, createArchiveFixture } from './archive-fixture.ts';
 import { readZip } from './read-zip.ts';
 
@@ -74,7 +74,8 @@ async function* manyDirectories(count: number): AsyncGenerator<WalkedEntry> {
   if (stat === null) throw new Error('The directory was just made.');
   for (let index = 0; index < count; index += 1) {
     const unused = () => Promise.reject(new Error('A directory is not opened.'));
-    yield { path: [`directory-${index}`], stat, open: unused, lend: unused };
+    const beside = (neighbour: LentName) => neighbour;
+    yield { path: [`directory-${index}`], stat, open: unused, lend: unused, within: stat, beside };
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { makeChain } from '../deep-tree.ts';
@@ -61,6 +61,22 @@ export function describeWalking(test: () => TestVolume): void {
     await rename(join(dataPath, 'other'), join(dataPath, 'a', 'two'));
     expect(await codeOf(two.open())).toBe('entry_not_found');
     expect(await codeOf(dir.open())).toBe('entry_not_regular');
+  });
+
+  it('tells where an entry lies from where its neighbour does, as lending it would', async () => {
+    for (const path of ['a/one', 'a/two', 'b/three']) await putFile(test(), path, path);
+    const { entries } = await walkAll(test(), '');
+    const [one, two, three] = entries.filter(({ stat }) => stat.kind === 'file');
+    assert(one && two && three);
+    expect(two.within).toBe(one.within);
+    expect(three.within).not.toBe(one.within);
+    await one.lend(async (lent) => {
+      const { directory, ...found } = two.beside(lent);
+      expect(await readFile(`/proc/self/fd/${directory}/${found.name}`, 'utf8')).toBe('a/two');
+      await two.lend(async ({ name, inode, device }) => expect(found).toEqual({ name, inode, device }));
+      // Where it lies is told, not that it is still there.
+      expect(String(found.inode)).toBe(two.stat.inode);
+    });
   });
 
   it('ends early and stops on abort without an error of its own', async () => {
