@@ -1,5 +1,4 @@
 import type { Executor } from '../db/client.ts';
-import type { DispatchRow, InsertJob } from '../db/queries/jobs.ts';
 import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
 import type { TraceContext } from '../domain/trace.ts';
 import type { JobPayload } from './contracts.ts';
@@ -45,11 +44,11 @@ export interface JobView {
 export interface JobClient {
   /** Inserts the row in the caller's transaction and answers its id (or the id of the unfinished job with the same dedupe key). */
   enqueue<K extends JobKind>(tx: Executor, job: NewJob<K>): Promise<string>;
-  /** Makes rows that `insert` inserts by the statement of the change that needs them. @throws what `insert` throws */
-  enqueueWith<K extends JobKind>(
+  /** Inserts several rows in the caller's transaction, each as `enqueue` does. @returns their ids */
+  enqueueEach<K extends JobKind>(
+    tx: Executor,
     jobs: readonly Omit<NewJob<K>, 'dedupeKey'>[],
-    insert: (rows: readonly InsertJob[]) => Promise<readonly DispatchRow[]>,
-  ): Promise<void>;
+  ): Promise<string[]>;
   /** Inserts rows of the service's own work in bulk, after everyone else's. @returns ids of those not under way already */
   enqueueAll<K extends JobKind>(tx: Executor, jobs: readonly NewJob<K>[]): Promise<string[]>;
   /** Hands committed rows to the queue, best effort and without waiting; the reconciler repeats what gets lost. */

@@ -7,7 +7,7 @@ import { type Dispatcher, makeDispatcher } from './dispatcher.ts';
 import type { JobClient, JobView } from './job-client.ts';
 import type { JobLogger } from './logger.ts';
 import { cancelWord } from './notification-words.ts';
-import { insertOutboxJob, insertOutboxJobs, toRow } from './outbox.ts';
+import { insertOutboxJob, insertOutboxJobs, insertOutboxJobsOf } from './outbox.ts';
 import { type Note, openQueueAdmin } from './queue-admin.ts';
 import { openQueueStore } from './queue-store.ts';
 import { startReconciler } from './reconciler.ts';
@@ -85,9 +85,10 @@ export async function openJobClient(options: JobClientOptions): Promise<OpenJobC
       dispatcher.remember(row);
       return row.id;
     },
-    enqueueWith: async (jobs, insert) => {
-      for (const row of await insert(jobs.map((job) => toRow(job, timings.graceMs))))
-        dispatcher.remember(row);
+    enqueueEach: async (tx, jobs) => {
+      const rows = await insertOutboxJobsOf(tx, jobs, timings.graceMs);
+      for (const row of rows) dispatcher.remember(row);
+      return rows.map((row) => row.id);
     },
     enqueueAll: async (tx, jobs) => {
       const rows = await insertOutboxJobs(tx, jobs, timings.graceMs);

@@ -1,13 +1,18 @@
 import { uuidv7 } from 'uuidv7';
 import type { Executor } from '../db/client.ts';
-import { type DispatchRow, type InsertJob, insertJob, insertJobs } from '../db/queries/jobs.ts';
+import {
+  type DispatchRow,
+  type InsertJob,
+  insertActorJobs,
+  insertJob,
+  insertJobs,
+} from '../db/queries/jobs.ts';
 import type { JobKind } from '../domain/job.ts';
 import { formatTraceparent } from '../domain/trace.ts';
 import { jobContracts } from './contracts.ts';
 import type { NewJob } from './job-client.ts';
 
-/** The row of a job, for who inserts it. @throws when the payload is not what the contract of the kind says */
-export function toRow<K extends JobKind>(job: NewJob<K>, graceMs: number): InsertJob {
+function toRow<K extends JobKind>(job: NewJob<K>, graceMs: number): InsertJob {
   const contract = jobContracts[job.kind];
   return {
     id: job.id ?? uuidv7(),
@@ -34,6 +39,18 @@ export async function insertOutboxJob<K extends JobKind>(
   graceMs: number,
 ): Promise<DispatchRow> {
   return await insertJob(tx, toRow(job, graceMs));
+}
+
+/** Inserts several jobs in the caller's transaction, each as {@link insertOutboxJob} does; none may have a dedupe key. */
+export async function insertOutboxJobsOf<K extends JobKind>(
+  tx: Executor,
+  jobs: readonly Omit<NewJob<K>, 'dedupeKey'>[],
+  graceMs: number,
+): Promise<DispatchRow[]> {
+  return await insertActorJobs(
+    tx,
+    jobs.map((job) => toRow(job, graceMs)),
+  );
 }
 
 /** Inserts work of the service itself in bulk; what is under way already is left out. @throws as {@link insertOutboxJob} */

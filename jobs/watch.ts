@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Database } from '../db/client.ts';
 import type { JobNotifications } from '../db/notifications.ts';
-import { type JobRecord, listJobRecords } from '../db/queries/jobs.ts';
+import { type JobRecord, listJobsById } from '../db/queries/jobs.ts';
 import { pause } from './timers.ts';
 
 /** Somebody's look at one job. `end` must be called. */
@@ -52,7 +52,7 @@ export function makeJobWatcher(parts: {
     while (due.size > 0 && !closed.signal.aborted) {
       const ids = [...due];
       due.clear();
-      const jobs = await listJobRecords(db, ids).catch((error: unknown) => {
+      const jobs = await listJobsById(db, ids).catch((error: unknown) => {
         parts.onError(error);
         return [];
       });

@@ -9,6 +9,8 @@ export interface ChildOptions {
   /** As people read it, such as `worker 1`. */
   readonly name: string;
   readonly entry: URL;
+  /** A module that runs before anything of the program is compiled. */
+  readonly preload?: URL;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What it waits for once it is loaded; told at every start. A word that never comes leaves it waiting. */
   readonly word: Promise<StartWord>;
@@ -35,11 +37,6 @@ const startsMax = 5;
 /** One that has run this long was well, so that its next end is followed by a start at once. */
 const wellMs = 5_000;
 const backoffMsMax = 2_000;
-/** Runs before anything of the program is compiled. */
-const holdYoungHeap = new URL(
-  `../runtime/hold-young-heap.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
-  import.meta.url,
-);
 
 /**
  * Starts a program and starts it again whenever it ends, at once the first time and with growing waits when it keeps
@@ -115,9 +112,10 @@ export function superviseChild(options: ChildOptions): SupervisedChild {
   return { ready, stop };
 }
 
-function startChild({ entry, env }: ChildOptions): ChildProcess {
+function startChild({ entry, preload, env }: ChildOptions): ChildProcess {
   const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--inspect'));
-  return spawn(process.execPath, [...execArgv, `--import=${holdYoungHeap}`, fileURLToPath(entry), waitFlag], {
+  const imports = preload === undefined ? [] : [`--import=${preload}`];
+  return spawn(process.execPath, [...execArgv, ...imports, fileURLToPath(entry), waitFlag], {
     env,
     detached: true,
     stdio: ['ignore', 2, 2, 'ipc'],

@@ -28,6 +28,11 @@ export interface SuperviseOptions {
 
 /** How long a database that is being prepared is kept up for it when the service stops. */
 const preparedMsMax = 10_000;
+/** For the API alone: workers lose more CPU by it than memory is worth to them. */
+const holdYoungHeap = new URL(
+  `../runtime/hold-young-heap.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
+  import.meta.url,
+);
 /** Beyond the time that a child gives itself to end. */
 const graceMs = 5_000;
 
@@ -118,7 +123,8 @@ function startChildren(
   const env = childEnv(options, at.port);
   const envOf = (number: number) => ({ ...env, ...metricsPortOf(options.config, number) });
   const shared = { word: at.word, notify: (line: string) => options.say(line) };
-  running.api = superviseChild({ ...shared, env: envOf(0), name: 'API', entry: options.entries.api });
+  const { api: entry } = options.entries;
+  running.api = superviseChild({ ...shared, env: envOf(0), name: 'API', entry, preload: holdYoungHeap });
   for (let number = 1; number <= options.config.workers; number += 1) {
     const name = `worker ${number}`;
     running.workers.push(

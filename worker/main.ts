@@ -1,4 +1,3 @@
-import '../runtime/hold-young-heap.ts';
 import { env } from 'node:process';
 import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
@@ -16,7 +15,6 @@ import { createLogger, type ProcessLogger } from '../runtime/logger.ts';
 import { followParent, receiveStart, tellReady } from '../runtime/parent.ts';
 import { runMain } from '../runtime/run-main.ts';
 import { version } from '../runtime/version.ts';
-import { letYoungHeapGrow } from '../runtime/young-heap.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
 import { makeHandlers } from './handlers.ts';
 
@@ -89,7 +87,6 @@ async function main(): Promise<void> {
   const queues = config.queues ?? queueNames;
   const { id: workerId, volumes } = parts.consumer;
   logger.info({ worker_id: workerId, queues, volumes, metrics_port: metricsPort, version }, 'worker.ready');
-  letYoungHeapGrow();
   tellReady({ metricsPort });
 }
 

@@ -59,20 +59,17 @@ async function reserveTogether(db: Database, requests: readonly RoomRequest[]): 
   });
 }
 
-type EnqueuingJobs = Pick<JobClient, 'enqueueWith'>;
-
-function tookTooLong(): Error {
-  return domainError('upload_aborted', 'The upload took too long and was abandoned.');
-}
-
-/** One statement: sessions become staged, each with the job that commits it. @returns those that were still receiving */
-async function stageCommits(
-  db: Executor,
-  jobs: EnqueuingJobs,
+/**
+ * Records staged sessions and the jobs that commit them, in the caller's transaction, all of them or none.
+ * @throws upload_aborted when a session is no longer receiving; idempotency_in_flight when its key is another's by now
+ */
+export async function recordCommits(
+  tx: Executor,
+  jobs: Pick<JobClient, 'enqueueEach'>,
   commits: readonly StagedCommit[],
-): Promise<ReadonlySet<string>> {
-  const staged = new Set<string>();
-  await jobs.enqueueWith(
+): Promise<void> {
+  await jobs.enqueueEach(
+    tx,
     commits.map(({ id, jobId, folder, userId, condition, trace }) => ({
       id: jobId,
       kind: 'upload.commit',
@@ -82,56 +79,23 @@ async function stageCommits(
       actorId: userId,
       trace,
     })),
-    async (rows) => {
-      const made = await stageUploads(db, commits, rows);
-      for (const id of made.keys()) staged.add(id);
-      return [...made.values()].filter((row) => row !== null);
-    },
   );
-  return staged;
-}
-
-/**
- * Records staged sessions and the jobs that commit them, in the caller's transaction, all of them or none.
- * @throws upload_aborted when a session is no longer receiving; idempotency_in_flight when its key is another's by now
- */
-export async function recordCommits(
-  tx: Executor,
-  jobs: EnqueuingJobs,
-  commits: readonly StagedCommit[],
-): Promise<void> {
-  const staged = await stageCommits(tx, jobs, commits);
-  if (staged.size < commits.length) throw tookTooLong();
   await bindKeys(
     tx,
     commits.flatMap(({ key, jobId }) => (key === undefined ? [] : [{ claim: key, jobId }])),
   );
-}
-
-/** Records what comes at the same time; without keys that is one statement, and no transaction around it. */
-async function recordTogether(
-  db: Database,
-  jobs: EnqueuingJobs,
-  commits: readonly StagedCommit[],
-): Promise<boolean[]> {
-  if (commits.some(({ key }) => key !== undefined)) {
-    await db.transaction((tx) => recordCommits(tx, jobs, commits));
-    return commits.map(() => true);
+  const staged = await stageUploads(tx, commits);
+  if (staged.size < commits.length) {
+    throw domainError('upload_aborted', 'The upload took too long and was abandoned.');
   }
-  const staged = await stageCommits(db, jobs, commits);
-  return commits.map(({ id }) => staged.has(id));
 }
 
 /** Makes those of one process. */
 export function shareUploadStatements(services: {
   readonly db: Database;
-  readonly jobs: EnqueuingJobs;
+  readonly jobs: Pick<JobClient, 'enqueueEach'>;
 }): UploadStatements {
   const { db, jobs } = services;
-  const record = coalesce<StagedCommit, boolean>({
-    keyOf: ({ folder }) => folder.id,
-    run: (commits) => recordTogether(db, jobs, commits),
-  });
   return {
     find: coalesce({
       keyOf: ({ userId, name, folderId, right }) => JSON.stringify([userId, name, folderId, right]),
@@ -145,8 +109,12 @@ export function shareUploadStatements(services: {
       keyOf: ({ folderId }) => folderId,
       run: (requests) => reserveTogether(db, requests),
     }),
-    record: async (commit) => {
-      if (!(await record(commit))) throw tookTooLong();
-    },
+    record: coalesce({
+      keyOf: ({ folder }) => folder.id,
+      run: async (commits) => {
+        await db.transaction((tx) => recordCommits(tx, jobs, commits));
+        return commits.map(() => undefined);
+      },
+    }),
   };
 }

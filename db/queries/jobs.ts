@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { JobKind, JobProgress, JobState } from '../../domain/job.ts';
 import type { Executor } from '../client.ts';
 import { jobs } from '../schema/jobs.ts';
-import { fragment, statement } from '../statement.ts';
+import { statement } from '../statement.ts';
 
 /** A job as its owner may see it. */
 export interface JobRecord {
@@ -133,36 +133,27 @@ interface InsertedRow extends Omit<DispatchRow, 'fence'>, Record<string, unknown
   readonly fence: string;
 }
 
-/** The columns of {@link InsertJob}, for `jsonb_to_recordset`. */
-export const freshJobColumns = fragment`id uuid, kind text, payload jsonb, volume text, "folderId" uuid, "actorId" uuid,
-        "attemptsMax" int, "dedupeKey" text, traceparent text, "dispatchInMs" double precision`;
-
-/** The unfinished jobs of those who want the jobs of `fresh`, as `outstanding`; uses `jobs_actor_open_idx`. */
-export const outstandingOfFresh = fragment`
-      SELECT actor, (
-        SELECT count(*) FROM (
-          SELECT FROM jobs WHERE actor_id = actor AND state IN ('queued', 'running') LIMIT ${{ text: String(priorityMax) }}
-        ) AS open_jobs
-      ) AS jobs
-      FROM (SELECT DISTINCT "actorId" AS actor FROM fresh) AS actors`;
-
-/** Inserts the jobs of `fresh`, each with the priority of its actor; joins that are to bound them follow. */
-export const insertFresh = fragment`
-    INSERT INTO jobs (id, kind, payload, volume, folder_id, actor_id, attempts_max, dedupe_key, traceparent, priority, next_dispatch_at)
-    SELECT fresh.id, kind, payload, volume, "folderId", "actorId", "attemptsMax", "dedupeKey", traceparent,
-      coalesce(outstanding.jobs, 0), now() + "dispatchInMs" * interval '1 millisecond'
-    FROM fresh LEFT JOIN outstanding ON actor = "actorId"`;
-
 /**
  * Inserts jobs in one statement, each with the priority of its actor: one with much unfinished work comes after those with less; uses
  * `jobs_actor_open_idx`. Those whose dedupe key an unfinished job has are left out.
  */
 export async function insertActorJobs(db: Executor, rows: readonly InsertJob[]): Promise<DispatchRow[]> {
   const inserted = await db.execute<InsertedRow>(statement`
-    WITH fresh AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS given(${freshJobColumns})
-    ), outstanding AS MATERIALIZED (${outstandingOfFresh}
-    )${insertFresh}
+    WITH given AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS given(id uuid, kind text, payload jsonb, volume text,
+        "folderId" uuid, "actorId" uuid, "attemptsMax" int, "dedupeKey" text, traceparent text, "dispatchInMs" double precision)
+    ), outstanding AS MATERIALIZED (
+      SELECT actor, (
+        SELECT count(*) FROM (
+          SELECT FROM jobs WHERE actor_id = actor AND state IN ('queued', 'running') LIMIT ${priorityMax}
+        ) AS open_jobs
+      ) AS jobs
+      FROM (SELECT DISTINCT "actorId" AS actor FROM given) AS actors
+    )
+    INSERT INTO jobs (id, kind, payload, volume, folder_id, actor_id, attempts_max, dedupe_key, traceparent, priority, next_dispatch_at)
+    SELECT id, kind, payload, volume, "folderId", "actorId", "attemptsMax", "dedupeKey", traceparent,
+      coalesce(outstanding.jobs, 0), now() + "dispatchInMs" * interval '1 millisecond'
+    FROM given LEFT JOIN outstanding ON actor = "actorId"
     ON CONFLICT (dedupe_key) WHERE state IN ('queued', 'running') DO NOTHING
     RETURNING id, kind, volume, priority, fence`);
   return inserted.map((row) => ({ ...row, fence: Number(row.fence) }));
@@ -194,8 +185,7 @@ export async function holdJob(
 
 /** One parameter for all ids, so that the text of a statement does not depend on how many there are. */
 function isAmong(jobIds: readonly string[]) {
-  // An array is looked up in the index; joined, the ids are taken for a hundred, and each call is planned anew.
-  return sql`id = ANY(ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(jobIds)}::jsonb)::uuid))`;
+  return sql`id IN (SELECT jsonb_array_elements_text(${JSON.stringify(jobIds)}::jsonb)::uuid)`;
 }
 
 /** Reads the rows of `jobIds` that wait for a worker. */
@@ -215,6 +205,11 @@ export async function listEndedJobIds(db: Executor, jobIds: readonly string[]): 
   return rows.map((row) => row.id);
 }
 
+/** Those of `jobIds` that exist, in no order. */
+export async function listJobsById(db: Executor, jobIds: readonly string[]): Promise<JobRecord[]> {
+  return await db.select(recordColumns).from(jobs).where(isAmong(jobIds));
+}
+
 /** A job, if it is the actor's own; `actorId` null is for administrators and finds every job. */
 export async function findJob(
   db: Executor,
@@ -227,7 +222,7 @@ export async function findJob(
   return rows[0] ?? null;
 }
 
-/** Those of `jobIds` that exist, in no order. */
+/** Those of `jobIds` that exist. */
 export async function listJobRecords(db: Executor, jobIds: readonly string[]): Promise<JobRecord[]> {
   return await db.select(recordColumns).from(jobs).where(isAmong(jobIds));
 }

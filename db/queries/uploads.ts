@@ -1,17 +1,9 @@
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
-import type { JobKind } from '../../domain/job.ts';
 import { stageIdOf, type UploadSegment, type UploadState } from '../../domain/upload-session.ts';
 import type { Executor } from '../client.ts';
 import { uploadFiles } from '../schema/upload-files.ts';
 import { uploads } from '../schema/uploads.ts';
 import { statement } from '../statement.ts';
-import {
-  type DispatchRow,
-  freshJobColumns,
-  type InsertJob,
-  insertFresh,
-  outstandingOfFresh,
-} from './jobs.ts';
 
 /** How long an API process may be silent before its upload counts as abandoned. */
 const uploadLeaseSeconds = 30;
@@ -165,37 +157,24 @@ export interface StagedSession {
   readonly files: readonly RecordedFile[];
 }
 
-interface StagedRow extends Record<string, unknown> {
-  readonly uploadId: string;
-  readonly id: string | null;
-  readonly kind: JobKind;
-  readonly volume: string;
-  readonly priority: number;
-}
-
 /**
  * Turns receiving sessions into staged ones: trims the reservations to what was staged, notes the files and the jobs that
- * will commit them, and inserts those of `jobs`; the others must be there. All files are one parameter: a statement has room
+ * will commit them. Belongs into one transaction with the rows of the jobs. All files are one parameter: a statement has room
  * for 65,534, which a row each would use up at some 9,000 files. The folder is locked only when a reservation was too large.
- * @returns the sessions that are staged now, with the jobs that were inserted for them; the others were no longer receiving, and
- *   have no job
+ * @returns ids of the sessions that are staged now; the others were no longer receiving
  */
 export async function stageUploads(
-  db: Executor,
+  tx: Executor,
   staged: readonly StagedSession[],
-  jobs: readonly InsertJob[] = [],
-): Promise<ReadonlyMap<string, DispatchRow | null>> {
+): Promise<ReadonlySet<string>> {
   const given = staged.map(({ id, jobId, files }) => {
     const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { id, job: jobId, bytes, count: files.length, files };
   });
-  const rows = await db.execute<StagedRow>(statement`
+  const rows = await tx.execute<{ id: string }>(statement`
     WITH given AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
         AS given(id uuid, job uuid, bytes bigint, count int, files jsonb)
-    ), fresh AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(jobs)}::jsonb) AS given(${freshJobColumns})
-    ), outstanding AS MATERIALIZED (${outstandingOfFresh}
     ), before AS MATERIALIZED (
       SELECT id, folder_id, reserved_bytes, reserved_files FROM uploads
       WHERE id = ANY(ARRAY(SELECT id FROM given)) AND state = 'receiving' ORDER BY id FOR UPDATE
@@ -204,9 +183,7 @@ export async function stageUploads(
       SET state = 'staged', job_id = given.job, reserved_bytes = given.bytes,
         reserved_files = least(before.reserved_files, given.count)
       FROM before JOIN given ON given.id = before.id WHERE uploads.id = before.id
-      RETURNING uploads.id, uploads.job_id, uploads.reserved_bytes, uploads.reserved_files
-    ), made AS (${insertFresh} JOIN u ON u.job_id = fresh.id
-      RETURNING jobs.id, jobs.kind, jobs.volume, jobs.priority
+      RETURNING uploads.id, uploads.reserved_bytes, uploads.reserved_files
     ), noted AS (
       INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, sha256, crc32, inode, version)
       SELECT u.id, file.ordinal, file.path, file."sizeBytes", file.sha256, file.crc32, file.inode, file.version
@@ -221,10 +198,8 @@ export async function stageUploads(
       SET reserved_bytes = folders.reserved_bytes - spare.bytes, reserved_files = folders.reserved_files - spare.files
       FROM spare WHERE folders.id = spare.folder_id AND (spare.bytes <> 0 OR spare.files <> 0)
     )
-    SELECT u.id AS "uploadId", made.* FROM u LEFT JOIN made ON made.id = u.job_id`);
-  return new Map(
-    rows.map(({ uploadId, id, ...row }) => [uploadId, id === null ? null : { ...row, id, fence: 0 }]),
-  );
+    SELECT id FROM u`);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** `null` when there is no such session. */

@@ -87,7 +87,7 @@ export async function startCoreServer(
     jobs: {
       enqueue: absent,
       enqueueAll: absent,
-      enqueueWith: absent,
+      enqueueEach: absent,
       dispatch: absent,
       release: absent,
       wait: absent,

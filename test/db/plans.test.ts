@@ -4,7 +4,7 @@ import postgres, { type Sql } from 'postgres';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Executor } from '../../db/client.ts';
-import { findJob, listEndedJobIds, listJobRecords, listJobs } from '../../db/queries/jobs.ts';
+import { findJob, listEndedJobIds, listJobs, listJobsById } from '../../db/queries/jobs.ts';
 import { findCredential, listKeypairs } from '../../db/queries/keypairs.ts';
 import {
   countMemberFolders,
@@ -148,7 +148,7 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
   'the failed jobs of a user': (db, { userId }) =>
     listJobs(db, { actorId: userId, state: 'failed', cursor: uuidv7(), limit: 50 }),
   'all jobs': (db) => listJobs(db, { actorId: null, cursor: uuidv7(), limit: 50 }),
-  'jobs by their ids': (db, { jobId }) => listJobRecords(db, [jobId, uuidv7()]),
+  'jobs by their ids': (db, { jobId }) => listJobsById(db, [jobId, uuidv7()]),
   'which jobs have ended': (db, { jobId }) => listEndedJobIds(db, [jobId]),
   'room for uploads': (db, { userId, folderId }) =>
     reserveUploads(db, folderId, [{ id: uuidv7(), actorId: userId, amount }]),

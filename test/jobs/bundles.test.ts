@@ -1,6 +1,5 @@
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { insertActorJobs } from '../../db/queries/jobs.ts';
 import { domainError } from '../../domain/errors.ts';
 import { isTerminal } from '../../domain/job.ts';
 import { bundleMax, bundleRows, makeSlots } from '../../jobs/bundles.ts';
@@ -73,9 +72,10 @@ describeEachBackend('work that travels together', (backend) => {
 
   /** Makes jobs whose ids say in which order, and hands them over at once. */
   const submitTogether = async (count: number) => {
-    const ids = Array.from({ length: count }, () => uuidv7());
-    const jobs = ids.map((id) => newJob({ id, kind: 'upload.commit', payload: { uploadId: uuidv7() } }));
-    await client.enqueueWith(jobs, (rows) => insertActorJobs(backend.database.db, rows));
+    const jobs = Array.from({ length: count }, () =>
+      newJob({ id: uuidv7(), kind: 'upload.commit', payload: { uploadId: uuidv7() } }),
+    );
+    const ids = await backend.database.db.transaction((tx) => client.enqueueEach(tx, jobs));
     client.dispatch(ids);
     return ids;
   };

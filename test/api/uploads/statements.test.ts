@@ -100,39 +100,6 @@ it('records the uploads of a batch beside one that was abandoned and one whose k
   expect(row).toMatchObject({ state: 'receiving', jobId: null });
 });
 
-it('records a batch without keys in one statement, in which one that was abandoned gets no job', async () => {
-  const { db, jobs: client } = service.services;
-  const requests = Array.from({ length: 4 }, () => request(10));
-  const statements: string[] = [];
-  const counting = new Proxy(db, {
-    get: (target, name): unknown => {
-      if (name === 'execute' || name === 'transaction') statements.push(name);
-      return Reflect.get(target, name);
-    },
-  });
-  const { reserve, record } = shareUploadStatements({ db: counting, jobs: client });
-  expect(await Promise.all(requests.map(reserve))).not.toContain(false);
-  const commits = requests.map(({ id }) => commitOf(id));
-  await abortUpload(db, commits[2]?.id ?? '');
-  statements.length = 0;
-  const outcomes = await Promise.allSettled(commits.map(record));
-  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
-  expect(statements).toEqual(['execute']);
-  const ids = commits.map(({ jobId }) => jobId);
-  const made = await db.select({ id: jobs.id }).from(jobs).where(inArray(jobs.id, ids));
-  expect(made.map(({ id }) => id).sort()).toEqual(ids.filter((_id, index) => index !== 2).sort());
-  const sessions = await db
-    .select({ state: uploads.state, jobId: uploads.jobId })
-    .from(uploads)
-    .where(eq(uploads.folderId, folderId))
-    .orderBy(uploads.id);
-  expect(sessions).toEqual(
-    ids.map((jobId, index) =>
-      index === 2 ? { state: 'aborting', jobId: null } : { state: 'staged', jobId },
-    ),
-  );
-});
-
 it('finds a folder once for all who ask for it at the same time, and anew for whoever asks later', async () => {
   const { db, jobs: client } = service.services;
   let looks = 0;
