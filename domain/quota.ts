@@ -26,6 +26,23 @@ export interface TreeCount extends Usage {
   readonly directories: number;
 }
 
+/** The count of no tree. */
+export const emptyTree: TreeCount = { bytes: 0, files: 0, directories: 0 };
+
+/** What two trees come to together. */
+export function addTrees(a: TreeCount, b: TreeCount): TreeCount {
+  return {
+    bytes: a.bytes + b.bytes,
+    files: a.files + b.files,
+    directories: a.directories + b.directories,
+  };
+}
+
+/** Whether no counter of `tree` is above that of `limit`. */
+export function isTreeWithin(tree: TreeCount, limit: TreeCount): boolean {
+  return tree.bytes <= limit.bytes && tree.files <= limit.files && tree.directories <= limit.directories;
+}
+
 /** Directories a folder may hold, those in its trash included: as many as files, and {@link folderDirectoriesLeast} at least. */
 export function directoriesMaxOf({ quotaFiles }: { readonly quotaFiles: number }): number {
   return Math.max(quotaFiles, folderDirectoriesLeast);

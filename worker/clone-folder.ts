@@ -4,7 +4,7 @@ import { deleteFolderMembers, findMemberFolder, type MemberFolder } from '../db/
 import { findFolderUsage } from '../db/queries/usage.ts';
 import { parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
-import { directoriesMaxOf, type TreeCount } from '../domain/quota.ts';
+import { addTrees, directoriesMaxOf, emptyTree, isTreeWithin, type TreeCount } from '../domain/quota.ts';
 import type { JobContext, JobHandler, JobOutcome } from '../jobs/handler.ts';
 import type { NewJob } from '../jobs/job-client.ts';
 import { gatherOmissions } from '../storage/archive/omissions.ts';
@@ -32,18 +32,12 @@ async function requireTarget(services: WorkerServices, folderId: string): Promis
   return { bytes: target.quotaBytes, files: target.quotaFiles, directories: directoriesMaxOf(target) };
 }
 
-function fits(tree: TreeCount, limit: TreeCount): boolean {
-  return tree.bytes <= limit.bytes && tree.files <= limit.files && tree.directories <= limit.directories;
-}
-
 /** All of the limit is reserved for the clone, so it is compared with alone. */
 function admitter(services: WorkerServices, folderId: string, limit: TreeCount) {
-  const admitted = { bytes: 0, files: 0, directories: 0 };
-  return async ({ bytes, files, directories }: TreeCount): Promise<void> => {
-    admitted.bytes += bytes;
-    admitted.files += files;
-    admitted.directories += directories;
-    if (!fits(admitted, limit)) throw await noRoom(services.db, folderId, admitted);
+  let admitted = emptyTree;
+  return async (entry: TreeCount): Promise<void> => {
+    admitted = addTrees(admitted, entry);
+    if (!isTreeWithin(admitted, limit)) throw await noRoom(services.db, folderId, admitted);
   };
 }
 
@@ -69,7 +63,7 @@ async function fill(services: WorkerServices, context: JobContext<'folder.clone'
   );
   const { bytes, files } = tree;
   // What an earlier run copied and the source no longer has is part of the tree as well.
-  if (!fits(tree, limit)) throw await noRoom(services.db, folderId, tree);
+  if (!isTreeWithin(tree, limit)) throw await noRoom(services.db, folderId, tree);
   const skipped = omissions.listed.slice(0, skippedListedMax);
   return {
     result: { folder_id: folderId, bytes, files, skipped, skipped_count: omissions.count },

@@ -6,7 +6,7 @@ import { releaseClaims } from '../db/queries/path-claims.ts';
 import { formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { isTerminal } from '../domain/job.ts';
-import type { TreeCount } from '../domain/quota.ts';
+import { addTrees, emptyTree, isTreeWithin, type TreeCount } from '../domain/quota.ts';
 import { JobCancelledError } from '../jobs/abort-reasons.ts';
 import {
   type JobContext,
@@ -109,17 +109,14 @@ async function reserve({ services, context, folderId }: Work, amount: TreeCount)
 /** Everything is reserved before it is written: what was measured at once, what the tree grew by since file by file. */
 function admitter(work: Work, measured: TreeCount): (entry: TreeCount) => Promise<void> {
   let reserved = measured;
-  const admitted = { bytes: 0, files: 0, directories: 0 };
+  let admitted = emptyTree;
   return async (entry) => {
-    admitted.bytes += entry.bytes;
-    admitted.files += entry.files;
-    admitted.directories += entry.directories;
-    const { bytes, files, directories } = admitted;
-    if (bytes <= reserved.bytes && files <= reserved.files && directories <= reserved.directories) return;
+    admitted = addTrees(admitted, entry);
+    if (isTreeWithin(admitted, reserved)) return;
     reserved = {
-      bytes: Math.max(reserved.bytes, bytes),
-      files: Math.max(reserved.files, files),
-      directories: Math.max(reserved.directories, directories),
+      bytes: Math.max(reserved.bytes, admitted.bytes),
+      files: Math.max(reserved.files, admitted.files),
+      directories: Math.max(reserved.directories, admitted.directories),
     };
     await reserve(work, reserved);
   };

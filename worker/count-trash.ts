@@ -1,21 +1,13 @@
 import type { Executor } from '../db/client.ts';
 import { listTrashShares, type MeasuredUsage, type TrashShare } from '../db/queries/measure.ts';
 import { isDomainError } from '../domain/errors.ts';
-import type { TreeCount } from '../domain/quota.ts';
+import { addTrees, emptyTree, type TreeCount } from '../domain/quota.ts';
 import type { Volume } from '../storage/volume.ts';
 
 /** Trash of a purge that ended before it had accounted for it. */
 export interface UnaccountedTrash {
   readonly jobId: string;
   readonly measured: TreeCount;
-}
-
-function add(a: TreeCount, b: TreeCount): TreeCount {
-  return {
-    bytes: a.bytes + b.bytes,
-    files: a.files + b.files,
-    directories: a.directories + b.directories,
-  };
 }
 
 /** What a walk and a count of the trash come to; trash that cannot be read (`null`) is what it was recorded as. */
@@ -48,15 +40,17 @@ async function measureOrphans(
   signal: AbortSignal,
 ): Promise<CountedTrash> {
   const known = new Map(shares.map((share) => [share.jobId, share]));
-  const nothing = { bytes: 0, files: 0, directories: 0 };
-  let trash: TreeCount = shares.reduce((sum, { measured }) => add(sum, measured ?? nothing), nothing);
+  let trash: TreeCount = shares.reduce(
+    (sum, { measured }) => addTrees(sum, measured ?? emptyTree),
+    emptyTree,
+  );
   const unaccounted: UnaccountedTrash[] = [];
   for (const id of trashIds) {
     const share = known.get(id);
     if (share !== undefined && (share.measured !== null || share.isOpen)) continue;
     const { bytes, files, directories } = await volume.measureTrash(folderId, id, { signal });
     const measured = { bytes, files, directories };
-    trash = add(trash, measured);
+    trash = addTrees(trash, measured);
     if (share !== undefined) unaccounted.push({ jobId: id, measured });
   }
   return { trash, unaccounted };
