@@ -2,6 +2,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { withPreparedStatements } from './prepared-statements.ts';
 import { socketPathOf } from './socket-path.ts';
+import { withoutStaleErrors } from './stale-errors.ts';
 import { withWholeTransactions } from './whole-transactions.ts';
 
 /** A database handle: runs statements on any free connection. */
@@ -54,7 +55,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     connect_timeout: 10,
     onnotice: () => undefined,
   });
-  const db = drizzle(withPreparedStatements(client));
+  const db = drizzle(withPreparedStatements(withoutStaleErrors(client, options.connectionsMax)));
   db.transaction = withWholeTransactions(db.transaction.bind(db));
   return {
     db,

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, type Executor, openDatabase } from '../../db/client.ts';
 import { failureOf } from '../../db/failure.ts';
 import { settings } from '../../db/schema/settings.ts';
 import { users } from '../../db/schema/users.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
 import { insertTestUser } from '../support/factories.ts';
 
 let database: TestDatabase;
@@ -112,5 +113,59 @@ it.each(['returns', 'throws'])('leaves the next transaction alone when a lost on
     });
     expect(await failure(next)).toEqual(how === 'returns' ? new Error('Rolled back.') : undefined);
     expect(await findNames(mark)).toEqual(how === 'returns' ? [] : ['a', 'b']);
+  });
+});
+
+describe('after the connections were ended during statements', () => {
+  const broken = async (work: (db: Database) => Promise<void>) => {
+    await withOneConnection(async (db) => {
+      const [row] = await db.execute<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`);
+      const hung = failure(Promise.resolve(db.execute(sql`SELECT pg_sleep(60)`)));
+      await eventually(async () => {
+        const [ended] = await database.db.execute<{ ended: boolean }>(sql`
+          SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
+          WHERE pid = ${row?.pid}::int AND query LIKE 'SELECT pg_sleep%'`);
+        if (ended?.ended !== true) throw new Error('The statement is not running yet.');
+      });
+      expect(failureOf(await hung)).toBe('lost');
+      await work(db);
+    });
+  };
+
+  it('sends the next statement', async () => {
+    await broken(async (db) => {
+      expect(await db.execute(sql`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
+    });
+  });
+
+  it('sends the next select', async () => {
+    await broken(async (db) => {
+      expect(
+        await db.select({ name: settings.name }).from(settings).where(eq(settings.name, 'none')),
+      ).toEqual([]);
+    });
+  });
+
+  it('begins the next transaction, once', async () => {
+    await broken(async (db) => {
+      const mark = randomUUID();
+      let calls = 0;
+      await db.transaction(async (tx) => {
+        calls += 1;
+        await add(tx, `${mark}a`);
+      });
+      expect(calls).toBe(1);
+      expect(await findNames(mark)).toEqual(['a']);
+    });
+  });
+
+  it('tells of a connection that is ended again', async () => {
+    await broken(async (db) => {
+      const lost = db.transaction(async (tx) => {
+        await cut(tx);
+        await tx.execute(sql`SELECT 1`);
+      });
+      expect(failureOf(await failure(lost))).toBe('lost');
+    });
   });
 });
