@@ -50,28 +50,36 @@ export function makeReport(
   };
 }
 
+function withDigits(measured: number): string {
+  const digits = Math.abs(measured) >= 100 ? 0 : Math.abs(measured) >= 10 ? 1 : 2;
+  return measured.toFixed(digits);
+}
+
 /** A figure with as many digits as it is worth. */
 export function formatFigure(row: BenchRow): string {
-  if (row.measured === null) return 'not measured';
-  const digits = Math.abs(row.measured) >= 100 ? 0 : Math.abs(row.measured) >= 10 ? 1 : 2;
-  return `${row.measured.toFixed(digits)} ${row.unit}`;
+  return row.measured === null ? 'not measured' : `${withDigits(row.measured)} ${row.unit}`;
 }
 
 function verdict(row: BenchRow): string {
   if (row.met === null) return '';
-  return row.met ? 'met' : 'missed';
+  if (row.met) return 'met';
+  return row.missedBy === undefined ? 'missed' : `missed by ${row.missedBy} %`;
+}
+
+function noteOf(row: BenchRow): string {
+  const words = [
+    ...(row.note === undefined ? [] : [row.note]),
+    ...(row.runs === undefined
+      ? []
+      : [`runs: ${row.runs.map((measured) => withDigits(measured)).join(', ')}`]),
+    ...(row.tried === undefined ? [] : [`tried: ${row.tried}`]),
+  ];
+  return words.join('; ');
 }
 
 /** The rows as a Markdown table. */
 export function toTable(rows: readonly BenchRow[]): string {
-  const cells = rows.map((row) => [
-    row.id,
-    row.work,
-    row.goal,
-    formatFigure(row),
-    verdict(row),
-    row.note ?? '',
-  ]);
+  const cells = rows.map((row) => [row.id, row.work, row.goal, formatFigure(row), verdict(row), noteOf(row)]);
   const lines = [
     ['id', 'work', 'goal', 'measured', '', 'note'],
     cells.length === 0 ? [] : Array(6).fill('---'),

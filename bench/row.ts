@@ -11,8 +11,14 @@ export interface BenchRow {
   readonly unit: string;
   /** `null` for a figure without a goal, or one that could not be measured. */
   readonly met: boolean | null;
+  /** By how many percent of the goal it is missed; absent when it is met. */
+  readonly missedBy?: number;
   /** Single figures behind a ratio, or why there is none. */
   readonly note?: string;
+  /** For a goal that is missed: what was tried, in one sentence. */
+  readonly tried?: string;
+  /** What each of several runs measured, in their order; `measured` is the middle one, and `met` tells of all of them. */
+  readonly runs?: readonly number[];
   /** The suite it came from; added by who runs it. */
   readonly suite?: string;
 }
@@ -21,6 +27,15 @@ export interface BenchRow {
 export interface Goal {
   readonly atLeast?: number;
   readonly atMost?: number;
+}
+
+/** By how many percent of `goal` a figure misses it; 0 when it is met. */
+function missedPercent(measured: number, { atLeast, atMost }: Goal): number {
+  const parts = [
+    atLeast === undefined ? 0 : (atLeast - measured) / atLeast,
+    atMost === undefined ? 0 : (measured - atMost) / atMost,
+  ];
+  return Math.max(0, ...parts) * 100;
 }
 
 /** Makes a row from a figure and the bound it is held to. */
@@ -39,10 +54,12 @@ export function toRow(
     ...(atLeast === undefined ? [] : [`≥ ${atLeast}`]),
     ...(atMost === undefined ? [] : [`≤ ${atMost}`]),
   ];
-  const isMet =
-    (atLeast === undefined || figure.measured >= atLeast) &&
-    (atMost === undefined || figure.measured <= atMost);
-  return { ...figure, goal: words.join(', '), met: words.length === 0 ? null : isMet };
+  const goalWords = words.join(', ');
+  if (words.length === 0) return { ...figure, goal: goalWords, met: null };
+  const missedBy = missedPercent(figure.measured, goal);
+  return missedBy === 0
+    ? { ...figure, goal: goalWords, met: true }
+    : { ...figure, goal: goalWords, met: false, missedBy: Number(missedBy.toPrecision(2)) };
 }
 
 /** Makes the row of something that could not be measured here, such as a peer that is not installed. */
