@@ -1,5 +1,6 @@
 import type { Executor } from '../db/client.ts';
-import type { JobKind, JobProgress, JobState } from '../domain/job.ts';
+import type { JobRecord } from '../db/queries/jobs.ts';
+import type { JobKind } from '../domain/job.ts';
 import type { TraceContext } from '../domain/trace.ts';
 import type { JobPayload } from './contracts.ts';
 import type { Note, QueueAdmin } from './queue-admin.ts';
@@ -24,21 +25,7 @@ export interface NewJob<K extends JobKind = JobKind> {
 }
 
 /** A job as callers may see it. */
-export interface JobView {
-  readonly id: string;
-  readonly kind: JobKind;
-  readonly state: JobState;
-  readonly folderId: string | null;
-  readonly actorId: string | null;
-  readonly progress: JobProgress | null;
-  readonly result: unknown;
-  readonly errorCode: string | null;
-  readonly errorDetail: string | null;
-  readonly attempt: number;
-  readonly createdAt: Date;
-  readonly startedAt: Date | null;
-  readonly finishedAt: Date | null;
-}
+export type JobView = JobRecord;
 
 /** What the API needs from the queues. The row is the truth; everything here but `enqueue` is a hint or a look. */
 export interface JobClient {

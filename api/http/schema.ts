@@ -68,6 +68,9 @@ export function readPaging(input: z.infer<z.ZodObject<typeof pagingShape>>): Pag
   return { sizeItems: size === 0 ? undefined : size, index: input.paging?.index ?? input.index ?? 0 };
 }
 
+/** Complaints told of at most: a list of half a million wrong items is told of as well by the first of them. */
+const complaintsMax = 100;
+
 function toFieldError(issue: z.core.$ZodIssue): FieldError {
   const steps = issue.path.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
   return { pointer: steps.map((step) => `/${step}`).join(''), detail: issue.message };
@@ -75,7 +78,7 @@ function toFieldError(issue: z.core.$ZodIssue): FieldError {
 
 /**
  * Merges body and query (the query wins) and validates them; keys the schema does not know are dropped.
- * @throws request_malformed with one entry of `errors` per complaint
+ * @throws request_malformed with one entry of `errors` for each of the first hundred complaints
  */
 export function validateInput<Input>(
   schema: z.ZodType<Input>,
@@ -85,7 +88,7 @@ export function validateInput<Input>(
   // `fromEntries` defines properties, so a key such as `__proto__` stays a plain key.
   const parsed = schema.safeParse(Object.fromEntries([...Object.entries(body), ...query]));
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(toFieldError);
+  const errors = parsed.error.issues.slice(0, complaintsMax).map(toFieldError);
   throw domainError('request_malformed', 'The parameters are not valid.', { errors });
 }
 
