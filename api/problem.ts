@@ -75,6 +75,7 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   folder_mounted: { status: 409, title: 'The folder is mounted' },
   archives_busy: { status: 429, title: 'Too many archives are being built', retryAfterSeconds: 5 },
   archive_limit_reached: { status: 409, title: 'The limit on archives is reached' },
+  transfer_token_limit_reached: { status: 429, title: 'The limit on transfer tokens is reached' },
   quota_exceeded: { status: 507, title: 'The quota is exceeded' },
   entry_not_found: { status: 404, title: 'The entry is not found' },
   entry_conflict: { status: 400, title: 'Another kind of entry has that path' },

@@ -27,6 +27,7 @@ export const errorCodes = [
   'quota_exceeded',
   'archives_busy',
   'archive_limit_reached',
+  'transfer_token_limit_reached',
   'entry_not_found',
   'entry_conflict',
   'entry_not_regular',

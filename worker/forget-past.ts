@@ -1,9 +1,10 @@
 import { deleteExpiredTokens } from '../db/queries/api-tokens.ts';
 import { deleteOldAudit } from '../db/queries/audit.ts';
 import { deleteOldKeys } from '../db/queries/idempotency-keys.ts';
+import { deleteAnsweredInvitations } from '../db/queries/invitations.ts';
 import { deleteRateCounts } from '../db/queries/rate-counts.ts';
 import { deleteSeenSignatures } from '../db/queries/seen-signatures.ts';
-import { deleteExpiredTransferTokens } from '../db/queries/transfer-tokens.ts';
+import { deleteExpiredTransferTokens, deleteTransferTokenCounts } from '../db/queries/transfer-tokens.ts';
 import { auditDaysDefault } from '../domain/audit.ts';
 import { rateSpanOf } from '../domain/rate-window.ts';
 import { contentSkewMsMax } from '../domain/signature.ts';
@@ -12,6 +13,9 @@ import type { WorkerServices } from './services.ts';
 
 /** Twice the skew: from a date that is still ahead to the moment it is too old. */
 const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
+
+/** As long as finished jobs are kept: who was offered what, and what they answered, is in the audit log. */
+const historyDays = 30;
 
 /** How many rows were forgotten, by table. */
 export type Forgotten = Readonly<Record<string, number>>;
@@ -33,6 +37,10 @@ export async function forgetPast(
     // The span before the current one still counts, and clocks differ.
     rate_counts: await deleteRateCounts(db, rateSpanOf(Date.now()) - 2),
     transfer_tokens: await forgetRows(rows, (limit) => deleteExpiredTransferTokens(db, limit)),
+    transfer_token_counts: await forgetRows(rows, (limit) => deleteTransferTokenCounts(db, limit)),
+    invitations: await forgetRows(rows, (limit) =>
+      deleteAnsweredInvitations(db, { days: historyDays, limit }),
+    ),
     audit_entries: await forgetRows(rows, (limit) => deleteOldAudit(db, { days, limit })),
   };
 }

@@ -3,18 +3,20 @@ import { findMemberFolder } from '../../db/queries/members.ts';
 import { type ResumableUpload, resumableLifeSeconds } from '../../db/queries/resumable-uploads.ts';
 import {
   findTransferToken,
+  findTransferTokenRelief,
   insertTransferToken,
   type TransferToken,
   type TransferVerb,
 } from '../../db/queries/transfer-tokens.ts';
 import { formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { type DomainError, domainError } from '../../domain/errors.ts';
+import { keptBytes, transferTokenBytesMax, transferTokensMax } from '../../domain/transfer-limits.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import { folderVolume, loadFolder } from '../authorize.ts';
 import { type Selection, selectIn } from '../downloads/operations.ts';
 import type { Services } from '../services.ts';
 import type { UploadAccess } from '../tus/answers.ts';
-import { createUpload } from '../tus/operations.ts';
+import { createUpload, terminateUpload } from '../tus/operations.ts';
 
 /** Long enough to come back to a download that broke off. */
 const downloadLifeSeconds = 60 * 60;
@@ -32,14 +34,26 @@ function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 
+/** @throws transfer_token_limit_reached */
 async function issue(
   services: Pick<Services, 'db'>,
   token: TransferToken,
   lifeSeconds: number,
 ): Promise<string> {
   const text = randomBytes(tokenBytes).toString('base64url');
-  await insertTransferToken(services.db, hashOf(text), { ...token, lifeSeconds });
-  return text;
+  const isKept = await insertTransferToken(services.db, {
+    ...token,
+    tokenHash: hashOf(text),
+    lifeSeconds,
+    keptBytes: keptBytes(token),
+    limits: { tokens: transferTokensMax, bytes: transferTokenBytesMax },
+  });
+  if (isKept) return text;
+  const detail = `You have ${transferTokensMax} transfer tokens, or ${transferTokenBytesMax} bytes of paths in them, that have not expired.`;
+  throw domainError('transfer_token_limit_reached', detail, {
+    extra: { limit: transferTokensMax, limit_bytes: transferTokenBytesMax },
+    retryAfterSeconds: (await findTransferTokenRelief(services.db, token.userId)) ?? 1,
+  });
 }
 
 function tokenNotFound(): DomainError {
@@ -53,7 +67,7 @@ function withoutDot(path: string): string {
 
 /**
  * Begins an upload of exactly `sizeBytes` to `path` and gives out a token for its bytes.
- * @throws not_found, path_invalid, quota_exceeded, volume_unavailable
+ * @throws not_found, path_invalid, quota_exceeded, transfer_token_limit_reached, volume_unavailable
  */
 export async function requestUpload(
   services: Services,
@@ -68,25 +82,27 @@ export async function requestUpload(
     shape: 'whole',
     lengthBytes: sizeBytes,
   });
-  const token = await issue(
-    services,
-    {
-      verb: 'upload',
-      folderId: upload.folderId,
-      userId,
-      paths: [upload.path],
-      isArchive: false,
-      fileName: null,
-      uploadId: upload.id,
-    },
-    resumableLifeSeconds,
-  );
-  return { token, upload };
+  const token = {
+    verb: 'upload',
+    folderId: upload.folderId,
+    userId,
+    paths: [upload.path],
+    isArchive: false,
+    fileName: null,
+    uploadId: upload.id,
+  } as const;
+  try {
+    return { token: await issue(services, token, resumableLifeSeconds), upload };
+  } catch (error) {
+    // Nobody can send to it, so what it holds of the quota would be held for a day. What fails here the reaper does.
+    await terminateUpload(services, { id: upload.id, userId }).catch(() => undefined);
+    throw error;
+  }
 }
 
 /**
  * Gives out a token to read entries of a folder.
- * @throws not_found, path_invalid, volume_unavailable
+ * @throws not_found, path_invalid, transfer_token_limit_reached, volume_unavailable
  */
 export async function requestDownload(
   services: Services,

@@ -103,7 +103,7 @@ function uploadTokenRoutes(digests: DigestCache): readonly Route[] {
         tag: 'Transfers',
         id: 'requestUpload',
         summary: 'Get a token to upload one file',
-        refusals: receivingRefusals,
+        refusals: [...receivingRefusals, 'transfer_token_limit_reached'],
       },
       handle: (request) =>
         giveUploadToken(request, digests, (token) => issued({ token, url: `${request.baseUrl}/upload` })),
@@ -116,7 +116,7 @@ function uploadTokenRoutes(digests: DigestCache): readonly Route[] {
         tag: 'Transfers',
         id: 'createUploadSession',
         summary: 'Get a token to upload one file',
-        refusals: receivingRefusals,
+        refusals: [...receivingRefusals, 'transfer_token_limit_reached'],
       },
       handle: (request) => giveUploadToken(request, digests, (token) => issued({ token })),
     }),
@@ -144,7 +144,7 @@ function downloadTokenRoutes(): readonly Route[] {
         tag: 'Transfers',
         id: 'requestDownload',
         summary: 'Get a token to download one entry',
-        refusals: readRefusals,
+        refusals: [...readRefusals, 'transfer_token_limit_reached'],
       },
       handle: async (request) =>
         issued({ token: await requestOne(request), url: `${request.baseUrl}/download` }),
@@ -158,7 +158,7 @@ function downloadTokenRoutes(): readonly Route[] {
         tag: 'Transfers',
         id: 'requestDownloadToken',
         summary: 'Get a token to download one entry',
-        refusals: readRefusals,
+        refusals: [...readRefusals, 'transfer_token_limit_reached'],
       },
       handle: async (request) => issued({ token: await requestOne(request) }),
     }),
@@ -171,7 +171,7 @@ function downloadTokenRoutes(): readonly Route[] {
         tag: 'Transfers',
         id: 'requestDownloadArchive',
         summary: 'Get a token to download entries as a zip',
-        refusals: readRefusals,
+        refusals: [...readRefusals, 'transfer_token_limit_reached'],
       },
       handle: async (request) => {
         const token = await requestDownload(request.services, {

@@ -223,6 +223,18 @@ export async function cancelInvitationsTo(
     );
 }
 
+/** Forgets up to `limit` invitations that were answered or taken back more than `days` ago; uses `invitations_answered_idx`. */
+export async function deleteAnsweredInvitations(
+  db: Executor,
+  { days, limit }: { readonly days: number; readonly limit: number },
+): Promise<number> {
+  const gone = await db.execute(sql`
+    DELETE FROM invitations WHERE ctid IN (
+      SELECT ctid FROM invitations WHERE answered_at < now() - make_interval(days => ${days}::int) LIMIT ${limit}
+    )`);
+  return gone.count;
+}
+
 /** Tells whether an access key belongs to somebody else than `userId`. */
 export async function isForeignAccessKey(
   executor: Executor,

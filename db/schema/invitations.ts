@@ -28,5 +28,6 @@ export const invitations = pgTable(
   (table) => [
     uniqueIndex('invitations_pending_key').on(table.folderId, table.inviteeId).where(sql`state = 'pending'`),
     index('invitations_invitee_idx').on(table.inviteeId, table.createdAt).where(sql`state = 'pending'`),
+    index('invitations_answered_idx').on(table.answeredAt).where(sql`answered_at IS NOT NULL`),
   ],
 );

@@ -4,6 +4,7 @@ import postgres, { type Sql } from 'postgres';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Executor } from '../../db/client.ts';
+import { deleteAnsweredInvitations } from '../../db/queries/invitations.ts';
 import { findJob, listEndedJobIds, listJobs, listJobsById } from '../../db/queries/jobs.ts';
 import { findCredential, listKeypairs } from '../../db/queries/keypairs.ts';
 import {
@@ -14,6 +15,12 @@ import {
   pageMemberFolders,
 } from '../../db/queries/members.ts';
 import { countOpenParts, findResumableUpload } from '../../db/queries/resumable-uploads.ts';
+import {
+  deleteTransferTokenCounts,
+  findTransferToken,
+  findTransferTokenRelief,
+  insertTransferToken,
+} from '../../db/queries/transfer-tokens.ts';
 import { listUploadsToCommit } from '../../db/queries/upload-commits.ts';
 import {
   findUpload,
@@ -38,6 +45,9 @@ const large = [
   'uploads',
   'upload_files',
   'resumable_uploads',
+  'transfer_tokens',
+  'transfer_token_counts',
+  'invitations',
 ];
 const userCount = 2_000;
 const foldersEach = 6;
@@ -72,6 +82,15 @@ async function fill(): Promise<void> {
     INSERT INTO upload_files (upload_id, ordinal, path, size_bytes, inode) SELECT id, 0, 'a', 1, '1' FROM uploads`);
   await db.execute(sql`
     INSERT INTO resumable_uploads (upload_id, shape, path, metadata) SELECT id, 'whole', 'a', '' FROM uploads`);
+  await db.execute(sql`
+    INSERT INTO transfer_tokens (token_hash, verb, folder_id, user_id, paths, expires_at)
+    SELECT id::text, 'download', id, owner_id, '["a"]', now() + interval '1 hour' FROM folders`);
+  await db.execute(sql`
+    INSERT INTO transfer_token_counts (user_id, good_until, stripe, tokens, bytes)
+    SELECT id, now() + n * interval '1 minute', n % 16, 1, 1 FROM users, generate_series(1, 10) n`);
+  await db.execute(sql`
+    INSERT INTO invitations (id, folder_id, inviter_id, invitee_id, permission, state, answered_at)
+    SELECT gen_random_uuid(), id, owner_id, owner_id, 'ro', 'accepted', now() FROM folders`);
   await db.execute(sql`ANALYZE`);
 }
 
@@ -161,6 +180,24 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
   'uploads that nobody serves': (db) => takeExpiredUploads(db, { volume: 'local', limit: 50 }),
   'staged names that are owned': (db, { folderId }) => listOwnedStageIds(db, folderId),
   'a resumable upload': (db, { uploadId, userId }) => findResumableUpload(db, { id: uploadId, userId }),
+  'a transfer token to keep': (db, { userId, folderId }) =>
+    insertTransferToken(db, {
+      tokenHash: uuidv7(),
+      verb: 'download',
+      folderId,
+      userId,
+      paths: ['a'],
+      isArchive: false,
+      fileName: null,
+      uploadId: null,
+      lifeSeconds: 3_600,
+      keptBytes: 5,
+      limits: { tokens: 1_000, bytes: 1_000 },
+    }),
+  'when transfer tokens expire': (db, { userId }) => findTransferTokenRelief(db, userId),
+  'a transfer token': (db, { folderId }) => findTransferToken(db, { tokenHash: folderId, verb: 'download' }),
+  'answered invitations to forget': (db) => deleteAnsweredInvitations(db, { days: 30, limit: 10 }),
+  'counts of transfer tokens to forget': (db) => deleteTransferTokenCounts(db, 10),
   'open parts of a folder': (db, { folderId }) => countOpenParts(db, folderId),
 };
 

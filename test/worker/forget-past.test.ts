@@ -61,13 +61,20 @@ describe('a schedule', () => {
     const userId = await insertTestUser(db);
     const folder = await insertTestFolder(db, { ownerId: userId });
     const ids = sql`SELECT gen_random_uuid() AS id, n FROM generate_series(1, ${rows}) AS n`;
-    await db.execute(sql`TRUNCATE jobs, uploads, audit_entries, transfer_tokens CASCADE`);
+    await db.execute(
+      sql`TRUNCATE jobs, uploads, audit_entries, transfer_tokens, transfer_token_counts, invitations CASCADE`,
+    );
     await db.execute(sql`INSERT INTO jobs (id, kind, volume, payload, attempts_max, state, finished_at)
       SELECT id, 'storage.sweep', 'local', '{}', 1, 'succeeded', now() - interval '31 days' FROM (${ids}) AS made`);
     await db.execute(sql`INSERT INTO audit_entries (id, at, actor_id, action, details)
       SELECT id, now() - interval '91 days', ${userId}, 'folder.create', '{}' FROM (${ids}) AS made`);
     await db.execute(sql`INSERT INTO transfer_tokens (token_hash, verb, folder_id, user_id, paths, expires_at)
       SELECT id::text, 'download', ${folder.id}, ${userId}, '["a"]', now() FROM (${ids}) AS made`);
+    await db.execute(sql`INSERT INTO transfer_token_counts (user_id, good_until, stripe, tokens, bytes)
+      SELECT ${userId}, now(), n, 1, 1 FROM (${ids}) AS made`);
+    await db.execute(sql`INSERT INTO invitations (id, folder_id, inviter_id, invitee_id, permission, state, answered_at)
+      SELECT id, ${folder.id}, ${userId}, ${userId}, 'ro', (ARRAY['accepted', 'rejected', 'cancelled'])[1 + n % 3],
+        now() - interval '31 days' FROM (${ids}) AS made`);
     await db.execute(sql`INSERT INTO uploads (id, folder_id, actor_id, state, reserved_bytes, reserved_files, lease_until, finished_at)
       SELECT id, ${folder.id}, ${userId}, 'committed', 1, 1, now(), now() - interval '31 days' FROM (${ids}) AS made`);
   });
@@ -75,11 +82,24 @@ describe('a schedule', () => {
   it('forgets all that is past, however much came since the last time', async () => {
     const archives = await expireArchives(services).run(contextOf('archives.expire'));
     expect(archives.result).toMatchObject({
-      forgotten: { jobs: rows, audit_entries: rows, transfer_tokens: rows },
+      forgotten: {
+        jobs: rows,
+        audit_entries: rows,
+        transfer_tokens: rows,
+        transfer_token_counts: rows,
+        invitations: rows,
+      },
     });
     const uploads = await expireUploads(services).run(contextOf('uploads.expire'));
     expect(uploads.result).toMatchObject({ forgotten: { uploads: rows } });
-    for (const table of ['jobs', 'audit_entries', 'transfer_tokens', 'uploads']) {
+    for (const table of [
+      'jobs',
+      'audit_entries',
+      'transfer_tokens',
+      'transfer_token_counts',
+      'invitations',
+      'uploads',
+    ]) {
       expect([table, await countOf(table)]).toEqual([table, 0]);
     }
   });
@@ -91,6 +111,28 @@ describe('a schedule', () => {
       forgotten: { jobs: 10_000, audit_entries: 10_000, transfer_tokens: 10_000 },
     });
   });
+});
+
+it('keeps invitations that wait for an answer, and those answered lately', async () => {
+  const { db } = database;
+  await db.execute(sql`TRUNCATE invitations`);
+  const userId = await insertTestUser(db);
+  const folder = await insertTestFolder(db, { ownerId: userId });
+  const invite = async (state: string, answered: string | null) => {
+    const inviteeId = await insertTestUser(db);
+    await db.execute(sql`INSERT INTO invitations
+        (id, folder_id, inviter_id, invitee_id, permission, state, created_at, answered_at)
+      VALUES (gen_random_uuid(), ${folder.id}, ${userId}, ${inviteeId}, 'ro', ${state}, now() - interval '99 days',
+        now() - ${answered}::interval)`);
+  };
+  await invite('pending', null);
+  await invite('accepted', '29 days');
+  await invite('rejected', '30 days 1 minute');
+  await invite('cancelled', '99 days');
+  const archives = await expireArchives(services).run(contextOf('archives.expire'));
+  expect(archives.result).toMatchObject({ forgotten: { invitations: 2 } });
+  const kept = await db.execute(sql`SELECT state FROM invitations ORDER BY state`);
+  expect(kept.map(({ state }) => state)).toEqual(['accepted', 'pending']);
 });
 
 describe('forgetting rows', () => {

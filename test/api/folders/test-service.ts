@@ -7,6 +7,7 @@ import { folderFileRoutes } from '../../../api/folders/files/routes.ts';
 import { memberRoutes } from '../../../api/folders/members/routes.ts';
 import { folderRoutes } from '../../../api/folders/routes.ts';
 import { invitationRoutes } from '../../../api/invitations/routes.ts';
+import type { Route } from '../../../api/route.ts';
 import { createServer } from '../../../api/server.ts';
 import type { Services } from '../../../api/services.ts';
 import { shareUploadStatements } from '../../../api/uploads/statements.ts';
@@ -76,8 +77,10 @@ const silent = {
   debug: () => undefined,
 };
 
-/** Starts the service for one test file; `close` leaves nothing behind. */
-export async function startTestService(): Promise<TestService> {
+const routesUsual = [...folderRoutes, ...folderFileRoutes, ...memberRoutes, ...invitationRoutes];
+
+/** Starts the service for one test file, with other routes if they are given; `close` leaves nothing behind. */
+export async function startTestService(routes: readonly Route[] = routesUsual): Promise<TestService> {
   const database = await createTestDatabase({ connectionsMax: 20 });
   const dir = await createTempDir();
   const volume = await openPosixVolume({ name: 'local', root: dir.path });
@@ -99,7 +102,6 @@ export async function startTestService(): Promise<TestService> {
     isDashboardReadOnly: false,
     trashDays: 0,
   };
-  const routes = [...folderRoutes, ...folderFileRoutes, ...memberRoutes, ...invitationRoutes];
   const server = createServer({ services, routes, logger: silent });
   const port = await server.listen({ port: 0, host: '127.0.0.1' });
   return {
