@@ -216,7 +216,7 @@ READER(readdir64, dirent64)
 SCANNER(scandir, dirent)
 SCANNER(scandir64, dirent64)
 
-// Node asks for statx by its number.
+// Node asks for statx by its number, and closes so: the number may be a socket's next.
 long syscall(long number, ...) {
   NEXT(long, syscall, (long, ...));
   va_list rest;
@@ -224,7 +224,8 @@ long syscall(long number, ...) {
   long given[6];
   for (int i = 0; i < 6; i++) given[i] = va_arg(rest, long);
   va_end(rest);
-  if (number == SYS_statx && (given[2] & AT_EMPTY_PATH)) round_trip_of(STAT, (int)given[0]);
+  if (number == SYS_close) closing((int)given[0]);
+  else if (number == SYS_statx && (given[2] & AT_EMPTY_PATH)) round_trip_of(STAT, (int)given[0]);
   else if (number == SYS_statx) round_trip_at(STAT, (const char *)given[1]);
   return real(number, given[0], given[1], given[2], given[3], given[4], given[5]);
 }

@@ -42,7 +42,7 @@ describe('counts of slowed calls', () => {
 // Where no compiler is, the rows of the bench are skipped, too.
 
 describe.skipIf(!hasCompiler())('storage with latency', () => {
-  it('counts what programs of others and of ours ask of it, children with an environment of their own included', () => {
+  it('counts what programs of others and of ours ask of it, children with an environment of their own included, and no pipe', () => {
     const storage = buildSlowStorage(directory);
     if (typeof storage === 'string') throw new Error(storage);
     for (let index = 0; index < 20; index += 1) writeFileSync(join(directory, `file-${index}`), 'x');
@@ -59,6 +59,10 @@ describe.skipIf(!hasCompiler())('storage with latency', () => {
     const idle = countOf(process.execPath, ['-e', '0']).get('stat') ?? 0;
     expect((countOf(process.execPath, ['-e', looks]).get('stat') ?? 0) - idle).toBe(20);
     expect((countOf(process.execPath, ['-e', child]).get('stat') ?? 0) - 2 * idle).toBe(20);
+    const piped = `const fs = require('node:fs'); const names = ${JSON.stringify(files)};
+      names.map((name) => fs.openSync(name)).forEach((fd) => fs.closeSync(fd));
+      require('node:child_process').spawnSync('cat', [], { input: 'x' })`;
+    expect(countOf(process.execPath, ['-e', piped]).get('write')).toBe(0);
     expect(countOf('rm', ['-f', ...files]).get('unlink')).toBe(20);
   });
 });
