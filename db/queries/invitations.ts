@@ -229,9 +229,9 @@ export async function deleteAnsweredInvitations(
   { days, limit }: { readonly days: number; readonly limit: number },
 ): Promise<number> {
   const gone = await db.execute(sql`
-    DELETE FROM invitations WHERE ctid IN (
+    DELETE FROM invitations WHERE ctid = ANY(ARRAY(
       SELECT ctid FROM invitations WHERE answered_at < now() - make_interval(days => ${days}::int) LIMIT ${limit}
-    )`);
+    ))`);
   return gone.count;
 }
 

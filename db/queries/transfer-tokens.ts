@@ -118,8 +118,8 @@ export async function deleteExpiredTransferTokens(db: Executor, limit: number): 
 /** Forgets what was counted of tokens that have expired. @returns how many rows */
 export async function deleteTransferTokenCounts(db: Executor, limit: number): Promise<number> {
   const gone = await db.execute(sql`
-    DELETE FROM transfer_token_counts WHERE ctid IN (
+    DELETE FROM transfer_token_counts WHERE ctid = ANY(ARRAY(
       SELECT ctid FROM transfer_token_counts WHERE good_until <= now() LIMIT ${limit}
-    )`);
+    ))`);
   return gone.count;
 }
