@@ -27,7 +27,7 @@ import {
   streamedChange,
 } from './idempotency.ts';
 import { idsOf } from './open-exchange.ts';
-import { toProblem } from './problem.ts';
+import { type Problem, toProblem } from './problem.ts';
 import { clientParameters } from './profiles/client-parameters.ts';
 import { toClientProblem } from './profiles/client-problem.ts';
 import { type ApiRequest, isNamedChange, type Principal, type Reply, type Route } from './route.ts';
@@ -41,7 +41,17 @@ export const anonymous: Principal = {
   accessKey: '',
 };
 
-/** Answers an exchange with the problem that `error` stands for, and logs what is our fault with its causes. */
+/** Logs what is our fault, with its causes; and what changed under a reader, which anybody who may write can bring about. */
+function logRefusal(dispatcher: Dispatcher, exchange: Exchange, problem: Problem, error: unknown): void {
+  const { status, code } = problem;
+  if (exchange.signal.aborted && code !== 'entry_changed') return;
+  if (code === 'entry_changed') dispatcher.logger.warn({ ...idsOf(exchange), code }, 'entry.changed');
+  else if (status >= 500 && status !== 507) {
+    dispatcher.logger.error({ ...idsOf(exchange), code, err: error }, 'request.failed');
+  }
+}
+
+/** Answers an exchange with the problem that `error` stands for. */
 function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): void {
   const instance = exchange.target?.path ?? '';
   const problem = toProblem(error, {
@@ -50,11 +60,7 @@ function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): voi
     ...(exchange.profile.name === 'client' ? { shape: toClientProblem } : {}),
   });
   exchange.note.errorCode = problem.code;
-  const isOurs = problem.status >= 500 && problem.status !== 507 && !exchange.signal.aborted;
-  if (isOurs) {
-    const fields = { ...idsOf(exchange), code: problem.code, err: error };
-    dispatcher.logger.error(fields, 'request.failed');
-  }
+  logRefusal(dispatcher, exchange, problem, error);
   send(exchange, { status: problem.status, headers: problem.headers, text: problem.body });
 }
 

@@ -80,6 +80,7 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   entry_not_found: { status: 404, title: 'The entry is not found' },
   entry_conflict: { status: 400, title: 'Another kind of entry has that path' },
   entry_not_regular: { status: 400, title: 'The entry is not a regular file' },
+  entry_changed: { status: 409, title: 'The entry changed while it was read', retryAfterSeconds: 1 },
   directory_not_recursive: { status: 400, title: 'A directory needs "recursive"' },
   digest_mismatch: { status: 400, title: 'The content does not match its digest' },
   upload_aborted: { status: 400, title: 'The upload was broken off' },

@@ -48,6 +48,7 @@ const byCode: Readonly<Record<string, number>> = {
   folder_name_taken: exitCodes.conflict,
   entry_conflict: exitCodes.conflict,
   entry_not_regular: exitCodes.conflict,
+  entry_changed: exitCodes.temporary,
   token_limit_reached: exitCodes.limit,
   archive_limit_reached: exitCodes.limit,
   folder_limit_reached: exitCodes.limit,

@@ -31,6 +31,7 @@ export const errorCodes = [
   'entry_not_found',
   'entry_conflict',
   'entry_not_regular',
+  'entry_changed',
   'directory_not_recursive',
   'digest_mismatch',
   'upload_aborted',

@@ -3,7 +3,7 @@ import type { OpenFile } from '../../storage/volume.ts';
 
 /**
  * The bytes of an open file, as many as it had when it was opened. The caller closes the file.
- * @throws volume_unavailable when it became shorter meanwhile, so that what is sent is never taken for whole
+ * @throws entry_changed when it became shorter meanwhile, so that what is sent is never taken for whole
  */
 export async function* wholeContent(file: OpenFile): AsyncGenerator<Uint8Array> {
   const { sizeBytes } = file.stat;
@@ -15,6 +15,5 @@ export async function* wholeContent(file: OpenFile): AsyncGenerator<Uint8Array> 
       yield bytes;
     }
   }
-  if (sent !== sizeBytes)
-    throw domainError('volume_unavailable', 'The file became shorter while it was read.');
+  if (sent !== sizeBytes) throw domainError('entry_changed', 'The file became shorter while it was read.');
 }

@@ -19,7 +19,7 @@ export function fileAnswers(media: readonly string[]) {
 }
 
 /** What {@link sendFile} and {@link sendContent} refuse with. */
-export const fileRefusals = ['precondition_failed', 'range_not_satisfiable'] as const;
+export const fileRefusals = ['precondition_failed', 'range_not_satisfiable', 'entry_changed'] as const;
 
 /** The raw sides of a request, as far as sending needs them. */
 export interface RawExchange {
@@ -153,8 +153,8 @@ async function sendSelected(
 /**
  * Answers a GET or HEAD with content known to the byte: 200, 206, 304, exact length, strong ETag. Content that turns
  * out shorter, or that the caller may not read any more, cuts the connection.
- * @throws precondition_failed, range_not_satisfiable, and volume_unavailable for files, before anything is sent; a read
- *   error after
+ * @throws precondition_failed, range_not_satisfiable, and for files entry_changed and volume_unavailable, before anything is
+ *   sent; a read error after
  */
 export async function sendContent(
   exchange: RawExchange,

@@ -31,7 +31,7 @@ interface Filled {
   readonly bytes: Uint8Array;
 }
 
-/** Reads into `block` what comes at `position`. @throws volume_unavailable, also when the file ends before */
+/** Reads into `block` what comes at `position`. @throws volume_unavailable; entry_changed when the file ends before */
 async function fill(
   { read, range }: Pick<SpanToSend, 'read' | 'range'>,
   block: Uint8Array,
@@ -40,7 +40,7 @@ async function fill(
   const bytes = block.subarray(0, Math.min(block.byteLength, range.end + 1 - position));
   const count = await read(bytes, position);
   if (count === bytes.byteLength) return { block, bytes };
-  throw domainError('volume_unavailable', 'The file became shorter while it was read.');
+  throw domainError('entry_changed', 'The file became shorter while it was read.');
 }
 
 /** Content that is in memory needs no block. */
@@ -84,7 +84,7 @@ async function sendWatched(span: SpanToSend, first: Filled, isWhole: boolean): P
  * Sends a part of a file to the raw socket in step with its reader and ends the answer, as `sendBody` does with a stream. What
  * the kernel takes at once is gone without a watch on its reader.
  * @returns whether all of it was handed over; false when the reader or `access` ended it
- * @throws volume_unavailable when it cannot be read, or became shorter: before the head, or after cutting the answer
+ * @throws volume_unavailable when it cannot be read, entry_changed when it became shorter: before the head, or after cutting the answer
  */
 export async function sendSpan(span: SpanToSend): Promise<boolean> {
   const { range, outgoing, writeHead, access } = span;

@@ -5,7 +5,7 @@ import type { OpenFile } from '../volume.ts';
 import { type CentralDirectory, createCentralDirectory } from './central-directory.ts';
 import { createFileBatch, type FileBatch } from './file-batch.ts';
 import { createHeldPlaces, type HeldPlaces } from './held-places.ts';
-import { type KnownEntry, type KnownZip, type KnownZipOrder, walkKnown } from './known-zip.ts';
+import { type KnownEntry, type KnownZip, type KnownZipOrder, NotKnownError, walkKnown } from './known-zip.ts';
 import type { OrderedSteps } from './ordered-steps.ts';
 import { type Output, openOutput } from './output.ts';
 import { type FilesPacked, packedNumbers, packOutcomes, smallFileBytesMax } from './pack-tasks.ts';
@@ -37,7 +37,7 @@ interface Writing {
 }
 
 function changed(): Error {
-  return domainError('volume_unavailable', 'A file changed while it was sent.');
+  return domainError('entry_changed', 'A file changed while it was sent.');
 }
 
 /** Writes what of `bytes`, which lie at `offset` of the whole, belongs to the span. */
@@ -149,7 +149,7 @@ async function writeEntries(writing: Writing, central: CentralDirectory): Promis
  * Writes a part of a known zip into `sink` and ends it. Every byte is of the zip that was planned: a second walk is
  * compared with the first page by page, every file with its inode, size, time and, where it is written whole, CRC-32.
  * Whatever differs destroys the sink.
- * @throws volume_unavailable when something changed; NotKnownError, the signal's reason
+ * @throws entry_changed when something changed; the signal's reason
  */
 export async function writeKnownZip(part: KnownZipPart): Promise<void> {
   const { zip, span } = part;
@@ -178,8 +178,10 @@ export async function writeKnownZip(part: KnownZipPart): Promise<void> {
     }
     await output.end();
   } catch (error) {
-    output.fail(error);
-    throw error;
+    // It was known when the head of the answer was made.
+    const failure = error instanceof NotKnownError ? changed() : error;
+    output.fail(failure);
+    throw failure;
   } finally {
     writing.batch.files.release();
     writing.places.release();

@@ -54,13 +54,20 @@ export interface TestFolder {
   write(path: string, content: string | Buffer): Promise<void>;
 }
 
+/** A line of the log. */
+export interface LoggedLine {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
 /** Downloads, archives and jobs on a real server, database, queue and volume, with a worker in this process. */
 export interface DownloadService {
   readonly database: TestDatabase;
   readonly volume: PosixVolume;
   readonly root: string;
   readonly jobs: OpenJobClient;
-  readonly logged: { readonly event: string; readonly fields: Readonly<Record<string, unknown>> }[];
+  readonly logged: LoggedLine[];
   signUp(): Promise<Reader>;
   createFolder(owner: Reader, name?: string): Promise<TestFolder>;
   close(): Promise<void>;
@@ -131,8 +138,9 @@ export async function startDownloadService(): Promise<DownloadService> {
   const dir = await createTempDir();
   const volume = await openPosixVolume({ name: 'local', root: dir.path });
   const logged: DownloadService['logged'] = [];
-  const log = (fields: Readonly<Record<string, unknown>>, event: string) => logged.push({ event, fields });
-  const logger = { info: log, warn: log, error: log };
+  const logAt = (level: LoggedLine['level']) => (fields: LoggedLine['fields'], event: LoggedLine['event']) =>
+    void logged.push({ level, event, fields });
+  const logger = { info: logAt('info'), warn: logAt('warn'), error: logAt('error') };
   const connection = { db: database.db, databaseUrl: database.url, redisUrl: undefined, logger };
   await prepareQueues(connection);
   const jobs = await openJobClient({ ...connection, volumes: [] });

@@ -160,7 +160,7 @@ describe('sendSpan', () => {
     const response = await get(port);
     await bodyOf(response);
     expect(response.complete).toBe(false);
-    expect(await outcome).toMatchObject({ code: 'volume_unavailable' });
+    expect(await outcome).toMatchObject({ code: 'entry_changed' });
   });
 
   it('ends quietly when the reader leaves, and when the right to read ends', async () => {
