@@ -15,13 +15,13 @@ import { domainError, isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import { type JobContext, type JobHandler, type JobOutcome, LeaseLostError } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
-import { isFreedByReplacing } from '../storage/freed-by-replacing.ts';
 import type { EntryStat } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import { type CommitStatements, shareCommitStatements } from './commit-statements.ts';
 import { completeStages } from './complete-stage.ts';
 import { describeWrite, type Naming, requireWritable, takeFreeName } from './conditional-write.ts';
 import { discardStages } from './discard-stages.ts';
+import { notesOf, type TargetLook } from './note-replaced.ts';
 import { type CommitSite, publish, type Target } from './publish-files.ts';
 import type { HandlerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
@@ -55,16 +55,6 @@ interface MissingParents {
   readonly direct: EntryPath[];
   /** All of them, those above others included. */
   count: number;
-}
-
-/** What replacing the target frees: bytes only when no other name keeps the inode. */
-function replacedBy(target: EntryStat | null, path: string): Omit<ReplacedNote, 'ordinal'> {
-  if (target === null) return { bytes: 0, files: 0 };
-  if (target.kind !== 'file') {
-    throw domainError('entry_conflict', `"${path}" exists and is not a regular file.`);
-  }
-  if (!isFreedByReplacing(target)) return { bytes: 0, files: 0 };
-  return { bytes: target.sizeBytes, files: 1, inode: target.inode };
 }
 
 /**
@@ -156,7 +146,7 @@ async function* lookAt(
  */
 async function inspect(naming: CommitNaming, targets: readonly Target[]): Promise<void> {
   const { context, volume, upload, directories } = naming;
-  const notes: ReplacedNote[] = [];
+  const looks: TargetLook[] = [];
   const seen = new Set<string>();
   const missing: MissingParents = { direct: [], count: 0 };
   const unnoted = targets.filter(({ file }) => file.replacedBytes === null);
@@ -166,8 +156,9 @@ async function inspect(naming: CommitNaming, targets: readonly Target[]): Promis
     }
     requireWritable(context.job.payload.condition, target);
     if (target === null) await requireParents(naming, { folderId: upload.folderId, path }, seen, missing);
-    notes.push({ ordinal: file.ordinal, ...replacedBy(target, file.path) });
+    looks.push({ ordinal: file.ordinal, path: file.path, target });
   }
+  const notes = notesOf(looks);
   await reserveNewFiles(context, upload, { targets, notes });
   if (missing.count > 0) await directories.admit(missing.count);
   if (targets.length > 1) {

@@ -1,9 +1,5 @@
-import {
-  type CommitFile,
-  listUploadFiles,
-  renameUploadFile,
-  type UploadSession,
-} from '../db/queries/uploads.ts';
+import { isReplacing } from '../db/queries/upload-commits.ts';
+import { type CommitFile, renameUploadFile, type UploadSession } from '../db/queries/uploads.ts';
 import { type EntryPath, formatEntryPath, numberedPaths, parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
 import { entityTag, isWritable, type WriteCondition } from '../domain/write-condition.ts';
@@ -58,8 +54,6 @@ export async function describeWrite({ services, volume, upload }: Omit<Naming, '
   // The file is in place whatever this look meets.
   const stat = await volume.stat(upload.folderId, target.path).catch(() => null);
   const isSame = stat !== null && stat.inode === target.file.inode;
-  // Noted since the target was read.
-  const files = await listUploadFiles(services.db, upload.id);
-  const noted = files.find(({ ordinal }) => ordinal === target.file.ordinal);
-  return { etag: isSame ? entityTag(stat.version) : null, replaced: (noted?.replacedFiles ?? 0) > 0 };
+  const replaced = await isReplacing(services.db, { uploadId: upload.id, ordinal: target.file.ordinal });
+  return { etag: isSame ? entityTag(stat.version) : null, replaced };
 }

@@ -35,7 +35,7 @@ export async function listUploadsToCommit(
   return rows.map((row) => ({ ...row, reservedBytes: Number(row.reservedBytes) }));
 }
 
-/** What a target held before it was replaced; `inode` when the file goes away with it. */
+/** What a target held before it was replaced: `inode` of the file that goes away with it, empty for one that has another name. */
 export interface ReplacedNote {
   readonly ordinal: number;
   readonly bytes: number;
@@ -76,6 +76,17 @@ export async function noteReplaced(
     )
     SELECT id FROM held`);
   return new Set(rows.map(({ id }) => id));
+}
+
+/** Whether a file of an upload was noted to replace another one, be it that this one has other names. */
+export async function isReplacing(
+  db: Executor,
+  file: { readonly uploadId: string; readonly ordinal: number },
+): Promise<boolean> {
+  const rows = await db.execute(statement`
+    SELECT 1 FROM upload_files
+    WHERE upload_id = ${file.uploadId}::uuid AND ordinal = ${file.ordinal}::int AND replaced_inode IS NOT NULL`);
+  return rows.length === 1;
 }
 
 /** The end of a commit: its job succeeds, and what it made visible counts. */

@@ -22,7 +22,7 @@ export const uploadFiles = pgTable(
     version: text('version'),
     replacedBytes: bigint('replaced_bytes', { mode: 'number' }),
     replacedFiles: integer('replaced_files'),
-    /** The file that goes away with its last name; `null` when none does. */
+    /** The file that goes away with its last name; empty for one that has another name, `null` when nothing was replaced. */
     replacedInode: text('replaced_inode'),
   },
   (table) => [primaryKey({ columns: [table.uploadId, table.ordinal] })],

@@ -1,8 +1,8 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { and, eq } from 'drizzle-orm';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { and, eq, sql } from 'drizzle-orm';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listFileCrcs } from '../../db/queries/file-digests.ts';
 import { noteReplaced } from '../../db/queries/upload-commits.ts';
 import { fileDigests } from '../../db/schema/file-digests.ts';
@@ -45,6 +45,55 @@ describeEachBackend('committing an upload', (backend) => {
     await run((await stage.stageUpload({ 'a.txt': 'short' })).jobId);
     expect(await stage.read('a.txt')).toBe('short');
     expect(await countersOf(stage)).toMatchObject({ used: [5, 1], reserved: [0, 0] });
+  });
+
+  describe('over files with several names', () => {
+    const inData = (path: string) => join(stage.folderRoot, 'data', path);
+
+    async function measured() {
+      const request = { kind: 'usage.measure', payload: {}, volume: 'local', actorId: null } as const;
+      const id = await stage.client.enqueue(backend.database.db, { ...request, folderId: stage.folderId });
+      stage.dispatch(id);
+      return await stage.jobs.ended(id);
+    }
+
+    /** The usage, which a measurement right after it must not change. */
+    async function usedAsMeasured() {
+      const { used } = await countersOf(stage);
+      expect(await measured()).toMatchObject({
+        state: 'succeeded',
+        result: { drift: { bytes: 0, files: 0 } },
+      });
+      return used;
+    }
+
+    it.each([
+      ['a file of one name', 1, [3, 1]],
+      ['one of two names', 2, [3 + 5, 2]],
+    ] as const)('says that %s is replaced, and counts as measuring does', async (_what, names, used) => {
+      await stage.start();
+      await run((await stage.stageUpload({ a: 'alpha' })).jobId);
+      if (names === 2) await link(inData('a'), inData('b'));
+      const { jobId } = await stage.stageUpload({ a: 'new' });
+      await backend.database.db
+        .update(jobs)
+        .set({ payload: sql`payload || '{"condition": {"ifExists": "replace"}}'` })
+        .where(eq(jobs.id, jobId));
+      expect(await run(jobId)).toMatchObject({ state: 'succeeded', result: { replaced: true } });
+      expect(await stage.read('a')).toBe('new');
+      if (names === 2) expect(await stage.read('b')).toBe('alpha');
+      expect(await usedAsMeasured()).toEqual(used);
+    });
+
+    it('frees a file with the last of its names, and not before', async () => {
+      await stage.start();
+      await run((await stage.stageUpload({ a: 'alpha', e: 'eps' })).jobId);
+      for (const name of ['b', 'c']) await link(inData('a'), inData(name));
+      await run((await stage.stageUpload({ a: '1', e: '2' })).jobId);
+      expect(await usedAsMeasured()).toEqual([1 + 1 + 5, 3]);
+      await run((await stage.stageUpload({ b: '3', c: '4', d: '5' })).jobId);
+      expect(await usedAsMeasured()).toEqual([5, 5]);
+    });
   });
 
   it('notes the checksums of what landed, and forgets those of what it replaced', async () => {
