@@ -28,13 +28,12 @@ export function requireSendable(credentials: Credentials): void {
     throw new InputError(`The ${wrong[0]} has characters that none has: copy it again, without line ends.`);
 }
 
-/** What is proven for: one request as it goes out. `body` is all of it; a stream cannot be signed. */
+/** What is proven for: one request as it goes out. `body` is all of it. */
 export interface ProvenRequest {
   readonly method: string;
   readonly url: URL;
   readonly contentType: string | undefined;
   readonly body: Uint8Array | undefined;
-  readonly isStreamed: boolean;
 }
 
 const loopback = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
@@ -46,7 +45,7 @@ export function isConfidential(url: URL): boolean {
 
 /**
  * The headers that prove a request. A keypair goes as it is over connections that nobody reads, else it signs, with the
- * content (docs/API.md, "Signing in"); a body that is streamed is signed without it.
+ * content (docs/API.md, "Signing in").
  */
 export function proofOf(credentials: Credentials, request: ProvenRequest): Record<string, string> {
   if (credentials.kind === 'none') return {};
@@ -55,7 +54,7 @@ export function proofOf(credentials: Credentials, request: ProvenRequest): Recor
   if (isConfidential(request.url)) {
     return { Authorization: `Basic ${Buffer.from(`${accessKey}:${secretKey}`).toString('base64')}` };
   }
-  return request.isStreamed ? signPlain(credentials, request) : signContent(credentials, request);
+  return signContent(credentials, request);
 }
 
 type Keypair = Extract<Credentials, { kind: 'keypair' }>;
@@ -95,8 +94,4 @@ function signContent(keypair: Keypair, request: ProvenRequest): Record<string, s
     .digest('hex');
   const bodyHash = isMultipart(request.contentType) ? emptyBodyHash : contentSha256;
   return signatureOf(keypair, request, { bodyHash, contentSha256 });
-}
-
-function signPlain(keypair: Keypair, request: ProvenRequest): Record<string, string> {
-  return signatureOf(keypair, request, { bodyHash: emptyBodyHash });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConnectionError, isProblem, ReplyError } from './errors.ts';
+import type { Reply } from './exchange.ts';
 import { type CallOptions, type Http, pathOf } from './http.ts';
 import { settled, startWork, type Work, withoutWaiting } from './jobs.ts';
 import { type Entry, entryModel, type Walked } from './models.ts';
@@ -82,7 +83,7 @@ export interface FilesApi {
     options: { readonly recursive: boolean },
   ): Promise<Deleted>;
   /** The content of a file from `start` on, which is sent whole when it is no longer `etag`. */
-  open(place: Place, options?: OpenOptions): Promise<Response>;
+  open(place: Place, options?: OpenOptions): Promise<Reply>;
   /** Bytes of a file that must still be the content `etag`. @throws ProblemError precondition_failed when it is another */
   readRange(place: Place, range: ContentRange): Promise<Uint8Array>;
 }
@@ -191,11 +192,11 @@ async function readRange(
   const headers = { Range: `bytes=${start}-${start + length - 1}`, 'If-Match': etag };
   for (let triesLeft = rangeTriesMax; ; triesLeft -= 1) {
     const response = await http.send('GET', contentPath(place), { signal, headers });
-    const body = await response.arrayBuffer().catch((error: unknown) => {
+    const body = await response.bytes().catch((error: unknown) => {
       if (signal.aborted || triesLeft <= 1) throw new ConnectionError('The download broke off.', error);
     });
     if (body === undefined) continue;
-    if (body.byteLength === length) return new Uint8Array(body);
+    if (body.byteLength === length) return body;
     throw new ReplyError('The service sent another part of the file.');
   }
 }

@@ -64,7 +64,7 @@ export interface FoldersApi {
 export function openFolders(http: Http): FoldersApi {
   const remove = async (path: string) => {
     const response = await http.send('DELETE', path, { headers: withoutWaiting });
-    await response.body?.cancel();
+    response.discard();
     return jobOf(response);
   };
   return {

@@ -60,7 +60,7 @@ async function openStream(
     retries: noRetries,
   });
   if (response.headers.get('content-type')?.startsWith('text/event-stream') === true) return response.body;
-  await response.body?.cancel();
+  response.discard();
   return null;
 }
 

@@ -2,20 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { type Credentials, proofOf, requireSendable } from './credentials.ts';
 import { ConnectionError, InputError, ProblemError, ReplyError } from './errors.ts';
+import { exchange, type Reply } from './exchange.ts';
 import { isPassing, openPatience, type RetryPolicy, retryAfterMs, usualRetries } from './retry.ts';
 
-/** Bytes that go out one by one; their number is known, or `undefined`. A stream is sent once and never again. */
-export interface StreamedBody {
-  readonly stream: AsyncIterable<Uint8Array>;
-  readonly sizeBytes: number | undefined;
-}
-
-/** What to send besides method and path. At most one of `json`, `bytes` and `streamed`. */
+/** What to send besides method and path. At most one of `json` and `bytes`. */
 export interface CallOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   readonly json?: unknown;
   readonly bytes?: Uint8Array;
-  readonly streamed?: StreamedBody;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   readonly retries?: RetryPolicy;
@@ -38,7 +32,7 @@ export interface Http {
    * `Idempotency-Key`, so that repeating it after a lost connection makes it once, unless it may be made twice.
    * @throws ProblemError, ConnectionError
    */
-  send(method: string, path: string, options?: CallOptions): Promise<Response>;
+  send(method: string, path: string, options?: CallOptions): Promise<Reply>;
   /** As `send`, for a change whose answer has nothing to read. */
   change(method: string, path: string, json?: unknown): Promise<void>;
   /** As `send`, with the JSON of the reply checked. @throws ReplyError too */
@@ -57,7 +51,6 @@ export interface HttpOptions {
   readonly onRetry?: (reason: string) => void;
 }
 
-const sliceBytes = 64 * 1024;
 const readTriesMax = 3;
 
 /** Percent-encodes path segments: `pathOf('folders', 'My Data')` is `/folders/My%20Data`. */
@@ -79,7 +72,7 @@ export function openHttp(options: HttpOptions): Http {
     send,
     change: async (method, path, json) => {
       const response = await send(method, path, json === undefined ? {} : { json });
-      await response.body?.cancel();
+      response.discard();
     },
     read: async (method, path, schema, call) => {
       const again = method === 'GET' ? () => send(method, path, call) : undefined;
@@ -90,9 +83,9 @@ export function openHttp(options: HttpOptions): Http {
 
 /** What breaks off in the middle of an answer can be asked for again, unless it was a change. */
 async function readWhole<T>(
-  first: Response,
+  first: Reply,
   schema: z.ZodType<T>,
-  again: (() => Promise<Response>) | undefined,
+  again: (() => Promise<Reply>) | undefined,
 ): Promise<T> {
   let response = first;
   for (let triesLeft = readTriesMax; ; triesLeft -= 1) {
@@ -107,7 +100,9 @@ async function readWhole<T>(
 
 function parseBase(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (isHttp && url.username === '' && url.password === '') return url;
+  if (isHttp) throw new InputError('The address of a service has no user and no password in it.');
   throw new InputError(`"${text}" is not the address of a service, such as http://127.0.0.1:8080.`);
 }
 
@@ -150,55 +145,24 @@ function prepare(
   return { ...target, headers, contentType, bytes };
 }
 
-/** Hands bytes over in slices, so that progress can be told. */
-async function* slices(bytes: Uint8Array, onSent: (bytes: number) => void): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; at += sliceBytes) {
-    const slice = bytes.subarray(at, at + sliceBytes);
-    yield slice;
-    onSent(slice.byteLength);
-  }
-}
-
-function bodyOf(bytes: Uint8Array | undefined, call: CallOptions, onSent: (bytes: number) => void) {
-  const { streamed } = call;
-  if (streamed !== undefined) {
-    const length = streamed.sizeBytes === undefined ? {} : { 'Content-Length': String(streamed.sizeBytes) };
-    return { init: { body: streamed.stream, duplex: 'half' } as const, length };
-  }
-  if (bytes === undefined || bytes.byteLength === 0) {
-    return { init: bytes === undefined ? {} : { body: bytes }, length: {} };
-  }
-  if (call.onSent === undefined) return { init: { body: bytes }, length: {} };
-  const length = { 'Content-Length': String(bytes.byteLength) };
-  return { init: { body: slices(bytes, onSent), duplex: 'half' } as const, length };
-}
-
 async function sendOnce(
   { credentials }: HttpOptions,
   request: Prepared,
-  call: CallOptions,
+  { signal }: CallOptions,
   onSent: (bytes: number) => void,
-): Promise<Response> {
+): Promise<Reply> {
   const { method, url, contentType, bytes } = request;
-  const { init, length } = bodyOf(bytes, call, onSent);
-  const isStreamed = call.streamed !== undefined;
   // The proof is made for every try: a signature that covers the content is good for one.
-  const proof = proofOf(credentials, { method, url, contentType, body: bytes, isStreamed });
-  return fetch(url, {
-    method,
-    headers: { ...request.headers, ...length, ...proof },
-    redirect: 'manual',
-    ...init,
-    ...(call.signal === undefined ? {} : { signal: call.signal }),
-  });
+  const proof = proofOf(credentials, { method, url, contentType, body: bytes });
+  return exchange({ method, url, headers: { ...request.headers, ...proof }, bytes, signal, onSent });
 }
 
 /** What came of one try: an answer, or why there is none and whether it may come later. */
 type Outcome =
-  | { readonly response: Response }
+  | { readonly response: Reply }
   | { readonly failure: Error; readonly isPassing: boolean; readonly waitMs: number };
 
-async function judge(response: Response, call: CallOptions): Promise<Outcome> {
+async function judge(response: Reply, call: CallOptions): Promise<Outcome> {
   if (response.ok || call.accepts?.includes(response.status) === true) return { response };
   const retryAfter = response.headers.get('retry-after');
   return {
@@ -211,7 +175,9 @@ async function judge(response: Response, call: CallOptions): Promise<Outcome> {
 /** Tries once. Bytes that were sent for nothing are taken back from the count. */
 async function attempt(options: HttpOptions, request: Prepared, call: CallOptions): Promise<Outcome> {
   let sentBytes = 0;
+  let isOver = false;
   const onSent = (bytes: number) => {
+    if (isOver) return;
     sentBytes += bytes;
     call.onSent?.(bytes);
   };
@@ -220,23 +186,26 @@ async function attempt(options: HttpOptions, request: Prepared, call: CallOption
     if (call.signal?.aborted === true) throw error;
     return { failure: connectionError(request.url, error), isPassing: true, waitMs: 0 };
   });
-  if ('failure' in outcome) call.onSent?.(-sentBytes);
+  isOver = true;
+  // What was answered well before all of it was sent need not be sent.
+  const wantedBytes = 'failure' in outcome ? 0 : (request.bytes?.byteLength ?? 0);
+  if (wantedBytes !== sentBytes) call.onSent?.(wantedBytes - sentBytes);
   return outcome;
 }
 
-async function sendPatiently(options: HttpOptions, request: Prepared, call: CallOptions): Promise<Response> {
+async function sendPatiently(options: HttpOptions, request: Prepared, call: CallOptions): Promise<Reply> {
   const patience = openPatience(call.retries ?? options.retries ?? usualRetries, call.signal);
   for (;;) {
     const outcome = await attempt(options, request, call);
     if ('response' in outcome) return outcome.response;
     const { failure, waitMs } = outcome;
-    if (!outcome.isPassing || call.streamed !== undefined) throw failure;
+    if (!outcome.isPassing) throw failure;
     options.onRetry?.(failure.message);
     if (!(await patience.wait(waitMs))) throw failure;
   }
 }
 
-/** The system's own words lie in the causes of what `fetch` throws. */
+/** The system's own words may lie in the causes of what was thrown. */
 function connectionError(url: URL, error: unknown): ConnectionError {
   let deepest: unknown = error;
   while (deepest instanceof Error && deepest.cause !== undefined) deepest = deepest.cause;
@@ -248,7 +217,7 @@ function connectionError(url: URL, error: unknown): ConnectionError {
   return new ConnectionError(`${url.origin} cannot be reached (${reason}).`, error);
 }
 
-async function problemOf(response: Response): Promise<ProblemError> {
+async function problemOf(response: Reply): Promise<ProblemError> {
   const text = await response.text().catch(() => '');
   const isProblem = response.headers.get('content-type')?.includes('json') === true;
   const fallback = { title: `The service answered ${response.status}`, status: response.status };
@@ -265,13 +234,13 @@ function recordOf(text: string, fallback: Record<string, unknown>): Record<strin
 }
 
 /** Checks the JSON of a reply. @throws ReplyError, ConnectionError */
-export async function parseReply<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+export async function parseReply<T>(response: Reply, schema: z.ZodType<T>): Promise<T> {
   const text = await response.text().catch((error: unknown) => {
-    throw connectionError(new URL(response.url), error);
+    throw connectionError(response.url, error);
   });
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new ReplyError(`${new URL(response.url).origin} does not answer as a VFolder service does.`, cause);
+    throw new ReplyError(`${response.url.origin} does not answer as a VFolder service does.`, cause);
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JobError, ReplyError } from './errors.ts';
+import type { Reply } from './exchange.ts';
 import { type FollowOptions, followJob } from './follow-job.ts';
 import { type Http, parseReply, pathOf } from './http.ts';
 import { type Job, jobModel } from './models.ts';
@@ -54,7 +55,7 @@ export function openJobs(http: Http): JobsApi {
 }
 
 /** The id of the job that a 202 names; `undefined` for any other answer. */
-export function jobOf(response: Response): string | undefined {
+export function jobOf(response: Reply): string | undefined {
   if (response.status !== 202) return undefined;
   const id = /\/jobs\/([^/?#]+)$/.exec(response.headers.get('location') ?? '')?.[1];
   if (id === undefined) throw new ReplyError('The service took work on without saying where to look for it.');
@@ -76,7 +77,7 @@ export function resultOf(job: Job): unknown {
  */
 export async function settled<T>(
   http: Http,
-  response: Response,
+  response: Reply,
   schemas: WorkSchemas<T>,
   options: FollowOptions = {},
 ): Promise<T> {
@@ -101,17 +102,13 @@ export interface Work<T> {
 export const withoutWaiting = { Prefer: 'respond-async' } as const;
 
 /** Reads the answer to a request that may go on in a job. */
-export async function startWork<T>(
-  http: Http,
-  response: Response,
-  schemas: WorkSchemas<T>,
-): Promise<Work<T>> {
+export async function startWork<T>(http: Http, response: Reply, schemas: WorkSchemas<T>): Promise<Work<T>> {
   const jobId = jobOf(response);
   if (jobId === undefined) {
     const done = await parseReply(response, schemas.reply);
     return { jobId, finish: async () => done };
   }
-  await response.body?.cancel();
+  response.discard();
   return {
     jobId,
     finish: async (options = {}) =>

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { ConnectionError, isProblem, ProblemError, ReplyError } from './errors.ts';
+import type { Reply } from './exchange.ts';
 import { contentPath, type Place } from './files.ts';
 import { type CallOptions, type Http, pathOf } from './http.ts';
 import { jobOf, openJobs, resultOf, settled } from './jobs.ts';
@@ -146,8 +147,8 @@ async function create(
 }
 
 /** A last PATCH whose commit takes longer answers 202. */
-async function waitForCommit(http: Http, response: Response, signal: AbortSignal | undefined): Promise<void> {
-  await response.body?.cancel();
+async function waitForCommit(http: Http, response: Reply, signal: AbortSignal | undefined): Promise<void> {
+  response.discard();
   const id = jobOf(response);
   if (id === undefined) return;
   const { failed } = committedModel.parse(resultOf(await openJobs(http).follow(id, { signal })));

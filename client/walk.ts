@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConnectionError, ReplyError } from './errors.ts';
+import type { Reply } from './exchange.ts';
 import { type Http, pathOf } from './http.ts';
 import { type Walked, walkedModel } from './models.ts';
 import { openPatience, usualRetries } from './retry.ts';
@@ -19,10 +20,10 @@ export interface WalkOptions {
   readonly onOmitted?: ((entries: number) => void) | undefined;
 }
 
-async function* linesOf(response: Response): AsyncGenerator<string> {
+async function* linesOf(response: Reply): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
-  for await (const bytes of response.body ?? []) {
+  for await (const bytes of response.body) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > lineCharactersMax) throw new ReplyError('The service sent a line without an end.');
@@ -69,7 +70,7 @@ function openMark() {
 
 /** Hands out what is new of one answer. @returns why it broke off; `undefined` at its end */
 async function* readEntries(
-  response: Response,
+  response: Reply,
   isNew: (entry: Walked) => boolean,
   { signal, onOmitted }: WalkOptions,
 ): AsyncGenerator<Walked, unknown> {

@@ -1,5 +1,6 @@
 import type { VFolderClient } from '../../client/client.ts';
 import { ConnectionError, ReplyError } from '../../client/errors.ts';
+import type { Reply } from '../../client/exchange.ts';
 import type { Place } from '../../client/files.ts';
 import { openPatience, usualRetries } from '../../client/retry.ts';
 
@@ -22,7 +23,7 @@ export interface ReadOptions {
 }
 
 interface Opened {
-  readonly response: Response;
+  readonly response: Reply;
   readonly offset: number;
   /** Bytes of the whole file. */
   readonly sizeBytes: number;
@@ -38,7 +39,7 @@ async function openAt(
   const { headers, status } = response;
   const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(headers.get('content-range') ?? '');
   if (status === 416) {
-    await response.body?.cancel();
+    response.discard();
     if (Number(range?.[2]) === from.start) return undefined;
     return openAt(client, place, { ...from, start: 0, etag: undefined });
   }
@@ -87,7 +88,7 @@ async function* readPieces(
 ): AsyncGenerator<ContentPiece, unknown> {
   let at = offset;
   try {
-    for await (const bytes of response.body ?? []) {
+    for await (const bytes of response.body) {
       yield { offset: at, bytes };
       at += bytes.byteLength;
       onPiece(bytes.byteLength);

@@ -3,31 +3,45 @@ import type { UploadSource } from '../../client/uploads.ts';
 
 /**
  * A stream as something that can be read from anywhere: it keeps what was read last until something behind it is asked
- * for, which is as far back as a resumable upload ever goes.
+ * for, which is as far back as a resumable upload ever goes. All of it goes into one block as long as the longest piece,
+ * again and again; beyond that, memory holds what the stream itself keeps ready.
  */
 export function streamSource(stream: Readable): UploadSource {
   const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
-  let kept = Buffer.alloc(0);
+  let block = Buffer.alloc(0);
+  /** Where in the stream the block begins, and how much of it is filled. */
   let base = 0;
+  let filled = 0;
+  let left: Uint8Array = block;
   let isOver = false;
+
+  const begin = (offset: number, length: number): void => {
+    const kept = block.subarray(offset - base, filled);
+    if (block.byteLength < length) block = Buffer.allocUnsafeSlow(length);
+    block.set(kept);
+    filled = kept.byteLength;
+    base = offset;
+  };
+  const fill = async (length: number): Promise<void> => {
+    while (filled < length && !isOver) {
+      if (left.byteLength === 0) {
+        const { done, value } = await chunks.next();
+        if (done === true) isOver = true;
+        else left = value;
+      }
+      const taken = left.subarray(0, length - filled);
+      block.set(taken, filled);
+      filled += taken.byteLength;
+      left = left.subarray(taken.byteLength);
+    }
+  };
   return {
     sizeBytes: undefined,
     read: async (offset, length) => {
-      if (offset < base || offset > base + kept.byteLength)
-        throw new Error('That part of the stream is gone.');
-      const parts = [kept.subarray(offset - base)];
-      let have = parts[0]?.byteLength ?? 0;
-      while (have < length && !isOver) {
-        const { done, value } = await chunks.next();
-        if (done === true) isOver = true;
-        else {
-          parts.push(Buffer.from(value));
-          have += value.byteLength;
-        }
-      }
-      kept = Buffer.concat(parts);
-      base = offset;
-      return kept.subarray(0, length);
+      if (offset < base || offset > base + filled) throw new Error('That part of the stream is gone.');
+      begin(offset, length);
+      await fill(length);
+      return block.subarray(0, Math.min(filled, length));
     },
   };
 }
