@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   type ClientRequest,
   type IncomingMessage,
@@ -139,11 +140,13 @@ async function* piecesOf(
   signal?.throwIfAborted();
 }
 
-function isBodyless(method: string, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 304;
+/** Whether nothing follows the head (RFC 9112 §6.3). */
+function isBodyless(method: string, { statusCode, headers }: IncomingMessage): boolean {
+  const isEmpty = headers['content-length'] === '0';
+  return method === 'HEAD' || statusCode === 204 || statusCode === 304 || isEmpty;
 }
 
-function replyOf(message: IncomingMessage, { method, url, signal }: Outgoing): Reply {
+function replyOf(message: IncomingMessage, { url, signal }: Outgoing): Reply {
   const status = message.statusCode ?? 0;
   const headerOf = (name: string): string | null => {
     const value = message.headers[name];
@@ -164,9 +167,9 @@ function replyOf(message: IncomingMessage, { method, url, signal }: Outgoing): R
     bytes,
     text: async () => new TextDecoder().decode(await bytes()),
     discard: () => {
-      const isShort = Number(headerOf('content-length') ?? Number.NaN) <= leftoverBytesMax;
-      if (isShort || isBodyless(method, status)) message.resume();
-      else message.destroy();
+      const lengthBytes = Number(headerOf('content-length') ?? Number.NaN);
+      if (lengthBytes <= leftoverBytesMax) message.resume();
+      else if (!message.readableEnded) message.destroy();
     },
   };
 }
@@ -196,9 +199,11 @@ export async function exchange(outgoing: Outgoing): Promise<Reply> {
     message.once('end', () => {
       if (!request.writableEnded) request.destroy();
     });
-    if (isBodyless(method, message.statusCode ?? 0)) message.resume();
+    // Then the connection is free for the next request by the time that this one is answered.
+    if (isBodyless(method, message)) await once(message.resume(), 'close');
     return replyOf(message, outgoing);
   } catch (error) {
+    request.destroy();
     await closed(request);
     signal?.throwIfAborted();
     throw error;
