@@ -57,6 +57,7 @@ function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): voi
   const problem = toProblem(error, {
     instance,
     requestId: exchange.requestId,
+    pathPrefix: exchange.pathPrefix,
     ...(exchange.profile.name === 'client' ? { shape: toClientProblem } : {}),
   });
   exchange.note.errorCode = problem.code;

@@ -24,6 +24,8 @@ export interface ProblemBody extends Readonly<Record<string, unknown>> {
 export interface ProblemContext {
   readonly instance: string;
   readonly requestId: string;
+  /** Stands before paths of ours where callers are. */
+  readonly pathPrefix: string;
   /** What the profile of the request makes of the members. */
   readonly shape?: (body: ProblemBody) => ProblemBody;
 }
@@ -130,6 +132,11 @@ export function errorCodeOf(error: unknown): ErrorCode {
   return failureOf(error) === 'other' ? 'internal' : 'service_unavailable';
 }
 
+/** Where a code is explained: the `type` of its problem, which leads there from whatever URL it is read against. */
+export function problemPath(code: ErrorCode, pathPrefix: string): string {
+  return `${pathPrefix}/problems/${code}`;
+}
+
 /** Every status that a code can be answered with. */
 export function statusesOf(code: ErrorCode): readonly number[] {
   const { status } = problemKinds[code];
@@ -157,7 +164,7 @@ export function toProblem(error: unknown, context: ProblemContext): Problem {
   const shown = error instanceof DomainError && kind.fixedDetail === undefined ? error : undefined;
   const body: ProblemBody = {
     ...shown?.extra,
-    type: `/problems/${shownCode}`,
+    type: problemPath(shownCode, context.pathPrefix),
     title: kind.title,
     status,
     detail: shown?.message ?? kind.fixedDetail ?? kind.title,

@@ -17,6 +17,7 @@ import { keypairRoutes } from './keypairs/routes.ts';
 import { meRoutes } from './me/routes.ts';
 import { describingRoutes } from './openapi/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
+import { problemRoutes } from './problems/routes.ts';
 import { queueSettingsRoutes } from './queue-settings/routes.ts';
 import { quotaRoutes } from './quota/routes.ts';
 import type { Route } from './route.ts';
@@ -37,6 +38,7 @@ const digests = openDigestCache();
 /** Every route of the service; what is not listed here does not exist. Order does not matter. */
 export const routes: readonly Route[] = [
   ...serviceRoutes,
+  ...problemRoutes,
   ...adminRoutes,
   ...keypairRoutes,
   ...meRoutes,

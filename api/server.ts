@@ -177,6 +177,7 @@ function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Liste
  */
 export function createServer(options: ServerOptions): ApiServer {
   const { services, routes, logger, allowPlainSecrets = false, now = Date.now } = options;
+  const pathPrefix = pathPrefixOf(services.publicUrl);
   const rateLimit = createRateLimit({
     requestsMax: options.requestsPerWindowMax ?? requestsPerWindowMaxDefault,
     shared: options.rateCounts,
@@ -185,7 +186,7 @@ export function createServer(options: ServerOptions): ApiServer {
   const listener = createListener(
     {
       services,
-      pathPrefix: pathPrefixOf(services.publicUrl),
+      pathPrefix,
       logger,
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
       rateLimit,
@@ -208,7 +209,7 @@ export function createServer(options: ServerOptions): ApiServer {
     requireHostHeader: false,
   });
   server.maxConnections = connectionsMax;
-  answerParserErrors(server);
+  answerParserErrors(server, pathPrefix);
   const retirement = createRetirement(server);
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {
     server.on(event, (_incoming, outgoing: ServerResponse) => retirement.watch(outgoing));

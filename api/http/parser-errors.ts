@@ -23,9 +23,9 @@ function codeOf(error: Error): keyof typeof details {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'request_malformed';
 }
 
-function rawProblem(code: keyof typeof details): string {
+function rawProblem(code: keyof typeof details, pathPrefix: string): string {
   const requestId = randomUUID();
-  const problem = toProblem(domainError(code, details[code]), { instance: '', requestId });
+  const problem = toProblem(domainError(code, details[code]), { instance: '', requestId, pathPrefix });
   const headers = {
     ...problem.headers,
     'X-Request-Id': requestId,
@@ -64,21 +64,26 @@ function brokenBody(error: Error): DomainError {
   return domainError('request_malformed', 'The framing of the body is not valid HTTP.');
 }
 
-function answerRaw(socket: Duplex, code: keyof typeof details): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  socket.end(rawProblem(code));
-  setTimeout(() => socket.destroy(), lingerMs).unref();
+type AnswerRaw = (socket: Duplex, code: keyof typeof details) => void;
+
+function rawAnswers(pathPrefix: string): AnswerRaw {
+  return (socket, code) => {
+    if (!socket.writable) {
+      socket.destroy();
+      return;
+    }
+    socket.end(rawProblem(code, pathPrefix));
+    setTimeout(() => socket.destroy(), lingerMs).unref();
+  };
 }
 
 /**
  * Answers what Node's parser refuses with problems instead of bare status lines, and never lets a broken connection
  * raise. A broken body fails the request it belongs to, which answers in its own way; a broken head is answered after
- * the requests before it, never in between: two answers at once would be read as one.
+ * the requests before it, never in between: two answers at once would be read as one. `pathPrefix` as in problems.
  */
-export function answerParserErrors(server: Server): void {
+export function answerParserErrors(server: Server, pathPrefix: string): void {
+  const answerRaw = rawAnswers(pathPrefix);
   const answered = new WeakSet<Duplex>();
   const open: OpenRequests = new WeakMap();
   const refuse = (socket: Duplex, error: Error): void => {

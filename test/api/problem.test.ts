@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { problemKinds, toProblem } from '../../api/problem.ts';
 import { type DomainErrorOptions, domainError, type ErrorCode, errorCodes } from '../../domain/errors.ts';
 
-const context = { instance: '/folders/x', requestId: 'request-1' };
+const context = { instance: '/folders/x', requestId: 'request-1', pathPrefix: '' };
 
 function problemOf(error: unknown, at = context) {
   const problem = toProblem(error, at);

@@ -3,6 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { problemKinds } from '../../api/problem.ts';
+import { problemTexts } from '../../api/problems/texts.ts';
 import { routes } from '../../api/routes.ts';
 import { errorCodes } from '../../domain/errors.ts';
 import { secretNames, settingsSchema } from '../../runtime/settings.ts';
@@ -62,11 +63,12 @@ describe('the documents', () => {
     expect(errorCodes.filter((code) => !anchors.has(code))).toEqual([]);
   });
 
-  it('give every error code the status and title it is answered with', () => {
-    const text = readText('docs/PROBLEMS.md');
+  it('say of every error code what the service itself says at its type', () => {
+    const text = readText('docs/PROBLEMS.md').replace(/(?<=\S)\n(?=[^\n*])/g, ' ');
     const wrong = errorCodes.filter((code) => {
       const { status, title } = problemKinds[code];
-      return !text.includes(`### ${code}\n\n**${status}** ${title}. `);
+      const { meaning, mend } = problemTexts[code];
+      return !text.includes(`### ${code}\n\n**${status}** ${title}. ${meaning}\n*Mend:* ${mend}\n`);
     });
     expect(wrong).toEqual([]);
   });

@@ -113,6 +113,18 @@ describe('behind a proxy that takes a path prefix away', () => {
     }
   });
 
+  it('leads from every problem to what it means', async () => {
+    for (const path of [`${prefix}/folders`, folder('files', 'no', 'such'), `${prefix}/nowhere/at/all`]) {
+      const refused = await browser.call('GET', path);
+      expect(refused.status).toBeGreaterThanOrEqual(400);
+      const type = resolve(path, textAt(refused.json, 'type'));
+      const answer = await browser.call('GET', type);
+      expect([type, answer.status]).toEqual([type, 200]);
+      expect(textAt(answer.json, 'code')).toBe(textAt(refused.json, 'code'));
+      expect(textAt(answer.json, 'type')).toBe(type);
+    }
+  });
+
   it('shows the dashboard to whoever signs in, and never leads out of the prefix', async () => {
     const html = { Accept: 'text/html,*/*' };
     const asked = await browser.call('GET', `${prefix}/admin/queues`, { headers: html });
