@@ -13,6 +13,7 @@ const pathParameters: Readonly<Record<string, string>> = {
   queue: 'The name of a queue.',
   volume: 'The name of a volume.',
   policy: 'The name of a policy.',
+  code: 'The code of a problem.',
   key: 'The access key of a keypair.',
   page: 'A page or file of the dashboard.',
 };

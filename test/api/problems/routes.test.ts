@@ -27,7 +27,7 @@ describe('the type of a problem', () => {
     const answer = await server.send({ path });
     expect(answer.status).toBe(200);
     expect(answer.json).toEqual({ type: path, code, title, status, ...text });
-    expect(text.meaning).toMatch(/^[A-Z].*\.$/);
+    expect(text.meaning).toMatch(/^[`A-Z].*\.$/);
     expect(text.mend).toMatch(/^[`A-Z].*\.$/);
 
     const page = await server.send({ path, headers: html });
@@ -50,7 +50,7 @@ describe('the type of a problem', () => {
     }
   });
 
-  it.each(['nothing', 'INTERNAL', 'toString', '__proto__', '%00', 'internal%2F', '..%2Finternal'])(
+  it.each(['nothing', 'INTERNAL', 'toString', '__proto__', 'internal%2F', '..%2Finternal'])(
     'is no code of ours: %s',
     async (code) => {
       const answer = await server.send({ path: `/problems/${code}`, headers: html });
