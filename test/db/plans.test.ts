@@ -14,6 +14,7 @@ import {
   listMemberFolders,
   pageMemberFolders,
 } from '../../db/queries/members.ts';
+import { insertFreeClaims } from '../../db/queries/path-claims.ts';
 import { countOpenParts, findResumableUpload } from '../../db/queries/resumable-uploads.ts';
 import {
   deleteTransferTokenCounts,
@@ -109,9 +110,9 @@ afterAll(async () => {
 class Undone extends Error {}
 
 /** The plans of all that `work` sends, for any values of their parameters, as those of prepared statements are; nothing stays of it. */
-async function plansOf(work: (db: Executor) => Promise<unknown>): Promise<string[]> {
+async function plansOf(work: (db: Executor) => Promise<unknown>, on: Sql = client): Promise<string[]> {
   const texts: string[] = [];
-  const db = drizzle(client, { logger: { logQuery: (text) => void texts.push(text) } });
+  const db = drizzle(on, { logger: { logQuery: (text) => void texts.push(text) } });
   const undone = db.transaction(async (tx) => {
     await work(tx);
     throw new Undone();
@@ -119,7 +120,7 @@ async function plansOf(work: (db: Executor) => Promise<unknown>): Promise<string
   await expect(undone).rejects.toThrow(Undone);
   const plans: string[] = [];
   for (const text of texts) {
-    const rows = await client.unsafe(`EXPLAIN (GENERIC_PLAN) ${text}`);
+    const rows = await on.unsafe(`EXPLAIN (GENERIC_PLAN) ${text}`);
     plans.push(rows.map((row) => String(row['QUERY PLAN'])).join('\n'));
   }
   return plans;
@@ -128,6 +129,11 @@ async function plansOf(work: (db: Executor) => Promise<unknown>): Promise<string
 function wholeReads(plan: string): string[] {
   const read = [...plan.matchAll(/Seq Scan on (\w+)/g)].map(([, table = '']) => table);
   return read.filter((table) => large.includes(table));
+}
+
+/** How many groups the hash tables of a plan are made for. */
+function expectedGroups(plan: string): number[] {
+  return [...plan.matchAll(/HashAggregate.* rows=(\d+)/g)].map(([, rows]) => Number(rows));
 }
 
 interface Sample {
@@ -212,5 +218,47 @@ describe('statements of requests', () => {
   it('are noticed when they do', async () => {
     const plans = await plansOf((db) => db.execute(sql`SELECT * FROM members WHERE permission = ${'ro'}`));
     expect(plans.flatMap(wholeReads)).toEqual(['members']);
+  });
+});
+
+describe('statements that come with every upload', () => {
+  let small: TestDatabase;
+  let smallClient: Sql;
+
+  beforeAll(async () => {
+    small = await createTestDatabase();
+    const path = socketPathOf(small.url);
+    smallClient = postgres(small.url, { max: 1, ...(path === undefined ? {} : { path }) });
+    await small.db.execute(sql`
+      INSERT INTO jobs (id, kind, volume, payload, state, attempts_max, finished_at)
+      SELECT gen_random_uuid(), 'upload.commit', 'local', '{}', 'succeeded', 3, now() FROM generate_series(1, 4000)`);
+    await small.db.execute(sql`ANALYZE`);
+  });
+  afterAll(async () => {
+    await smallClient.end();
+    await small.close();
+  });
+
+  const jobId = uuidv7();
+  it.each([
+    ['jobs by their ids', (db: Executor) => listJobsById(db, [jobId])],
+    ['which jobs have ended', (db: Executor) => listEndedJobIds(db, [jobId])],
+  ])('use the index of a table of some thousand rows as well: %s', async (_name, work) => {
+    const plans = await plansOf(work, smallClient);
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) expect(wholeReads(plan), plan).toEqual([]);
+  });
+
+  it('make no large hash tables to look for claims that overlap', async () => {
+    const folderId = uuidv7();
+    const [plan = ''] = await plansOf(
+      (db) => insertFreeClaims(db, folderId, [{ jobId, paths: [] }]),
+      smallClient,
+    );
+    expect(expectedGroups(plan)).toEqual([200]);
+    const union =
+      'SELECT g FROM generate_series(1, $1) g UNION SELECT g * 2 FROM generate_series(1, 20000) g';
+    const rows = await smallClient.unsafe(`EXPLAIN (GENERIC_PLAN) ${union}`);
+    expect(expectedGroups(rows.map((row) => String(row['QUERY PLAN'])).join('\n'))).not.toEqual([200]);
   });
 });
