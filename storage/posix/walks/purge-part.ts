@@ -155,7 +155,12 @@ function* removeDirectory(purge: Purge, parent: Level, bytes: ByteName): Generat
   } finally {
     void directory.close();
   }
-  countRemoved(work, removeSync(parent.directory, name));
+  countRemoved(work, removeEmptied(parent.directory, name));
+}
+
+/** Takes the right to write to the parent, too, which it may lack when it held nothing but directories. */
+function removeEmptied(parent: Directory, name: EntryName): boolean {
+  return evenLocked(parent, () => removeSync(parent, name));
 }
 
 function countRemoved({ tally }: Work, isRemoved: boolean): void {
@@ -208,7 +213,7 @@ function removeUpwards(work: Work, chain: readonly Directory[], path: readonly B
     const name = path[depth - 1];
     if (parent === undefined || name === undefined) return;
     try {
-      countRemoved(work, removeSync(parent, nameFromBytes(name)));
+      countRemoved(work, removeEmptied(parent, nameFromBytes(name)));
     } catch (error) {
       if (!isPassing(error)) work.fail(error);
       return;

@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { borrowDirectory, type Directory } from '../handles/directory.ts';
+import { evenLocked } from '../handles/directory-sync.ts';
 import { enterDirectory } from '../handles/entry-name.ts';
 import { createLinkedFiles } from './linked-files.ts';
 import { emptyTally, type Tally } from './progress.ts';
@@ -95,7 +96,7 @@ async function runSteps(volume: Directory, standing: Standing, order: RunOrder):
   const work: Work = {
     ...report.work,
     demand: () => standing.demand,
-    enter: (directory) => directory.usingSync(enterDirectory),
+    enter: (directory) => evenLocked(directory, () => directory.usingSync(enterDirectory)),
     give(given) {
       standing.demand = 'none';
       send({ type: 'part', walk, part: given });
@@ -150,7 +151,8 @@ function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
 }
 
 function main(): void {
-  setPriority(niceness);
+  // Nobody but root may go back below what it was started with.
+  setPriority(Math.max(getPriority(), niceness));
   // Whoever started it decides when it ends, also after a Ctrl-C that reaches every process of a terminal.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit());
