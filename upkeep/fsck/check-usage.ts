@@ -14,6 +14,9 @@ import { aboutFolder, type VolumeCase } from './case.ts';
 /** The waits before a folder that changed while it was counted is counted again. */
 const waitsMs = [100, 500, 2_000];
 
+/** The wait before directories that seem to be too many or too few are counted again: longer than one request makes any. */
+const directoriesWaitMs = 1_000;
+
 /** A count during which nothing changed. */
 interface Count {
   readonly mutationSeq: number;
@@ -84,21 +87,49 @@ function describe(recorded: Usage, found: Usage): string {
   return `${text(recorded)} recorded, ${text(found)} found`;
 }
 
-/** Compares what is recorded of a live folder with a walk of its tree and trash. */
+function directoryDrift({ before, usage }: Count): number {
+  return usage.directories - before.directories;
+}
+
+/**
+ * A request counts directories before it makes them, and nothing says that it is under way; so only a drift that a second count
+ * finds as well is one.
+ */
+async function checkDirectories(target: VolumeCase, folderId: string, count: Count): Promise<void> {
+  if (directoryDrift(count) === 0) return;
+  await delay(directoriesWaitMs);
+  const again = await countAtRest(target, folderId);
+  if (again === null || directoryDrift(again) !== directoryDrift(count)) return;
+  const { before, usage } = again;
+  const detail = `${before.directories} directories recorded, ${usage.directories} found`;
+  const found = aboutFolder(
+    target.volume.name,
+    folderId,
+  )({ code: 'directories_drift', path: 'data', detail });
+  await target.report({ ...found, mend: () => recount(target, folderId) });
+}
+
+/**
+ * Compares what is recorded of a live folder with a walk of its tree and trash. Directories are told of only where nothing else
+ * is, for what is written then holds for them as well.
+ */
 export async function checkUsage(target: VolumeCase, folderId: string): Promise<void> {
   const count = await countAtRest(target, folderId);
   if (count === null) return;
   const about = aboutFolder(target.volume.name, folderId);
   const mend = () => recount(target, folderId);
   const { before, usage } = count;
-  if (!isSame(before.live, usage.live)) {
+  const isLiveSame = isSame(before.live, usage.live);
+  if (!isLiveSame) {
     const detail = describe(before.live, usage.live);
     await target.report({ ...about({ code: 'usage_drift', path: 'data', detail }), mend });
   }
-  if (!isSame(before.trash, usage.trash)) {
+  const isTrashSame = isSame(before.trash, usage.trash);
+  if (!isTrashSame) {
     const detail = describe(before.trash, usage.trash);
     await target.report({ ...about({ code: 'trash_drift', path: 'trash', detail }), mend });
   }
+  if (isLiveSame && isTrashSame) await checkDirectories(target, folderId, count);
 }
 
 /** Compares what a folder has reserved with what its open uploads and copies hold, which one statement read at once. */

@@ -31,6 +31,7 @@ export const findingKinds = {
   foreign_name: { level: 'fault', fix: null },
   usage_drift: { level: 'fault', fix: 'write what was counted' },
   trash_drift: { level: 'fault', fix: 'write what was counted' },
+  directories_drift: { level: 'fault', fix: 'write what was counted' },
   reserved_drift: { level: 'fault', fix: 'write what open uploads and copies hold' },
   job_objectless: { level: 'fault', fix: 'end the job as failed' },
   checksums_stale: { level: 'note', fix: 'forget them' },

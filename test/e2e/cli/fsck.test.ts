@@ -226,6 +226,15 @@ const plants: Readonly<Record<string, () => Promise<Planted>>> = {
     await stage.sql(`UPDATE folders SET trash_bytes = 5 WHERE id = '${folder.dashed}'`);
     return { folder: folder.dashed, path: 'trash' };
   },
+  directories_drift: async () => {
+    const folder = await stage.folder();
+    await mkdir(join(folder.dir, 'data', 'd', 'e'), { recursive: true });
+    const mended = async () => {
+      const [row] = await stage.sql(`SELECT directories FROM folders WHERE id = '${folder.dashed}'`);
+      expect(row).toEqual({ directories: '2' });
+    };
+    return { folder: folder.dashed, path: 'data', mended };
+  },
   reserved_drift: async () => {
     const folder = await stage.folder();
     await sendPart(stage, folder);
