@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type postgres from 'postgres';
+import { expect } from 'vitest';
 import { openSql } from '../../support/clone-database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Client, createClient } from '../support/http-client.ts';
@@ -165,4 +166,14 @@ export async function sendPart(stage: FsckStage, folder: StagedFolder): Promise<
 /** Where a folder of this id lies. */
 export function placeOf(ground: Ground, id: string): string {
   return join(ground.volumeRoot, 'f', id.slice(-4, -2), id.slice(-2), id);
+}
+
+/** Expects columns of a folder's row, as text. */
+export async function expectRow(
+  { sql }: Pick<FsckStage, 'sql'>,
+  folder: StagedFolder,
+  row: Readonly<Record<string, string>>,
+): Promise<void> {
+  const columns = Object.keys(row).join(', ');
+  expect(await sql(`SELECT ${columns} FROM folders WHERE id = '${folder.dashed}'`)).toEqual([row]);
 }

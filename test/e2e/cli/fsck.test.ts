@@ -17,6 +17,7 @@ import { eventually } from '../../support/eventually.ts';
 import {
   age,
   dashedId,
+  expectRow,
   type FsckRun,
   type FsckStage,
   makeFsckStage,
@@ -213,12 +214,7 @@ const plants: Readonly<Record<string, () => Promise<Planted>>> = {
   usage_drift: async () => {
     const folder = await stage.folder();
     await writeFile(join(folder.dir, 'data', 'behind.txt'), 'from a container');
-    const mended = async () => {
-      const [row] = await stage.sql(
-        `SELECT used_bytes, used_files FROM folders WHERE id = '${folder.dashed}'`,
-      );
-      expect(row).toEqual({ used_bytes: '16', used_files: '1' });
-    };
+    const mended = () => expectRow(stage, folder, { used_bytes: '16', used_files: '1' });
     return { folder: folder.dashed, path: 'data', mended };
   },
   trash_drift: async () => {
@@ -229,20 +225,14 @@ const plants: Readonly<Record<string, () => Promise<Planted>>> = {
   directories_drift: async () => {
     const folder = await stage.folder();
     await mkdir(join(folder.dir, 'data', 'd', 'e'), { recursive: true });
-    const mended = async () => {
-      const [row] = await stage.sql(`SELECT directories FROM folders WHERE id = '${folder.dashed}'`);
-      expect(row).toEqual({ directories: '2' });
-    };
+    const mended = () => expectRow(stage, folder, { directories: '2' });
     return { folder: folder.dashed, path: 'data', mended };
   },
   reserved_drift: async () => {
     const folder = await stage.folder();
     await sendPart(stage, folder);
     await stage.sql(`UPDATE folders SET reserved_bytes = reserved_bytes + 7 WHERE id = '${folder.dashed}'`);
-    const mended = async () => {
-      const [row] = await stage.sql(`SELECT reserved_bytes FROM folders WHERE id = '${folder.dashed}'`);
-      expect(row).toEqual({ reserved_bytes: '20' });
-    };
+    const mended = () => expectRow(stage, folder, { reserved_bytes: '20' });
     return { folder: folder.dashed, mended };
   },
   job_objectless: async () => {
