@@ -48,7 +48,7 @@ const held = (claim: Claim) =>
 /** Work that would change a read-only volume is not; what is to be cancelled is, for that touches the database only. */
 const claimable = fragment`(
       (state = 'queued' AND (fence = handed."handedFence" OR next_dispatch_at <= now()))
-      OR (state = 'running' AND lease_until < now()))
+      OR (state = 'running' AND lease_until < now())) IS TRUE
       AND (cancel_requested_at IS NOT NULL OR jsonb_exists(given.readers, kind)
         OR volume <> ALL(ARRAY(SELECT v.name FROM volumes AS v WHERE v.state = 'read_only')))`;
 
@@ -59,7 +59,8 @@ const takeAsked = fragment`
       lease_until = now() + (given.leases->>kind)::double precision * interval '1 millisecond',
       next_dispatch_at = now() + (given.leases->>kind)::double precision * interval '1 millisecond',
       lease_owner = given.owner, dispatch_count = 0, started_at = coalesce(started_at, now())
-    FROM given, handed JOIN asked ON asked.id = handed.id WHERE jobs.id = handed.id AND ${claimable}
+    FROM given, handed JOIN asked ON asked.id = handed.id
+    WHERE jobs.id = handed.id AND jobs.id = ANY(ARRAY(SELECT id FROM asked)) AND ${claimable}
     RETURNING jobs.id, kind, volume, folder_id AS "folderId", actor_id AS "actorId", payload, checkpoint, attempt,
       attempts_max AS "attemptsMax", cancel_requested_at IS NOT NULL AS "isCancelRequested", traceparent,
       CASE WHEN started_at = now() THEN (extract(epoch FROM now() - created_at) * 1000)::double precision END AS "waitedMs",
@@ -103,7 +104,8 @@ export async function claimJobs(
       ${JSON.stringify(readingKinds)}::jsonb AS readers), handed AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(handed)}::jsonb) AS handed(id uuid, "handedFence" bigint)
     ), free AS MATERIALIZED (
-      SELECT jobs.id FROM given, jobs JOIN handed ON handed.id = jobs.id WHERE ${claimable}
+      SELECT jobs.id FROM given, jobs JOIN handed ON handed.id = jobs.id
+      WHERE jobs.id = ANY(ARRAY(SELECT id FROM handed)) AND ${claimable}
     ), asked AS MATERIALIZED (
       SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT id FROM free)) FOR NO KEY UPDATE SKIP LOCKED
     ), taken AS (${takeAsked})
@@ -177,10 +179,14 @@ export async function holdClaim(
   return rows.length === 1;
 }
 
-/** Locks the jobs of `ends` whose claims hold, in the order of their ids; the statement has this as `held`. */
+/**
+ * Locks the jobs of `ends` whose claims hold, in the order of their ids; the statement has this as `held`. Here and wherever rows are
+ * named by their ids, `IS TRUE` keeps the look off the indexes of open rows: while some transaction lasts, those keep what has ended.
+ */
 export const heldEnds = fragment`
       SELECT jobs.id FROM jobs JOIN ends ON ends.id = jobs.id AND ends.fence = jobs.fence
-      WHERE state = 'running' ORDER BY jobs.id FOR NO KEY UPDATE OF jobs`;
+      WHERE jobs.id = ANY(ARRAY(SELECT id FROM ends)) AND (state = 'running') IS TRUE
+      ORDER BY jobs.id FOR NO KEY UPDATE OF jobs`;
 
 /**
  * Ends the jobs of `ends` as succeeded, whose columns are {@link endColumns}, if their claims are `held`. A part of statements

@@ -132,7 +132,8 @@ export async function holdFolder(
         WITH ORDINALITY AS given(id, fence, actor, place)
     ), held AS MATERIALIZED (
       SELECT jobs.id FROM jobs JOIN asked ON asked.id = jobs.id AND asked.fence = jobs.fence
-      WHERE state = 'running' ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
+      WHERE jobs.id = ANY(ARRAY(SELECT id FROM asked)) AND (state = 'running') IS TRUE
+      ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
     ), folder AS (
       UPDATE folders SET mutation_seq = mutation_seq + 1
       WHERE folders.id = ${folderId} AND folders.state = 'active' AND (SELECT count(*) FROM held) > 0 RETURNING folders.id

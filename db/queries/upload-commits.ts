@@ -66,7 +66,8 @@ export async function noteReplaced(
         AS given(id uuid, fence bigint, upload uuid, notes jsonb)
     ), held AS MATERIALIZED (
       SELECT jobs.id FROM jobs JOIN given ON given.id = jobs.id AND given.fence = jobs.fence
-      WHERE state = 'running' ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
+      WHERE jobs.id = ANY(ARRAY(SELECT id FROM given)) AND (state = 'running') IS TRUE
+      ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
     ), noted AS (
       UPDATE upload_files
       SET replaced_bytes = note.bytes, replaced_files = note.files, replaced_inode = note.inode
@@ -104,25 +105,29 @@ export interface UploadEnd extends SuccessfulEnd {
  * @returns the jobs whose claims held; nothing is written for the others
  */
 export async function endUploads(db: Executor, ends: readonly UploadEnd[]): Promise<ReadonlySet<string>> {
-  const given = ends.map(({ id, fence, result, progress, uploadId, missing }) => {
-    return { id, fence, result, progress, upload: uploadId, missing };
+  const given = ends.map(({ id, fence, result, progress, uploadId }) => {
+    return { id, fence, result, progress, upload: uploadId };
   });
+  const missing = ends.flatMap((end) => end.missing.map((ordinal) => ({ upload: end.uploadId, ordinal })));
   const rows = await db.execute<{ id: string }>(statement`
     WITH ends AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
-        AS given(${endColumns}, upload uuid, missing jsonb)
+        AS given(${endColumns}, upload uuid)
     ), held AS MATERIALIZED (${heldEnds}
     ), ended AS (${endSucceeded}
     ), staged AS MATERIALIZED (
       SELECT uploads.id FROM ended JOIN ends ON ends.id = ended.id JOIN uploads ON uploads.id = ends.upload
-      WHERE uploads.state = 'staged' ORDER BY uploads.id FOR NO KEY UPDATE OF uploads
+      WHERE uploads.id = ANY(ARRAY(SELECT upload FROM ends)) AND (uploads.state = 'staged') IS TRUE
+      ORDER BY uploads.id FOR NO KEY UPDATE OF uploads
     ), u AS (
       UPDATE uploads SET state = 'committed', finished_at = now() FROM staged WHERE uploads.id = staged.id
       RETURNING uploads.id, folder_id, reserved_bytes, reserved_files
     ), visible AS MATERIALIZED (
       SELECT folder_id, size_bytes, replaced_bytes, replaced_files, replaced_inode, inode, version, crc32
       FROM u JOIN upload_files ON upload_id = u.id
-      WHERE ((upload_id, ordinal) IN (SELECT upload, jsonb_array_elements(missing)::int FROM ends)) IS NOT TRUE
+      WHERE ((upload_id, ordinal) IN (
+        SELECT upload, missing.ordinal FROM jsonb_to_recordset(${JSON.stringify(missing)}::jsonb) AS missing(upload uuid, ordinal int)
+      )) IS NOT TRUE
     ), freed AS MATERIALIZED (
       SELECT folder_id, sum(reserved_bytes)::bigint AS bytes, sum(reserved_files)::bigint AS files FROM u GROUP BY folder_id
     ), landed AS MATERIALIZED (

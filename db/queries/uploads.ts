@@ -177,7 +177,7 @@ export async function stageUploads(
         AS given(id uuid, job uuid, bytes bigint, count int, files jsonb)
     ), before AS MATERIALIZED (
       SELECT id, folder_id, reserved_bytes, reserved_files FROM uploads
-      WHERE id = ANY(ARRAY(SELECT id FROM given)) AND state = 'receiving' ORDER BY id FOR UPDATE
+      WHERE id = ANY(ARRAY(SELECT id FROM given)) AND (state = 'receiving') IS TRUE ORDER BY id FOR UPDATE
     ), u AS (
       UPDATE uploads
       SET state = 'staged', job_id = given.job, reserved_bytes = given.bytes,

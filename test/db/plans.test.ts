@@ -5,6 +5,7 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Executor } from '../../db/client.ts';
 import { deleteAnsweredInvitations } from '../../db/queries/invitations.ts';
+import { claimJob, claimJobs } from '../../db/queries/job-lease.ts';
 import { findJob, listEndedJobIds, listJobs, listJobsById } from '../../db/queries/jobs.ts';
 import { findCredential, listKeypairs } from '../../db/queries/keypairs.ts';
 import {
@@ -14,7 +15,7 @@ import {
   listMemberFolders,
   pageMemberFolders,
 } from '../../db/queries/members.ts';
-import { insertFreeClaims } from '../../db/queries/path-claims.ts';
+import { holdFolder, insertFreeClaims } from '../../db/queries/path-claims.ts';
 import { countOpenParts, findResumableUpload } from '../../db/queries/resumable-uploads.ts';
 import {
   deleteTransferTokenCounts,
@@ -22,7 +23,7 @@ import {
   findTransferTokenRelief,
   insertTransferToken,
 } from '../../db/queries/transfer-tokens.ts';
-import { listUploadsToCommit } from '../../db/queries/upload-commits.ts';
+import { endUploads, listUploadsToCommit, noteReplaced } from '../../db/queries/upload-commits.ts';
 import {
   findUpload,
   growUpload,
@@ -232,6 +233,12 @@ describe('statements that come with every upload', () => {
     await small.db.execute(sql`
       INSERT INTO jobs (id, kind, volume, payload, state, attempts_max, finished_at)
       SELECT gen_random_uuid(), 'upload.commit', 'local', '{}', 'succeeded', 3, now() FROM generate_series(1, 4000)`);
+    await small.db.execute(sql`
+      WITH u AS (INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'small@example.org') RETURNING id),
+        f AS (INSERT INTO folders (id, owner_id, volume, quota_bytes, quota_files)
+          SELECT gen_random_uuid(), id, 'local', 1, 1 FROM u RETURNING id, owner_id)
+      INSERT INTO uploads (id, folder_id, actor_id, state, reserved_bytes, reserved_files, lease_until)
+      SELECT gen_random_uuid(), id, owner_id, 'committed', 1, 1, now() FROM f, generate_series(1, 4000)`);
     await small.db.execute(sql`ANALYZE`);
   });
   afterAll(async () => {
@@ -240,6 +247,7 @@ describe('statements that come with every upload', () => {
   });
 
   const jobId = uuidv7();
+  const one = { id: jobId, handedFence: 0 };
   it.each([
     ['jobs by their ids', (db: Executor) => listJobsById(db, [jobId])],
     ['which jobs have ended', (db: Executor) => listEndedJobIds(db, [jobId])],
@@ -247,6 +255,22 @@ describe('statements that come with every upload', () => {
     const plans = await plansOf(work, smallClient);
     expect(plans.length).toBeGreaterThan(0);
     for (const plan of plans) expect(wholeReads(plan), plan).toEqual([]);
+  });
+
+  it.each([
+    ['staging', (db: Executor) => stageUploads(db, [])],
+    ['claiming jobs', (db: Executor) => claimJobs(db, [], { owner: 'w', leases: {}, readingKinds: [] })],
+    ['claiming one job', (db: Executor) => claimJob(db, one, { owner: 'w', leases: {}, readingKinds: [] })],
+    ['holding a folder', (db: Executor) => holdFolder(db, uuidv7(), [])],
+    ['noting what is replaced', (db: Executor) => noteReplaced(db, [])],
+    ['ending', (db: Executor) => endUploads(db, [])],
+  ])('look at the rows they name, not at all open ones: %s', async (_name, work) => {
+    const plans = await plansOf(work, smallClient);
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) {
+      expect(plan).not.toMatch(/Seq Scan on (jobs|uploads)\b/);
+      expect(plan).not.toMatch(/_(open|due|lease)_idx/);
+    }
   });
 
   it('make no large hash tables to look for claims that overlap', async () => {
