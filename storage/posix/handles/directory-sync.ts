@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { hasErrno } from '../errno.ts';
 import { type Directory, ownDirectory } from './directory.ts';
 import { isSmallDirectory } from './directory-size.ts';
-import { type ByteName, type EntryName, pathAt, pathOf } from './entry-name.ts';
+import { type ByteName, type EntryName, nameFromBytes, pathAt, pathOf } from './entry-name.ts';
 import { modes, openFlags } from './syscalls.ts';
 
 // The same calls as directory.ts in synchronous form, for loops over whole trees: see time-slice.ts.
@@ -181,6 +181,30 @@ export function unlinkSync(directory: Directory, name: EntryName): boolean {
     if (hasErrno(error, 'ENOENT')) return false;
     throw error;
   }
+}
+
+/**
+ * Unlinks one non-directory after the other; those that were not there are passed over, any other failure is told to `fail`. A
+ * loop with nothing around the call: a walker has seldom lived long enough for what is around it to be compiled.
+ * @returns how many were unlinked
+ */
+export function unlinkEachSync(
+  directory: Directory,
+  names: readonly ByteName[],
+  fail: (name: ByteName, error: unknown) => void,
+): number {
+  return directory.usingSync((fd) => {
+    let unlinked = 0;
+    for (const name of names) {
+      try {
+        fs.unlinkSync(pathAt(fd, nameFromBytes(name)));
+        unlinked += 1;
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT')) fail(name, error);
+      }
+    }
+    return unlinked;
+  });
 }
 
 /** Removes an empty directory; false when it was not there. */

@@ -4,7 +4,7 @@ import type { Tally } from './progress.ts';
 import { type Demand, type TreePart, wholeTree } from './tree-part.ts';
 import type { TreeTask } from './tree-runner.ts';
 import { createWalkerCount, type WalkerCount } from './walker-count.ts';
-import { unpackFailure, type WalkerMessage } from './walker-messages.ts';
+import { type Report, unpackFailure, type WalkerMessage } from './walker-messages.ts';
 import { startWalker, type WalkerProcess } from './walker-process.ts';
 
 /** How long walkers outlive the last walk. */
@@ -136,18 +136,23 @@ function handOut(crew: State): void {
   ask(crew);
 }
 
-/** Asks for parts until each walker has one more to go on with. */
+/**
+ * Asks for parts until each walker has one more to go on with. Each of those who have nothing gets one at once: by halves, the last
+ * of many would begin when half of a small tree is gone.
+ */
 function ask(crew: State): void {
   const walkers = [...crew.walkers];
   const idle = walkers.filter(({ walk }) => walk === null).length;
+  const busy = walkers.length - idle;
   let waiting = 0;
   for (const running of crew.walks.values()) waiting += running.waiting.length;
   if (waiting >= walkers.length) return;
   const demand = idle > 0 ? 'at_once' : 'soon';
+  const takers = Math.max(1, Math.ceil(idle / busy));
   for (const walker of walkers) {
     if (walker.walk === null || walker.asked === 'at_once' || walker.asked === demand) continue;
     walker.asked = demand;
-    walker.process.order({ type: 'demand', demand });
+    walker.process.order({ type: 'demand', demand, takers });
   }
 }
 
@@ -165,18 +170,22 @@ function finishPart(crew: State, walker: Walker, isEmpty: boolean): void {
   handOut(crew);
 }
 
+function note(crew: State, running: Running | undefined, { tally, linked, latencies }: Report): void {
+  running?.walk.onTally(tally);
+  if (linked !== null) running?.walk.onLinked(linked);
+  crew.count.learn(latencies);
+  if (running !== undefined) strengthen(crew);
+}
+
 function hear(crew: State, walker: Walker, message: WalkerMessage): void {
   const running = crew.walks.get(message.walk);
   switch (message.type) {
-    case 'tally':
-      running?.walk.onTally(message.tally);
-      if (message.linked.length > 0) running?.walk.onLinked(message.linked);
-      crew.count.learn(message.latencies);
-      if (running !== undefined) strengthen(crew);
+    case 'report':
+      note(crew, running, message.report);
       break;
-    case 'part':
+    case 'parts':
       walker.asked = 'none';
-      running?.waiting.push(message.part);
+      running?.waiting.push(...message.parts);
       handOut(crew);
       break;
     case 'failure':
@@ -184,6 +193,7 @@ function hear(crew: State, walker: Walker, message: WalkerMessage): void {
       else running?.walk.onFailure(unpackFailure(message.failure));
       break;
     case 'done':
+      if (message.report !== null) note(crew, running, message.report);
       finishPart(crew, walker, message.isEmpty);
       break;
   }

@@ -1,6 +1,6 @@
 import type { ReadEntry } from '../handles/directory-sync.ts';
 import type { ByteName } from '../handles/entry-name.ts';
-import type { Demand, TreePart } from './tree-part.ts';
+import { cutEvenly, type Demand, sharesOf, type TreePart } from './tree-part.ts';
 
 /** Names of files read ahead: enough to give away work that is worth a message. */
 const filesMax = 4096;
@@ -21,14 +21,15 @@ export interface HeldNames {
   /** Whether the directory may have more names. */
   hasMore(): boolean;
   /**
-   * Half of what is held, if it is enough for the demand; those that would come last. Where somebody waits, a directory is
-   * enough, or files for two steps. The `last` directory is given only by who has something else left: two who pass on a
-   * chain of directories, one by one, only wait for each other.
+   * Some of what is held for each of the takers, as much as is kept, if it is enough for the demand; those that would come last.
+   * Where somebody waits, a directory is enough, or files for two steps. The `last` directory is given only by who has
+   * something else left: two who pass on a chain of directories, one by one, only wait for each other.
+   * @returns what each one gets; nothing when there is not enough, fewer than there are takers when it is little
    */
   split(
     demand: Demand,
-    options: { readonly last: 'keep' | 'give'; readonly stepEntries: number },
-  ): TreePart['names'];
+    options: { readonly last: 'keep' | 'give'; readonly stepEntries: number; readonly takers: number },
+  ): readonly NonNullable<TreePart['names']>[];
   /** Stops reading. */
   close(): void;
 }
@@ -66,14 +67,20 @@ export function holdNames(
     },
     takeFiles: (count) => files.splice(0, count),
     hasMore: () => !isAtEnd,
-    split(demand, { last, stepEntries }) {
+    split(demand, { last, stepEntries, takers }) {
       const least = demand === 'at_once' ? { files: 2 * stepEntries, directories: 1 } : worthwhile;
-      const isLast = last === 'keep' && directories.length === 1 && files.length === 0;
-      if (directories.length >= least.directories && !isLast) {
-        return { files: [], directories: directories.splice(0, Math.ceil(directories.length / 2)) };
+      const kept = last === 'keep' && files.length === 0 ? 1 : 0;
+      const given = directories.length < least.directories ? 0 : sharesOf(directories.length, takers, kept);
+      if (given > 0) {
+        const runs = cutEvenly(directories.splice(0, given), takers);
+        return runs.map((run) => ({ files: [], directories: run }));
       }
-      if (files.length < least.files) return null;
-      return { files: files.splice(Math.floor(files.length / 2)), directories: [] };
+      if (files.length < least.files) return [];
+      // A part of less than a step is not worth its message.
+      const steps = Math.floor(files.length / stepEntries);
+      const served = Math.max(1, Math.min(takers, steps - 1));
+      const runs = cutEvenly(files.splice(files.length - sharesOf(files.length, served, 1)), served);
+      return runs.map((run) => ({ files: run, directories: [] }));
     },
     close() {
       reader.return();

@@ -3,6 +3,7 @@ import { hasErrno } from '../errno.ts';
 import type { Directory } from '../handles/directory.ts';
 import { openChildSync, statDirectorySync } from '../handles/directory-sync.ts';
 import { type ByteName, bytesFromName, type EntryName } from '../handles/entry-name.ts';
+import { sharesOf } from './tree-part.ts';
 
 /** The deepest levels kept open, because a walk goes up and down there. */
 const recentMax = 32;
@@ -23,6 +24,13 @@ export interface Split {
   readonly names: readonly ByteName[];
 }
 
+/** How much is wanted; where one name is not enough, one is kept. */
+export interface SplitOptions {
+  readonly minimum: number;
+  readonly depthMax: number;
+  readonly takers: number;
+}
+
 /**
  * The directories from the start of a walk down to where it is, each with the names it still has to visit. A tree may
  * be deeper than a process may have descriptors, so at most about a hundred levels stay open; another is opened
@@ -41,11 +49,11 @@ export interface LevelStack {
   /** Up to `count` of the names that {@link next} gives after its last one in the same directory. */
   upcoming(count: number): readonly ByteName[];
   /**
-   * Takes half of what is pending away from the highest level that has at least `minimum` names to visit, those that
-   * would come last. Looks no deeper than `depthMax` levels below the first.
+   * Takes half of what is pending away from the highest level that has at least `minimum` names to visit, or more for several
+   * takers, those that would come last. Looks no deeper than `depthMax` levels below the first.
    * @returns the names from the first level down to that level, and what was taken; `null` when there is none
    */
-  split(options: { readonly minimum: number; readonly depthMax: number }): Split | null;
+  split(options: SplitOptions): Split | null;
   /** Closes everything. */
   close(): void;
 }
@@ -85,11 +93,11 @@ function reopenTop(levels: readonly Level[]): Directory | null {
   return levels[top]?.directory ?? null;
 }
 
-function splitLevels(levels: readonly Level[], minimum: number): Split | null {
+function splitLevels(levels: readonly Level[], minimum: number, takers: number): Split | null {
   const index = levels.findIndex(({ pending }) => pending.length >= minimum);
   const pending = levels[index]?.pending;
   if (pending === undefined) return null;
-  const names = pending.splice(0, Math.ceil(pending.length / 2));
+  const names = pending.splice(0, sharesOf(pending.length, takers, minimum > 1 ? 1 : 0));
   return { path: levels.slice(1, index + 1).map(({ name }) => bytesFromName(name)), names };
 }
 
@@ -121,7 +129,7 @@ export function createLevelStack(): LevelStack {
       closeDistant();
     },
     upcoming: (count) => levels.at(-1)?.pending.slice(-count) ?? [],
-    split: ({ minimum, depthMax }) => splitLevels(levels.slice(0, depthMax + 1), minimum),
+    split: ({ minimum, depthMax, takers }) => splitLevels(levels.slice(0, depthMax + 1), minimum, takers),
     next() {
       for (let level = levels.at(-1); level; level = levels.at(-1)) {
         const name = level.pending.at(-1);

@@ -12,7 +12,7 @@ import {
 import { type ByteName, nameFromBytes } from '../handles/entry-name.ts';
 import { type HeldNames, holdGiven, holdNames } from './held-names.ts';
 import { createLevelStack, type LevelStack } from './level-stack.ts';
-import { partDepthMax, type TreePart, type Work } from './tree-part.ts';
+import { cutEvenly, partDepthMax, type TreePart, type Work } from './tree-part.ts';
 
 /** Least directories worth giving away before anybody waits for them. */
 const worthwhileDirectories = 16;
@@ -71,18 +71,19 @@ function share(measure: Measure, held: HeldNames): void {
   if (demand === 'none') return;
   const isBusy = held.files.length + held.directories.length > 0;
   const minimum = demand === 'at_once' ? leastAtOnce(isBusy) : worthwhileDirectories;
-  const split = levels.split({ minimum, depthMax: partDepthMax - measure.path.length });
+  const takers = work.takers();
+  const split = levels.split({ minimum, depthMax: partDepthMax - measure.path.length, takers });
   if (split !== null) {
-    work.give({
-      path: [...measure.path, ...split.path],
-      names: { files: [], directories: split.names },
-    });
+    const path = [...measure.path, ...split.path];
+    const runs = cutEvenly(split.names, takers);
+    work.give(runs.map((directories) => ({ path, names: { files: [], directories } })));
     return;
   }
   if (measure.path.length + below.length > partDepthMax) return;
   held.fill();
-  const names = held.split(demand, { last: 'keep', stepEntries: work.stepEntries() });
-  if (names !== null) work.give({ path: [...measure.path, ...below], names });
+  const shares = held.split(demand, { last: 'keep', stepEntries: work.stepEntries(), takers });
+  const path = [...measure.path, ...below];
+  if (shares.length > 0) work.give(shares.map((names) => ({ path, names })));
 }
 
 /** Counts what lies directly in a directory. @returns the names of its subdirectories */

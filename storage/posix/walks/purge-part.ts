@@ -8,6 +8,7 @@ import {
   removeSync,
   renameSync,
   statDirectorySync,
+  unlinkEachSync,
   unlinkSync,
 } from '../handles/directory-sync.ts';
 import { type ByteName, type EntryName, nameFromBytes } from '../handles/entry-name.ts';
@@ -87,14 +88,15 @@ function isDirectory(parent: Directory, name: EntryName): boolean {
 
 /** Removes the next few files; the first of them tells how quick the storage is. */
 function removeSome({ work }: Purge, level: Level): void {
-  work.enter(level.directory);
+  const { directory, held } = level;
+  work.enter(directory);
+  const names = held.takeFiles(work.stepEntries());
+  // What is locked, or no file after all, takes more than one call.
+  const again = (name: ByteName): void => attempt(work, () => removeFile(work, level, name));
   const startedAt = performance.now();
-  let isFirst = true;
-  for (const name of level.held.takeFiles(work.stepEntries())) {
-    attempt(work, () => removeFile(work, level, name));
-    if (isFirst) work.sample(performance.now() - startedAt);
-    isFirst = false;
-  }
+  work.tally.entries += unlinkEachSync(directory, names.slice(0, 1), again);
+  work.sample(performance.now() - startedAt);
+  work.tally.entries += unlinkEachSync(directory, names.slice(1), again);
 }
 
 /** Gives away what was asked for, from as high up as possible. */
@@ -105,12 +107,13 @@ function share({ work, flat, levels }: Purge): void {
   for (const level of [flat, ...levels]) {
     const { path, held } = level;
     held.fill();
-    const names = held.split(demand, {
+    const shares = held.split(demand, {
       last: level === present ? 'keep' : 'give',
       stepEntries: work.stepEntries(),
+      takers: work.takers(),
     });
-    if (names === null) continue;
-    work.give({ path, names });
+    if (shares.length === 0) continue;
+    work.give(shares.map((names) => ({ path, names })));
     return;
   }
 }

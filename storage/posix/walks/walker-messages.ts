@@ -7,10 +7,10 @@ import type { TreeTask } from './tree-runner.ts';
 /** The descriptor under which a walker finds the root of the volume. */
 export const volumeFd = 4;
 
-/** What a walker is told. `demand` asks for one part of what it is at; `stop` ends what it does for a walk, which has ended. */
+/** What a walker is told. `demand` asks for a part of what it is at for each of the takers; `stop` ends what it does for a walk, which has ended. */
 export type WalkerOrder =
   | { readonly type: 'run'; readonly walk: number; readonly task: TreeTask; readonly part: TreePart }
-  | { readonly type: 'demand'; readonly demand: Demand }
+  | { readonly type: 'demand'; readonly demand: Demand; readonly takers: number }
   | { readonly type: 'stop'; readonly walk: number };
 
 /** Numbers per file in `linked`: inode, links, bytes, and how many of its names were met. */
@@ -24,18 +24,26 @@ export type Failure =
   | { readonly kind: 'system'; readonly errno: number; readonly code: string }
   | { readonly kind: 'other'; readonly text: string };
 
-/** What a walker has to say. Counts are what came since the last message of that type. */
+/** Counts of what came since the last ones. */
+export interface Report {
+  readonly tally: Tally;
+  /** `null` for none: a message with an array takes longer. */
+  readonly linked: BigUint64Array | null;
+  readonly latencies: readonly number[];
+}
+
+/** What a walker has to say. */
 export type WalkerMessage =
-  | {
-      readonly type: 'tally';
-      readonly walk: number;
-      readonly tally: Tally;
-      readonly linked: BigUint64Array;
-      readonly latencies: readonly number[];
-    }
-  | { readonly type: 'part'; readonly walk: number; readonly part: TreePart }
+  | { readonly type: 'report'; readonly walk: number; readonly report: Report }
+  | { readonly type: 'parts'; readonly walk: number; readonly parts: readonly TreePart[] }
   | { readonly type: 'failure'; readonly walk: number; readonly failure: Failure; readonly isFatal: boolean }
-  | { readonly type: 'done'; readonly walk: number; readonly isEmpty: boolean };
+  | {
+      readonly type: 'done';
+      readonly walk: number;
+      readonly isEmpty: boolean;
+      readonly report: Report | null;
+    };
+
 /** Packs an error. */
 export function packFailure(error: unknown): Failure {
   if (isDomainError(error)) return { kind: 'domain', code: error.code, detail: error.message };

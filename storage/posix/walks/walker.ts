@@ -12,6 +12,7 @@ import { openTree, runPart } from './tree-runner.ts';
 import {
   latencyClasses,
   packFailure,
+  type Report,
   volumeFd,
   type WalkerMessage,
   type WalkerOrder,
@@ -20,9 +21,10 @@ import {
 // The main of a walker: a process that works off parts of trees with synchronous calls. Nothing else runs in it, so it
 // may block, and its working directory is the directory it is at.
 
-/** Longest time without hearing orders, and how often counts are told. */
+/** Longest time without hearing orders. */
 const sliceMs = 4;
-const reportEveryMs = 50;
+/** How often counts are told: soon the first time, for they say how many walkers the storage is worth. */
+const reportMs = { first: 50, later: 200 };
 /** Below whatever answers requests; a machine with nothing else to do does not notice. */
 const niceness = 5;
 
@@ -31,10 +33,13 @@ type RunOrder = Extract<WalkerOrder, { readonly type: 'run' }>;
 /** What the orders that come during a run change. */
 interface Standing {
   demand: Demand;
+  takers: number;
   /** The walk that is worked for; `null` when it was stopped. */
   walk: number | null;
   /** The root of each tree that a part was got of, until its walk ends: a part is reached by a few calls less. */
   readonly roots: Map<number, Directory>;
+  /** When counts are told next, by the clock of this process. */
+  reportAt: number;
 }
 
 function send(message: WalkerMessage): void {
@@ -44,23 +49,25 @@ function send(message: WalkerMessage): void {
 
 function createReport(walk: number): {
   readonly work: Pick<Work, 'tally' | 'countLinked' | 'sample' | 'stepEntries'>;
-  tell(): void;
+  take(): Report;
 } {
   const tally: Tally = emptyTally();
   const linked = createLinkedFiles();
   const stepSize = createStepSize();
   let latencies: number[] = new Array(latencyClasses).fill(0);
-  const tell = (): void => {
-    send({ type: 'tally', walk, tally: { ...tally }, linked: linked.takeRows(), latencies });
+  const take = (): Report => {
+    const rows = linked.takeRows();
+    const report = { tally: { ...tally }, linked: rows.length === 0 ? null : rows, latencies };
     Object.assign(tally, emptyTally());
     latencies = new Array(latencyClasses).fill(0);
+    return report;
   };
   return {
     work: {
       tally,
       countLinked(file) {
         linked.add(file, 1n);
-        if (linked.isFull()) tell();
+        if (linked.isFull()) send({ type: 'report', walk, report: take() });
       },
       stepEntries: stepSize.entries,
       sample(ms) {
@@ -69,7 +76,7 @@ function createReport(walk: number): {
         latencies[index] = (latencies[index] ?? 0) + 1;
       },
     },
-    tell,
+    take,
   };
 }
 
@@ -89,37 +96,37 @@ async function runSteps(volume: Directory, standing: Standing, order: RunOrder):
   await setImmediate();
   const root = rootOf(volume, standing, order);
   if (root === null) {
-    send({ type: 'done', walk, isEmpty: true });
+    send({ type: 'done', walk, isEmpty: true, report: null });
     return;
   }
   const report = createReport(walk);
   const work: Work = {
     ...report.work,
     demand: () => standing.demand,
+    takers: () => standing.takers,
     enter: (directory) => evenLocked(directory, () => directory.usingSync(enterDirectory)),
     give(given) {
       standing.demand = 'none';
-      send({ type: 'part', walk, part: given });
+      send({ type: 'parts', walk, parts: given });
     },
     fail: (error) => send({ type: 'failure', walk, failure: packFailure(error), isFatal: false }),
   };
   const steps = runPart(root, task.verb, part, work);
   let turnedAt = performance.now();
-  let reportedAt = turnedAt;
+  if (standing.reportAt === 0) standing.reportAt = turnedAt + reportMs.first;
   let step = steps.next();
   for (; !step.done && standing.walk === walk; step = steps.next()) {
     const now = performance.now();
     if (now - turnedAt < sliceMs) continue;
-    if (now - reportedAt > reportEveryMs) {
-      report.tell();
-      reportedAt = now;
+    if (now > standing.reportAt) {
+      send({ type: 'report', walk, report: report.take() });
+      standing.reportAt = now + reportMs.later;
     }
     await setImmediate();
     turnedAt = performance.now();
   }
-  report.tell();
   if (!step.done) steps.return(false);
-  send({ type: 'done', walk, isEmpty: step.value === true });
+  send({ type: 'done', walk, isEmpty: step.value === true, report: report.take() });
 }
 
 async function run(volume: Directory, standing: Standing, order: RunOrder): Promise<void> {
@@ -128,7 +135,7 @@ async function run(volume: Directory, standing: Standing, order: RunOrder): Prom
     await runSteps(volume, standing, order);
   } catch (error) {
     send({ type: 'failure', walk, failure: packFailure(error), isFatal: true });
-    send({ type: 'done', walk, isEmpty: false });
+    send({ type: 'done', walk, isEmpty: false, report: null });
   }
 }
 
@@ -141,6 +148,7 @@ function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
       break;
     case 'demand':
       standing.demand = order.demand;
+      standing.takers = order.takers;
       break;
     case 'stop':
       if (standing.walk === order.walk) standing.walk = null;
@@ -158,7 +166,7 @@ function main(): void {
   process.on('disconnect', () => process.exit());
   const { dev } = fstatSync(volumeFd, { bigint: true });
   const volume = borrowDirectory(volumeFd, dev);
-  const standing: Standing = { demand: 'none', walk: null, roots: new Map() };
+  const standing: Standing = { demand: 'none', takers: 0, walk: null, roots: new Map(), reportAt: 0 };
   process.on('message', (order: WalkerOrder) => hear(volume, standing, order));
 }
 

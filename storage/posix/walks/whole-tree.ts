@@ -56,6 +56,7 @@ function workAlone(collected: Collected): Work {
     tally: collected.tally,
     countLinked: (file) => collected.countLinked(file, 1n),
     demand: () => 'none',
+    takers: () => 0,
     enter: () => undefined,
     give: () => assert.fail('Nobody asked for a part.'),
     sample: stepSize.learn,
