@@ -6,6 +6,8 @@ import { cutEvenly, type Demand, sharesOf, type TreePart } from './tree-part.ts'
 const filesMax = 4096;
 /** Least number of names worth giving away before anybody waits for them. */
 const worthwhile = { files: 512, directories: 16 };
+/** Least files worth dividing where somebody waits: to reach half of them takes some five calls. */
+const dividedFilesMin = 16;
 
 /** Names of one directory that wait for their turn, and where more come from. */
 export interface HeldNames {
@@ -22,7 +24,7 @@ export interface HeldNames {
   hasMore(): boolean;
   /**
    * Some of what is held for each of the takers, as much as is kept, if it is enough for the demand; those that would come last.
-   * Where somebody waits, a directory is enough, or files for two steps. The `last` directory is given only by who has
+   * Where somebody waits, a directory is enough, or files for two steps, and for what it takes to reach them. The `last` directory is given only by who has
    * something else left: two who pass on a chain of directories, one by one, only wait for each other.
    * @returns what each one gets; nothing when there is not enough, fewer than there are takers when it is little
    */
@@ -68,7 +70,10 @@ export function holdNames(
     takeFiles: (count) => files.splice(0, count),
     hasMore: () => !isAtEnd,
     split(demand, { last, stepEntries, takers }) {
-      const least = demand === 'at_once' ? { files: 2 * stepEntries, directories: 1 } : worthwhile;
+      const least =
+        demand === 'at_once'
+          ? { files: Math.max(dividedFilesMin, 2 * stepEntries), directories: 1 }
+          : worthwhile;
       const kept = last === 'keep' && files.length === 0 ? 1 : 0;
       const given = directories.length < least.directories ? 0 : sharesOf(directories.length, takers, kept);
       if (given > 0) {
@@ -76,9 +81,7 @@ export function holdNames(
         return runs.map((run) => ({ files: [], directories: run }));
       }
       if (files.length < least.files) return [];
-      // A part of less than a step is not worth its message.
-      const steps = Math.floor(files.length / stepEntries);
-      const served = Math.max(1, Math.min(takers, steps - 1));
+      const served = Math.max(1, Math.min(takers, Math.floor((2 * files.length) / least.files) - 1));
       const runs = cutEvenly(files.splice(files.length - sharesOf(files.length, served, 1)), served);
       return runs.map((run) => ({ files: run, directories: [] }));
     },

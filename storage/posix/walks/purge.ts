@@ -127,8 +127,20 @@ export function purgeTrash(
   return removeFromArea(root, folderId, { area: 'trash', name: idName(trashId) }, options);
 }
 
+/** Removes a directory if that takes one call; whatever is in the way is met again by who moves it. */
+async function isNothing(folder: Directory, name: string): Promise<boolean> {
+  try {
+    await removeChild(folder, name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Takes an area out of the reach of every route and mount path, in one step. */
 async function retireArea(folder: Directory, area: 'data' | 'stage', trash: Directory): Promise<void> {
+  // Nearly always empty; in the trash it would be one more directory to walk into.
+  if (area === 'stage' && (await isNothing(folder, area))) return;
   if ((await statChild(folder, area)) === null) return;
   await unlessGone(() =>
     renameEvenLocked({ directory: folder, name: area }, { directory: trash, name: createFlatNames()() }),

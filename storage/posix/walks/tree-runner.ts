@@ -1,7 +1,7 @@
 import { hasErrno } from '../errno.ts';
 import type { Directory } from '../handles/directory.ts';
 import { evenLocked, openChildSync, statDirectorySync } from '../handles/directory-sync.ts';
-import { type EntryName, nameFromBytes } from '../handles/entry-name.ts';
+import { type ByteName, type EntryName, nameFromBytes } from '../handles/entry-name.ts';
 import { measurePart } from './measure-part.ts';
 import { purgePart } from './purge-part.ts';
 import type { TreePart, TreeVerb, Work } from './tree-part.ts';
@@ -37,39 +37,71 @@ function openChain(start: Directory, names: readonly EntryName[], opened: Direct
   return last === undefined || statDirectorySync(last).dev === start.device;
 }
 
+/** The way from the root of a tree down to where its last part began, kept open for the next one. */
+export interface Way {
+  readonly root: Directory;
+  readonly names: ByteName[];
+  readonly below: Directory[];
+}
+
 /**
  * Opens the root of a tree, one component at a time and never through a symlink.
- * @returns a handle for the caller to close; `null` when it is not there any more
+ * @returns what the caller gives to {@link closeWay}; `null` when it is not there any more
  */
-export function openTree(volume: Directory, task: TreeTask): Directory | null {
+export function openWay(volume: Directory, task: TreeTask): Way | null {
   const opened: Directory[] = [];
   try {
-    return openChain(volume, task.root, opened) ? (opened.pop() ?? null) : null;
+    const root = openChain(volume, task.root, opened) ? opened.pop() : undefined;
+    return root === undefined ? null : { root, names: [], below: [] };
   } finally {
-    for (const directory of opened) void directory.close();
+    closeAll(opened);
+  }
+}
+
+/** Closes it; a part that is being worked off has handles of its own. */
+export function closeWay({ root, below }: Way): void {
+  closeAll([...below, root]);
+}
+
+function closeAll(directories: readonly Directory[]): void {
+  for (const directory of directories) void directory.close();
+}
+
+/** Leads the way to `path`, opening only what it does not have yet. @returns whether all is there */
+function lead(way: Way, path: readonly ByteName[]): boolean {
+  const { root, names, below } = way;
+  let known = 0;
+  while (known < names.length && names[known] === path[known]) known += 1;
+  names.length = known;
+  closeAll(below.splice(known));
+  const rest = path.slice(known);
+  if (rest.length === 0) return true;
+  const opened: Directory[] = [];
+  try {
+    if (!openChain(below.at(-1) ?? root, rest.map(nameFromBytes), opened)) return false;
+    // Only now is it known that none of them is a mount point.
+    names.push(...rest);
+    below.push(...opened.splice(0));
+    return true;
+  } finally {
+    closeAll(opened);
   }
 }
 
 /**
- * Works off a part of the tree at `root`, which may be closed meanwhile, in small steps, by handles of directories that it
- * opens, one component at a time and never through a symlink, and closes again. A part that is not there any more is no work.
+ * Works off a part of the tree that `way` leads through, which may be closed meanwhile, in small steps, by handles of
+ * directories that it opens, one component at a time and never through a symlink. A part that is not there any more is no work.
  * @returns whether a purge found nothing
  */
-export function* runPart(
-  root: Directory,
-  verb: TreeVerb,
-  part: TreePart,
-  work: Work,
-): Generator<void, boolean> {
-  const start = root.share();
-  const below: Directory[] = [];
+export function* runPart(way: Way, verb: TreeVerb, part: TreePart, work: Work): Generator<void, boolean> {
+  if (!lead(way, part.path)) return true;
+  const start = way.root.share();
+  const below = way.below.map((directory) => directory.share());
   try {
-    if (!openChain(start, part.path.map(nameFromBytes), below)) return true;
     if (verb === 'purge') return yield* purgePart([start, ...below], part, work);
     yield* measurePart(below.at(-1) ?? start, part, work);
     return false;
   } finally {
-    for (const directory of below) void directory.close();
-    void start.close();
+    closeAll([...below, start]);
   }
 }

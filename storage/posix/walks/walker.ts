@@ -8,7 +8,7 @@ import { createLinkedFiles } from './linked-files.ts';
 import { emptyTally, type Tally } from './progress.ts';
 import { createStepSize } from './step-size.ts';
 import type { Demand, Work } from './tree-part.ts';
-import { openTree, runPart } from './tree-runner.ts';
+import { closeWay, openWay, runPart, type Way } from './tree-runner.ts';
 import {
   latencyClasses,
   packFailure,
@@ -36,8 +36,8 @@ interface Standing {
   takers: number;
   /** The walk that is worked for; `null` when it was stopped. */
   walk: number | null;
-  /** The root of each tree that a part was got of, until its walk ends: a part is reached by a few calls less. */
-  readonly roots: Map<number, Directory>;
+  /** The way to the last part got of each tree, until its walk ends: the next one is reached by a few calls less. */
+  readonly ways: Map<number, Way>;
   /** When counts are told next, by the clock of this process. */
   reportAt: number;
 }
@@ -80,22 +80,22 @@ function createReport(walk: number): {
   };
 }
 
-/** The root of the tree; `null` when it is not there any more, or its walk was stopped. */
-function rootOf(volume: Directory, standing: Standing, { walk, task }: RunOrder): Directory | null {
+/** The way into the tree; `null` when it is not there any more, or its walk was stopped. */
+function wayInto(volume: Directory, standing: Standing, { walk, task }: RunOrder): Way | null {
   if (standing.walk !== walk) return null;
-  const known = standing.roots.get(walk);
+  const known = standing.ways.get(walk);
   if (known !== undefined) return known;
-  const root = openTree(volume, task);
-  if (root !== null) standing.roots.set(walk, root);
-  return root;
+  const way = openWay(volume, task);
+  if (way !== null) standing.ways.set(walk, way);
+  return way;
 }
 
 async function runSteps(volume: Directory, standing: Standing, order: RunOrder): Promise<void> {
   const { walk, task, part } = order;
   // What others ask for comes right behind the order; heard first, half of a tree is given away in the first step.
   await setImmediate();
-  const root = rootOf(volume, standing, order);
-  if (root === null) {
+  const way = wayInto(volume, standing, order);
+  if (way === null) {
     send({ type: 'done', walk, isEmpty: true, report: null });
     return;
   }
@@ -111,7 +111,7 @@ async function runSteps(volume: Directory, standing: Standing, order: RunOrder):
     },
     fail: (error) => send({ type: 'failure', walk, failure: packFailure(error), isFatal: false }),
   };
-  const steps = runPart(root, task.verb, part, work);
+  const steps = runPart(way, task.verb, part, work);
   let turnedAt = performance.now();
   if (standing.reportAt === 0) standing.reportAt = turnedAt + reportMs.first;
   let step = steps.next();
@@ -139,6 +139,12 @@ async function run(volume: Directory, standing: Standing, order: RunOrder): Prom
   }
 }
 
+function leave(standing: Standing, walk: number): void {
+  const way = standing.ways.get(walk);
+  if (way !== undefined) closeWay(way);
+  standing.ways.delete(walk);
+}
+
 function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
   switch (order.type) {
     case 'run':
@@ -152,8 +158,7 @@ function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
       break;
     case 'stop':
       if (standing.walk === order.walk) standing.walk = null;
-      void standing.roots.get(order.walk)?.close();
-      standing.roots.delete(order.walk);
+      leave(standing, order.walk);
       break;
   }
 }
@@ -166,7 +171,7 @@ function main(): void {
   process.on('disconnect', () => process.exit());
   const { dev } = fstatSync(volumeFd, { bigint: true });
   const volume = borrowDirectory(volumeFd, dev);
-  const standing: Standing = { demand: 'none', takers: 0, walk: null, roots: new Map(), reportAt: 0 };
+  const standing: Standing = { demand: 'none', takers: 0, walk: null, ways: new Map(), reportAt: 0 };
   process.on('message', (order: WalkerOrder) => hear(volume, standing, order));
 }
 

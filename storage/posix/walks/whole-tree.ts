@@ -6,7 +6,7 @@ import { createLinkedFiles, readRows } from './linked-files.ts';
 import { addTally, emptyTally, type Tally } from './progress.ts';
 import { createStepSize } from './step-size.ts';
 import { type LinkedFile, type Work, wholeTree } from './tree-part.ts';
-import { openTree, runPart, type TreeTask } from './tree-runner.ts';
+import { closeWay, openWay, runPart, type TreeTask } from './tree-runner.ts';
 
 const reportEveryMs = 250;
 
@@ -76,9 +76,9 @@ async function passAlone(
 ): Promise<boolean | null> {
   const slice = createTimeSlice(limits.signal);
   const startedAt = performance.now();
-  const tree = openTree(root, task);
-  if (tree === null) return true;
-  const steps = runPart(tree, task.verb, wholeTree, workAlone(collected));
+  const way = openWay(root, task);
+  if (way === null) return true;
+  const steps = runPart(way, task.verb, wholeTree, workAlone(collected));
   try {
     for (let step = steps.next(); ; step = steps.next()) {
       if (step.done) return step.value;
@@ -87,7 +87,7 @@ async function passAlone(
     }
   } finally {
     steps.return(false);
-    void tree.close();
+    closeWay(way);
   }
 }
 
