@@ -127,20 +127,19 @@ export function purgeTrash(
   return removeFromArea(root, folderId, { area: 'trash', name: idName(trashId) }, options);
 }
 
-/** Removes a directory if that takes one call; whatever is in the way is met again by who moves it. */
-async function isNothing(folder: Directory, name: string): Promise<boolean> {
+/** Removes an empty stage, counted as any other directory; whatever is in the way is met again by who moves it. */
+async function removeEmptyStage({ tally }: Purge, folder: Directory): Promise<void> {
   try {
-    await removeChild(folder, name);
-    return true;
+    if (!(await removeChild(folder, 'stage'))) return;
+    tally.entries += 1;
+    tally.directories += 1;
   } catch {
-    return false;
+    // It is purged as all that has content.
   }
 }
 
 /** Takes an area out of the reach of every route and mount path, in one step. */
 async function retireArea(folder: Directory, area: 'data' | 'stage', trash: Directory): Promise<void> {
-  // Nearly always empty; in the trash it would be one more directory to walk into.
-  if (area === 'stage' && (await isNothing(folder, area))) return;
   if ((await statChild(folder, area)) === null) return;
   await unlessGone(() =>
     renameEvenLocked({ directory: folder, name: area }, { directory: trash, name: createFlatNames()() }),
@@ -151,6 +150,8 @@ async function purgeAreas(purge: Purge, folder: Directory, folderId: string): Pr
   await makeChild(folder, 'trash', modes.closed);
   await withDirectory(openChild(folder, 'trash'), async (trash) => {
     await retireArea(folder, 'data', trash);
+    // In the trash it would be one more directory to walk into.
+    await removeEmptyStage(purge, folder);
     await retireArea(folder, 'stage', trash);
     await syncDirectory(folder);
   });
