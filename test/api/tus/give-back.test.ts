@@ -114,7 +114,9 @@ describe('an upload whose client left', () => {
     await begun;
     await reception.leave();
     goOn();
-    expect(await reception.outcome).toMatchObject({ code: 'upload_aborted' });
+    // Which of the two is met first is chance; nobody is there any more to be told.
+    const code = expect.stringMatching(/^(upload_aborted|volume_unavailable)$/);
+    expect(await reception.outcome).toMatchObject({ code });
     const { offsetBytes, writer } = await standing(upload);
     expect(offsetBytes).toBe(0);
     expect(writer?.segments.map(({ ordinal }) => ordinal)).toEqual([0, 1]);
