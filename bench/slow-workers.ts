@@ -28,13 +28,14 @@ interface Case {
   readonly rows: Readonly<Partial<Record<Kind, string>>>;
 }
 
-// S1 does not say how slow. With 200 µs one worker already keeps a processor busy, and a few processors cannot
-// show more than what they have.
+// S1 does not say how slow. With 200 µs one worker already keeps a processor busy, with 2 ms four of them keep two, and a few
+// processors cannot show more than what they have.
 const cases: readonly Case[] = [
   {
     delayUs: 2_000,
     rows: { 'usage.measure': 'S1/usage', 'archive.build': 'S1/archive', 'folder.purge': 'S1/delete' },
   },
+  { delayUs: 5_000, rows: { 'usage.measure': 'S1/usage', 'folder.purge': 'S1/delete' } },
   { delayUs: 200, rows: { 'folder.purge': 'D3/workers' } },
 ];
 
