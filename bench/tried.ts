@@ -10,10 +10,11 @@ const tried: Readonly<Record<string, string>> = {
     'one statement per request, prepared, rights in the same statement (ADR 18); the p99 of the bare handler is above the goal, too',
   'M1/info':
     'one statement per request, prepared, rights in the same statement (ADR 18); what makes it faster does the same for the bare handler',
+  T2: 'an own parser of forms, bodies read ahead while they are hashed (ADR 23)',
   'T1/rss': 'young memory held small while loading, collection every 8 MiB of bodies (ADR 23)',
   'T5/large': 'buffers used again (took half of the CPU), reading ahead (ADR 23)',
   D2: 'two walkers, steps by halves (ADR 31); the kernel lets one process at a time remove names from a directory, and two threads in C take 0.69',
-  U1: 'walkers that begin at once, fewer objects per directory (ADR 31); 60 % of the time is spent in the kernel',
+  U1: 'walkers that begin at once, fewer objects per directory (ADR 31); a small tree is nearly done before walkers have parts of it',
   U2: 'twelve walkers with a call each under way (ADR 28)',
   D3: 'twelve walkers per worker, shares for all who wait, shorter ways (ADR 28); with 200 µs per call one worker nearly keeps two cores busy',
   S1: 'shares for all who wait, fewer messages (ADR 28); one worker got twice as fast, and at 2 ms four keep two cores busy',
