@@ -59,11 +59,15 @@ export function proofOf(credentials: Credentials, request: ProvenRequest): Recor
 
 type Keypair = Extract<Credentials, { kind: 'keypair' }>;
 
-function signatureOf(
-  keypair: Keypair,
-  { method, url, contentType }: ProvenRequest,
-  hashes: { readonly bodyHash: string; readonly contentSha256?: string },
-): Record<string, string> {
+function isMultipart(contentType: string | undefined): boolean {
+  return contentType?.toLowerCase().startsWith('multipart/form-data') === true;
+}
+
+function signContent(keypair: Keypair, request: ProvenRequest): Record<string, string> {
+  const { method, url, contentType, body } = request;
+  const contentSha256 = createHash('sha256')
+    .update(body ?? '')
+    .digest('hex');
   const date = new Date().toISOString();
   const signed = {
     method,
@@ -73,25 +77,14 @@ function signatureOf(
     contentType: contentType ?? 'application/octet-stream',
     versionHeader: 'x-backendai-version',
     version: '',
-    ...hashes,
+    bodyHash: isMultipart(contentType) ? emptyBodyHash : contentSha256,
+    contentSha256,
   };
   const dayKey = date.slice(0, 10).replaceAll('-', '');
   const signature = signRequest(signed, { secret: keypair.secretKey, dayKey });
   return {
     'X-BackendAI-Date': date,
     Authorization: `BackendAI signMethod=HMAC-SHA256, credential=${keypair.accessKey}:${signature}`,
-    ...(hashes.contentSha256 === undefined ? {} : { 'X-VFolder-Content-SHA256': hashes.contentSha256 }),
+    'X-VFolder-Content-SHA256': contentSha256,
   };
-}
-
-function isMultipart(contentType: string | undefined): boolean {
-  return contentType?.toLowerCase().startsWith('multipart/form-data') === true;
-}
-
-function signContent(keypair: Keypair, request: ProvenRequest): Record<string, string> {
-  const contentSha256 = createHash('sha256')
-    .update(request.body ?? '')
-    .digest('hex');
-  const bodyHash = isMultipart(request.contentType) ? emptyBodyHash : contentSha256;
-  return signatureOf(keypair, request, { bodyHash, contentSha256 });
 }

@@ -10,13 +10,13 @@ import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
 import { forgetPast } from './forget-past.ts';
 import { forgetRows } from './forget-rows.ts';
+import { historyDays } from './history-days.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
 const batchSize = 100;
 /** Files without a row are left alone this long: a job may be between publishing its archive and recording it. */
 const graceMs = 60 * 60 * 1000;
-const historyDays = 30;
 
 type Context = JobContext<'archives.expire'>;
 

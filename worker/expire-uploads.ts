@@ -9,11 +9,11 @@ import type { Volume } from '../storage/volume.ts';
 import { discardStages } from './discard-stages.ts';
 import { expireCopies } from './expire-copies.ts';
 import { forgetRows } from './forget-rows.ts';
+import { historyDays } from './history-days.ts';
 import type { WorkerServices } from './services.ts';
 import { volumeOf } from './volume-of.ts';
 
 const batchSize = 100;
-const historyDays = 30;
 
 /** One folder that cannot be cleaned up keeps its reservation, and nobody else's. @throws the first failure, after the rest */
 async function expireBatch(

@@ -9,13 +9,11 @@ import { auditDaysDefault } from '../domain/audit.ts';
 import { rateSpanOf } from '../domain/rate-window.ts';
 import { contentSkewMsMax } from '../domain/signature.ts';
 import { forgetRows } from './forget-rows.ts';
+import { historyDays } from './history-days.ts';
 import type { WorkerServices } from './services.ts';
 
 /** Twice the skew: from a date that is still ahead to the moment it is too old. */
 const signatureMinutes = (2 * contentSkewMsMax) / 60_000;
-
-/** As long as finished jobs are kept: who was offered what, and what they answered, is in the audit log. */
-const historyDays = 30;
 
 /** How many rows were forgotten, by table. */
 export type Forgotten = Readonly<Record<string, number>>;

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { kindOf, shapeOf } from './describe-schema.ts';
 import type { OpenApiDocument } from './document.ts';
 import { codes, type Markup, markup, prose } from './markup.ts';
+import { type StyledPage, styledPage } from './styled-page.ts';
 
 const style = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -21,10 +21,6 @@ dd { margin: 0 0 .25rem 1rem }
 :target { outline: 3px solid #60a5fa }
 :focus-visible { outline: 3px solid #60a5fa; outline-offset: 1px }
 `;
-const styleDigest = createHash('sha256').update(style).digest('base64');
-
-/** What the page may do: have this one style. It loads nothing, from here or elsewhere, and runs no script. */
-export const referencePolicy = `default-src 'none'; style-src 'sha256-${styleDigest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 const schema = z.record(z.string(), z.unknown());
 const content = z.record(z.string(), z.object({ schema: schema.default({}) })).default({});
@@ -114,7 +110,7 @@ ${responsesOf(one, components)}
 }
 
 /** The document as a page for people: without script, whole on first sight, and asking nobody for anything. */
-export function referencePage(document: OpenApiDocument): string {
+export function referencePage(document: OpenApiDocument): StyledPage {
   const { info, tags, paths, components } = documentSchema.parse(document);
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]) => ({ ...one, method: method.toUpperCase(), path })),
@@ -134,24 +130,13 @@ export function referencePage(document: OpenApiDocument): string {
       markup`<li><a href="#${operationId}"><b>${method}</b> ${path}</a></li>`,
   );
   const title = `${info.title} ${info.version}: API`;
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${{ html: style }}</style>
-</head>
-<body>
-<header><h1>${title}</h1>${prose(info.description)}
+  const body = markup`<header><h1>${title}</h1>${prose(info.description)}
 <p>For programs: <a href="openapi.json">openapi.json</a>.</p></header>
 <nav aria-label="Operations"><ul>${links}</ul></nav>
 <main>
 <section><h2 id="proof">Proof</h2><dl>${proofs}</dl></section>
 ${groups}<section><h2 id="schemas">Schemas</h2>
 ${schemas}</section>
-</main>
-</body>
-</html>
-`.html;
+</main>`;
+  return styledPage({ title, style, body });
 }

@@ -1,31 +1,17 @@
 import { z } from 'zod';
 import { pathPrefixOf } from '../http/public-path.ts';
-import { type ApiRequest, defineRoute, type Route } from '../route.ts';
+import { defineRoute, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
 import { describeRoutes, type OpenApiDocument } from './document.ts';
+import { type StyledPage, sendPage } from './styled-page.ts';
 
 const noInput = z.object({});
 const common = { method: 'GET', access: 'public', right: null, body: 'json', input: noInput } as const;
 
 // Loaded and made when somebody reads it: most processes are never asked for it.
-async function makePage(
-  document: OpenApiDocument,
-): Promise<{ readonly bytes: Buffer; readonly policy: string }> {
-  const { referencePage, referencePolicy } = await import('./page.ts');
-  return { bytes: Buffer.from(referencePage(document)), policy: referencePolicy };
-}
-
-function sendPage(
-  { outgoing }: ApiRequest<object>,
-  { bytes, policy }: Awaited<ReturnType<typeof makePage>>,
-): 'sent' {
-  outgoing.writeHead(200, {
-    'Content-Type': 'text/html; charset=utf-8',
-    'Content-Length': bytes.length,
-    'Content-Security-Policy': policy,
-  });
-  outgoing.end(bytes);
-  return 'sent';
+async function makePage(document: OpenApiDocument): Promise<StyledPage> {
+  const { referencePage } = await import('./page.ts');
+  return referencePage(document);
 }
 
 /** The document of all routes, these included; `all` is asked when somebody wants it, and the answer is kept. */
@@ -51,7 +37,7 @@ export function describingRoutes(all: () => readonly Route[]): readonly Route[] 
       doc: { tag: 'Service', id: 'showDocument', summary: 'Read this document as a page', isForPeople: true },
       handle: async (request) => {
         page ??= makePage(read(request.services));
-        return sendPage(request, await page);
+        return sendPage(request.outgoing, await page);
       },
     }),
   ];

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { domainError, type ErrorCode, errorCodes } from '../../domain/errors.ts';
 import { acceptsExactly } from '../http/accept.ts';
 import { pathPrefixOf } from '../http/public-path.ts';
 import { codes, markup } from '../openapi/markup.ts';
+import { type StyledPage, sendPage, styledPage } from '../openapi/styled-page.ts';
 import { problemKinds, problemPath } from '../problem.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { problemTexts } from './texts.ts';
@@ -12,9 +12,6 @@ const style = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 42rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
 `;
-const styleDigest = createHash('sha256').update(style).digest('base64');
-/** The page has this one style. It loads nothing, from here or elsewhere, and runs no script. */
-const policy = `default-src 'none'; style-src 'sha256-${styleDigest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** Texts change with versions only, so anybody may keep one for an hour. */
 const cacheHeaders = { 'Cache-Control': 'public, max-age=3600', Vary: 'Accept' } as const;
@@ -37,26 +34,15 @@ function parseCode(given: string | undefined): ErrorCode {
   return code;
 }
 
-function pageOf(code: ErrorCode): string {
+function pageOf(code: ErrorCode): StyledPage {
   const { status, title } = problemKinds[code];
   const { meaning, mend } = problemTexts[code];
-  return markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${code}</title>
-<style>${{ html: style }}</style>
-</head>
-<body>
-<h1>${title}</h1>
+  const body = markup`<h1>${title}</h1>
 <p><code>${code}</code>, status ${status}</p>
 <p>${codes(meaning)}</p>
 <h2>Mend</h2>
-<p>${codes(mend)}</p>
-</body>
-</html>
-`.html;
+<p>${codes(mend)}</p>`;
+  return styledPage({ title: code, style, body });
 }
 
 /** What a code means and what to do about it: where the `type` of every problem leads. As a page for who asks for HTML. */
@@ -85,15 +71,7 @@ const getProblem = defineRoute({
         body: { type, code, title, status, ...problemTexts[code] },
       };
     }
-    const bytes = Buffer.from(pageOf(code));
-    outgoing.writeHead(200, {
-      ...cacheHeaders,
-      'Content-Type': 'text/html; charset=utf-8',
-      'Content-Length': bytes.length,
-      'Content-Security-Policy': policy,
-    });
-    outgoing.end(bytes);
-    return 'sent';
+    return sendPage(outgoing, pageOf(code), cacheHeaders);
   },
 });
 

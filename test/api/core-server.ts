@@ -10,7 +10,7 @@ import { insertKeypair } from '../../db/queries/keypairs.ts';
 import { openSecretBox, type SecretBox } from '../../db/secret-box.ts';
 import { apiVersionDefault } from '../../domain/api-version.ts';
 import { emptyBodyHash, type SignedRequest, signRequest } from '../../domain/signature.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { insertTestUser } from '../support/factories.ts';
 
 /** What a request was answered; header names in lower case. */
@@ -170,6 +170,19 @@ function sendRaw(port: number, pieces: readonly (string | Buffer)[], hangsUp: bo
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
     socket.on('end', () => socket.destroy());
   });
+}
+
+/** A server with the routes of the service and an empty database of its own, which goes when it is closed. */
+export async function startOwnServer(): Promise<CoreServer> {
+  const database = await createTestDatabase();
+  const server = await startCoreServer(database, { secrets: makeSecretBox() });
+  return {
+    ...server,
+    close: async () => {
+      await server.close();
+      await database.close();
+    },
+  };
 }
 
 /** Makes a user with a keypair. */

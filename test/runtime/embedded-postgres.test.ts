@@ -9,8 +9,8 @@ import {
   findEmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../runtime/embedded-postgres.ts';
-import { canTraverse } from '../../runtime/postgres/account.ts';
 import { eventually } from '../support/eventually.ts';
+import { hasOtherUsers, isRoot, stranger } from '../support/other-user.ts';
 import { runFixture } from '../support/run-fixture.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
 
@@ -32,11 +32,6 @@ async function start(options: { readonly durable: boolean } = { durable: false }
   started.push(server);
   return server;
 }
-
-const isRoot = process.getuid?.() === 0;
-const stranger = { uid: 54_321, gid: 54_321 };
-/** A checkout below root's private home has no other users. */
-const hasOtherUsers = isRoot && (await canTraverse(import.meta.dirname, stranger));
 
 async function query(url: string, text: string): Promise<Record<string, unknown> | undefined> {
   const client = new pg.Client({ connectionString: url });

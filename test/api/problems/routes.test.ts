@@ -2,20 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemKinds } from '../../../api/problem.ts';
 import { problemTexts } from '../../../api/problems/texts.ts';
 import { errorCodes } from '../../../domain/errors.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { type CoreServer, makeSecretBox, startCoreServer } from '../core-server.ts';
+import { type CoreServer, startOwnServer } from '../core-server.ts';
 
-let database: TestDatabase;
 let server: CoreServer;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  server = await startCoreServer(database, { secrets: makeSecretBox() });
+  server = await startOwnServer();
 });
-afterAll(async () => {
-  await server?.close();
-  await database?.close();
-});
+afterAll(() => server?.close());
 
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
