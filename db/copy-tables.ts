@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import postgres from 'postgres';
+import { type RestoredFiles, settleRestored } from './settle-restored.ts';
 import { socketPathOf } from './socket-path.ts';
 
 /** A table of ours and its columns, in the order that its rows are written and read in. */
@@ -138,31 +139,6 @@ export async function dumpTables(url: string, openSink: (table: string) => Writa
   }
 }
 
-/** What was found of a folder once its files were back. */
-export interface RestoredFolder {
-  readonly id: string;
-  readonly bytes: number;
-  readonly files: number;
-  readonly directories: number;
-  /** It was deleted while the backup was made; nothing of it is left. */
-  readonly isGone: boolean;
-}
-
-/** A staged file that is back, under the inode that it has at its new place. */
-export interface RestoredStage {
-  readonly uploadId: string;
-  readonly ordinal: number;
-  readonly inode: string;
-  readonly version: string;
-}
-
-/** A file that was staged and read when the snapshot was taken, and not yet in its place. */
-export interface StagedName {
-  readonly folderId: string;
-  readonly uploadId: string;
-  readonly ordinal: number;
-}
-
 /** Whether the database holds an installation: any user or folder. */
 export async function isInhabited(url: string): Promise<boolean> {
   const client = connect(url);
@@ -179,44 +155,11 @@ export async function isInhabited(url: string): Promise<boolean> {
   }
 }
 
-/** What a restore changes in the rows, because files have other inodes and trees are what they are. */
-async function settleRows(
-  tx: Transaction,
-  folders: readonly RestoredFolder[],
-  findStages: (staged: readonly StagedName[]) => Promise<readonly RestoredStage[]>,
-): Promise<void> {
-  const present = folders.filter(({ isGone }) => !isGone);
-  await tx`
-    UPDATE folders SET used_bytes = found.bytes, used_files = found.files, directories = found.directories, mutation_seq = mutation_seq + 1,
-      usage_as_of = now(), usage_due_at = now()
-    FROM jsonb_to_recordset(${JSON.stringify(present)}::text::jsonb) AS found(id uuid, bytes bigint, files bigint, directories bigint)
-    WHERE folders.id = found.id AND state IN ('active', 'trashed')`;
-  const gone = folders.filter(({ isGone }) => isGone).map(({ id }) => id);
-  await tx`DELETE FROM members WHERE folder_id = ANY(${gone}::uuid[])`;
-  await tx`
-    UPDATE invitations SET state = 'cancelled', answered_at = now()
-    WHERE folder_id = ANY(${gone}::uuid[]) AND state = 'pending'`;
-  await tx`
-    UPDATE folders SET state = 'purged', deleted_at = now(), purge_at = NULL, used_bytes = 0, used_files = 0,
-      trash_bytes = 0, trash_files = 0, directories = 0
-    WHERE id = ANY(${gone}::uuid[])`;
-  const staged = await tx<StagedName[]>`
-    SELECT u.folder_id AS "folderId", f.upload_id AS "uploadId", f.ordinal
-    FROM upload_files f JOIN uploads u ON u.id = f.upload_id WHERE u.state = 'staged' AND f.sha256 IS NOT NULL`;
-  const stages = await findStages(staged.map((row) => ({ ...row })));
-  await tx`
-    UPDATE upload_files SET inode = found.inode, version = found.version
-    FROM jsonb_to_recordset(${JSON.stringify(stages)}::text::jsonb)
-      AS found("uploadId" uuid, ordinal int, inode text, version text)
-    WHERE upload_files.upload_id = found."uploadId" AND upload_files.ordinal = found.ordinal`;
-}
-
 /** Where rows come from and what is known of the files. */
 export interface TablesToLoad {
   readonly tables: readonly CopiedTable[];
   readonly openSource: (table: string) => Readable;
-  readonly folders: readonly RestoredFolder[];
-  readonly findStages: (staged: readonly StagedName[]) => Promise<readonly RestoredStage[]>;
+  readonly files: RestoredFiles;
 }
 
 /** Reads every table into a migrated database without users and folders, in one transaction: all of it or nothing. */
@@ -230,7 +173,7 @@ export async function loadTables(url: string, load: TablesToLoad): Promise<void>
         const sink = await tx.unsafe(`COPY ${copyTarget(table)} FROM STDIN`).writable();
         await pipeline(load.openSource(table.name), sink);
       }
-      await settleRows(tx, load.folders, load.findStages);
+      await settleRestored(tx, load.files);
     });
   } finally {
     await client.end({ timeout: 5 });

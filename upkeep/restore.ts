@@ -1,14 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  isInhabited,
-  loadTables,
-  type RestoredFolder,
-  type RestoredStage,
-  type StagedName,
-} from '../db/copy-tables.ts';
+import { isInhabited, loadTables } from '../db/copy-tables.ts';
 import { migrateDatabase, newestMigration } from '../db/migrate.ts';
+import type { RestoredFolder, RestoredStage, StagedName } from '../db/settle-restored.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
 import type { Config } from '../runtime/config.ts';
 import type { PosixVolume } from '../storage/posix/posix-volume.ts';
@@ -152,12 +147,14 @@ async function fill(
       await loadTables(url, {
         tables: manifest.tables,
         openSource: (table) => createReadStream(layout.table(table)),
-        folders: restored,
-        findStages: (staged) =>
-          findStages(staged, (folderId) => {
-            const folder = present.get(folderId);
-            return folder === undefined ? undefined : volumeNamed(to, folder.volume);
-          }),
+        files: {
+          folders: restored,
+          findStages: (staged) =>
+            findStages(staged, (folderId) => {
+              const folder = present.get(folderId);
+              return folder === undefined ? undefined : volumeNamed(to, folder.volume);
+            }),
+        },
       });
       return {
         folders: present.size,
