@@ -29,6 +29,8 @@ export interface Snapshot {
   /** Referenced tables come before those that refer to them. */
   readonly tables: readonly CopiedTable[];
   readonly folders: readonly SnapshotFolder[];
+  /** Ids of uploads that were being received. */
+  readonly receivedUploads: readonly string[];
 }
 
 /**
@@ -108,6 +110,11 @@ async function listSnapshotFolders(tx: Transaction): Promise<SnapshotFolder[]> {
   }));
 }
 
+async function listReceivedUploads(tx: Transaction): Promise<string[]> {
+  const rows = await tx<{ id: string }[]>`SELECT id FROM uploads WHERE state = 'receiving'`;
+  return rows.map(({ id }) => id);
+}
+
 /** Writes every table as it is at one moment (one REPEATABLE READ snapshot), whatever goes on meanwhile. */
 export async function dumpTables(url: string, openSink: (table: string) => Writable): Promise<Snapshot> {
   const client = connect(url);
@@ -132,6 +139,7 @@ export async function dumpTables(url: string, openSink: (table: string) => Writa
         keyFingerprint: key?.value ?? null,
         tables,
         folders: await listSnapshotFolders(tx),
+        receivedUploads: await listReceivedUploads(tx),
       };
     });
   } finally {

@@ -28,6 +28,8 @@ export interface StagedName {
 /** What is known of the files that are back. */
 export interface RestoredFiles {
   readonly folders: readonly RestoredFolder[];
+  /** Uploads that ended between the rows and the files. */
+  readonly endedUploads: readonly string[];
   readonly findStages: (staged: readonly StagedName[]) => Promise<readonly RestoredStage[]>;
 }
 
@@ -46,7 +48,7 @@ async function settleFolders(tx: TransactionSql, folders: readonly RestoredFolde
     WHERE folder_id = ANY(${gone}::uuid[]) AND state = 'pending'`;
   await tx`
     UPDATE folders SET state = 'purged', deleted_at = now(), purge_at = NULL, used_bytes = 0, used_files = 0,
-      trash_bytes = 0, trash_files = 0, directories = 0
+      trash_bytes = 0, trash_files = 0, reserved_bytes = 0, reserved_files = 0, directories = 0
     WHERE id = ANY(${gone}::uuid[])`;
 }
 
@@ -73,6 +75,13 @@ async function settleUploads(tx: TransactionSql, findStages: RestoredFiles['find
     WHERE upload_files.upload_id = found."uploadId" AND upload_files.ordinal = found.ordinal`;
 }
 
+/** Their clients do not come again, and what was staged for them has become a file or is gone. */
+async function giveUpEnded(tx: TransactionSql, uploadIds: readonly string[]): Promise<void> {
+  await tx`
+    UPDATE uploads SET state = 'aborting', lease_until = now()
+    WHERE state = 'receiving' AND id IN (SELECT jsonb_array_elements_text(${JSON.stringify(uploadIds)}::text::jsonb)::uuid)`;
+}
+
 /** Copies and moves had noted what to finish by inode; they decide anew, for a staged tree is not brought back. */
 async function settleJobs(tx: TransactionSql): Promise<void> {
   await tx`
@@ -84,5 +93,6 @@ async function settleJobs(tx: TransactionSql): Promise<void> {
 export async function settleRestored(tx: TransactionSql, files: RestoredFiles): Promise<void> {
   await settleFolders(tx, files.folders);
   await settleUploads(tx, files.findStages);
+  await giveUpEnded(tx, files.endedUploads);
   await settleJobs(tx);
 }

@@ -6,9 +6,12 @@ import { type Database, openDatabase } from '../db/client.ts';
 import { dumpTables, type Snapshot, type SnapshotFolder } from '../db/copy-tables.ts';
 import { assertMigrated } from '../db/migrate.ts';
 import { findFolderMark } from '../db/queries/facts.ts';
+import { readMoment } from '../db/queries/moves.ts';
+import { listReceivingUploads } from '../db/queries/uploads.ts';
 import type { Config } from '../runtime/config.ts';
 import { version } from '../runtime/version.ts';
-import type { Volume } from '../storage/volume.ts';
+import type { SkippedEntry, Volume } from '../storage/volume.ts';
+import { catchUp } from './catch-up.ts';
 import { copyFolder } from './copy-folder.ts';
 import { hashFolder } from './hashes.ts';
 import { layoutOf, type Manifest, type SavedFolder, toLines, writeDurably } from './manifest.ts';
@@ -52,33 +55,29 @@ interface FolderBackup {
   readonly findings: BackupFinding[];
 }
 
-/** Copies one folder and compares it with what is recorded, unless it changed since the snapshot. */
+/** Copies one folder, with what others moved or replaced meanwhile, and compares it with what is recorded, unless it changed since the snapshot. */
 async function saveFolder(target: FolderBackup, folder: SnapshotFolder): Promise<SavedFolder> {
   const { db, from, to, findings } = target;
   const { id, volume } = folder;
-  const skipped: BackupFinding[] = [];
-  const saved = await copyFolder({
-    folderId: id,
-    from,
-    to,
-    onSkip: ({ path, reason }) => skipped.push({ kind: 'skipped', folder: id, path, reason }),
-  });
+  const since = await readMoment(db);
+  const skipped: SkippedEntry[] = [];
+  const copied = await copyFolder({ folderId: id, from, to, onSkip: (entry) => skipped.push(entry) });
+  const first = { db, folderId: id, from, to, since, skipped };
+  const saved = copied === null ? null : await catchUp({ ...first, usage: copied });
   const mark = await findFolderMark(db, id);
   const isLive = mark?.state === 'active' || mark?.state === 'trashed' || mark?.state === 'cloning';
   if (!isLive) return { id, volume, status: 'gone', bytes: 0, files: 0 };
   const stoodStill = mark.mutationSeq === folder.mutationSeq && folder.state !== 'cloning';
-  // What was deleted or replaced while it was read is no loss.
-  findings.push(...skipped.filter((found) => stoodStill || !isPassing(found)));
+  // What was deleted while it was read is no loss.
+  const left = [...(saved?.skipped ?? []), ...(stoodStill ? (saved?.gone ?? []) : [])];
+  const kind = 'skipped';
+  findings.push(...left.map(({ path, reason }) => ({ kind, folder: id, path, reason }) as const));
   if (saved === null && folder.state !== 'cloning') findings.push({ kind: 'missing', folder: id });
-  const bytes = saved?.bytes ?? 0;
+  const { bytes, files } = saved?.usage ?? { bytes: 0, files: 0 };
   if (saved !== null && stoodStill && bytes < folder.bytes) {
     findings.push({ kind: 'short', folder: id, recorded: folder.bytes, saved: bytes });
   }
-  return { id, volume, status: 'saved', bytes, files: saved?.files ?? 0 };
-}
-
-function isPassing(finding: BackupFinding): boolean {
-  return finding.kind === 'skipped' && (finding.reason === 'vanished' || finding.reason === 'changed');
+  return { id, volume, status: 'saved', bytes, files };
 }
 
 async function saveFolders(dir: string, url: string, snapshot: Snapshot, config: Pick<Config, 'volumes'>) {
@@ -98,10 +97,12 @@ async function saveFolders(dir: string, url: string, snapshot: Snapshot, config:
         }
       }),
     );
+    const receiving = await listReceivingUploads(client.db, snapshot.receivedUploads);
+    const ended = snapshot.receivedUploads.filter((id) => !receiving.has(id));
+    return { saved, findings, volumes: names, ended };
   } finally {
     await client.close(5);
   }
-  return { saved, findings, volumes: names };
 }
 
 /** Reads everything back, in the order that it was saved in, and notes what each file is. */
@@ -154,7 +155,7 @@ export async function backUp(
     const snapshot = await dumpTables(url, openSink);
     await requireVolumes(snapshot, config);
     const hasKey = await saveSecrets(dir, config, snapshot.keyFingerprint);
-    const { saved, findings, volumes } = await saveFolders(dir, url, snapshot, config);
+    const { saved, findings, volumes, ended } = await saveFolders(dir, url, snapshot, config);
     if (isHashing) await noteHashes(dir, saved, volumes);
     const manifest: Manifest = {
       format: 1,
@@ -171,6 +172,7 @@ export async function backUp(
       files: saved.reduce((sum, { files }) => sum + files, 0),
       bytes: saved.reduce((sum, { bytes }) => sum + bytes, 0),
       findings: findings.length,
+      ended_uploads: ended,
     };
     await writeDurably(layout.folders, toLines(saved));
     await writeDurably(layout.findings, toLines(findings));

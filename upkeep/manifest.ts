@@ -22,6 +22,8 @@ const manifestSchema = z.object({
   files: z.number(),
   bytes: z.number(),
   findings: z.number(),
+  /** Uploads that were being received when the rows were read, and had ended when the files were. */
+  ended_uploads: z.array(z.uuid()).default([]),
 });
 
 /** What a backup says of itself; written last, so that a backup without one is not whole. */

@@ -149,6 +149,7 @@ async function fill(
         openSource: (table) => createReadStream(layout.table(table)),
         files: {
           folders: restored,
+          endedUploads: manifest.ended_uploads,
           findStages: (staged) =>
             findStages(staged, (folderId) => {
               const folder = present.get(folderId);

@@ -218,6 +218,17 @@ export async function findUpload(db: Executor, uploadId: string): Promise<Upload
   return rows[0] ?? null;
 }
 
+/** Those of some sessions that still receive. */
+export async function listReceivingUploads(
+  db: Executor,
+  uploadIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db.execute<{ id: string }>(sql`
+    SELECT id FROM uploads WHERE state = 'receiving'
+      AND id IN (SELECT jsonb_array_elements_text(${JSON.stringify(uploadIds)}::jsonb)::uuid)`);
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** The files of a session, in the order they were sent. */
 export async function listUploadFiles(db: Executor, uploadId: string): Promise<CommitFile[]> {
   return db

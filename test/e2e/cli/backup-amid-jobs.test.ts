@@ -8,6 +8,7 @@ import type { Client } from '../support/http-client.ts';
 import { textAt } from '../support/json.ts';
 import { type Service, startService } from '../support/service.ts';
 import { folderDir, readUsage, treeUsage } from '../support/tree-usage.ts';
+import { metadataOf, patch, tus } from '../support/tus.ts';
 import { createFolder, createUser, type TestFolder, type TestUser, upload } from '../support/users.ts';
 import { elsewhere, runAdmin, startRestored } from './restored.ts';
 
@@ -70,9 +71,15 @@ interface Restored {
 }
 
 /** Backs the service up, restores it elsewhere, starts that and looks at it. Measurements wait: they would hide what jobs count. */
-async function lookAtRestored(name: string, look: (restored: Restored) => Promise<void>): Promise<void> {
+async function lookAtRestored(
+  name: string,
+  look: (restored: Restored) => Promise<void>,
+  whileBackedUp: () => Promise<void> = async () => undefined,
+): Promise<void> {
   const target = join(dir.path, `backup-${name}`);
-  expect(await runAdmin(service.env, 'backup', target)).toMatchObject({ code: 0, stderr: '' });
+  const saving = runAdmin(service.env, 'backup', target);
+  await whileBackedUp();
+  expect(await saving).toMatchObject({ code: 0, stderr: '' });
   const database = await cloneDatabase();
   try {
     const home = join(dir.path, `restored-${name}`);
@@ -158,3 +165,58 @@ it('begins a copy anew whose tree was staged, for staged trees are not in the ba
     });
   });
 }, 120_000);
+
+/** Lets a backup read its rows up to a table that nobody needs, does `work`, and lets it go on. */
+async function betweenRowsAndFiles(work: () => Promise<void>): Promise<void> {
+  const sql = openSql(service.databaseUrl);
+  const watch = openSql(service.databaseUrl);
+  try {
+    await sql.begin(async (tx) => {
+      await tx`LOCK TABLE transfer_token_counts IN ACCESS EXCLUSIVE MODE`;
+      await eventually(
+        async () => {
+          const waiting = await watch`
+            SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'vfolder-backup' AND wait_event_type = 'Lock'`;
+          expect(waiting.length).toBe(1);
+        },
+        { timeoutMs: 30_000 },
+      );
+      await work();
+    });
+  } finally {
+    await sql.end();
+    await watch.end();
+  }
+}
+
+it.each(['finished', 'given up'])(
+  'is whole with an upload that was being received when the rows were read, and %s before the files were',
+  async (end) => {
+    const folder = await createFolder(owner.client);
+    const metadata = metadataOf({ folder: folder.name, path: 'late' });
+    const headers = { 'Upload-Length': '20', 'Upload-Metadata': metadata };
+    const made = await tus(owner.client, 'POST', '/uploads', { headers });
+    const { pathname } = new URL(made.headers.location ?? '', 'http://service');
+    expect((await patch(owner.client, pathname, 0, Buffer.from('0123456789'))).status).toBe(204);
+    const endUpload = async () => {
+      const answer =
+        end === 'finished'
+          ? await patch(owner.client, pathname, 10, Buffer.from('0123456789'))
+          : await tus(owner.client, 'DELETE', pathname);
+      expect(answer.status).toBe(204);
+    };
+    const look = async ({ client, volume }: Restored) => {
+      expect((await tus(client, 'HEAD', pathname)).status).toBe(410);
+      const tree = await treeUsage(volume, folder.id);
+      expect(tree.data.files).toBe(end === 'finished' ? 1 : 0);
+      const isFree = async () => {
+        const reserved = { bytes: 0, files: 0 };
+        expect(await readUsage(client, folder.name)).toMatchObject({ live: tree.data, reserved });
+      };
+      await eventually(isFree, { timeoutMs: 90_000 });
+    };
+    await lookAtRestored(folder.id, look, () => betweenRowsAndFiles(endUpload));
+  },
+  180_000,
+);
