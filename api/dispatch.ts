@@ -23,6 +23,7 @@ import {
   changeOnce,
   fingerprintOf,
   type NamedChange,
+  plainChange,
   readIdempotencyKey,
   streamedChange,
 } from './idempotency.ts';
@@ -156,7 +157,7 @@ async function readChange(route: Route, call: Call): Promise<NamedChange | undef
   if (!isNamedChange(route)) return undefined;
   const key = readIdempotencyKey(headers['idempotency-key']);
   if (key === undefined) return undefined;
-  const content = route.body === 'stream' ? streamedChange(headers) : [await readBody()];
+  const content = route.body === 'stream' ? streamedChange(headers) : plainChange(headers, await readBody());
   const { method, profile, target } = exchange;
   const asked = [method, target?.raw ?? '', profile.name, ...content, exchange.contentSha256 ?? ''];
   return { userId: principal.userId, key, fingerprint: fingerprintOf(asked) };

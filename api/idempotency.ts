@@ -27,14 +27,14 @@ export interface NamedChange {
   readonly fingerprint: string;
 }
 
+const conditions = ['if-match', 'if-none-match', 'if-unmodified-since'] as const;
+
 /** What in its head tells one streamed change from another; the body is not read twice. */
 const tellingHeaders = [
   'content-length',
   'content-digest',
   'repr-digest',
-  'if-match',
-  'if-none-match',
-  'if-unmodified-since',
+  ...conditions,
   'upload-checksum',
   'upload-concat',
   'upload-defer-length',
@@ -46,6 +46,11 @@ const tellingHeaders = [
 /** What a change with a streamed body asks for, as far as its head says. */
 export function streamedChange(headers: IncomingHttpHeaders): string[] {
   return tellingHeaders.map((name) => String(headers[name] ?? ''));
+}
+
+/** What a change with a small body asks for: the body, and on which conditions. */
+export function plainChange(headers: IncomingHttpHeaders, body: Uint8Array): (string | Uint8Array)[] {
+  return [body, ...conditions.flatMap((name) => (headers[name] === undefined ? [] : [name, headers[name]]))];
 }
 
 /** What asks for the same has the same fingerprint. */

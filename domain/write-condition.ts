@@ -1,7 +1,9 @@
+import { type DomainError, domainError } from './errors.ts';
+
 /** What to do when an entry has the name already. `rename` takes the next free numbered name. */
 export const existingChoices = ['replace', 'fail', 'rename'] as const;
 
-/** Under which conditions a file may be written; header texts as sent (RFC 9110 §13.1). */
+/** Under which conditions a file may be written, or an entry deleted; header texts as sent (RFC 9110 §13.1). */
 export interface WriteCondition {
   readonly ifExists: (typeof existingChoices)[number];
   readonly ifMatch?: string | undefined;
@@ -24,7 +26,7 @@ export function listsTag(header: string, etag: string, comparison: 'strong' | 'w
 }
 
 /** Tells whether `current`, or nothing, may be replaced; in the order of RFC 9110 §13.2.2. */
-export function isWritable(
+function isWritable(
   condition: WriteCondition,
   current: { readonly version: string; readonly mtime: number } | null,
 ): boolean {
@@ -36,4 +38,17 @@ export function isWritable(
   if (ifMatch === undefined && isLater) return false;
   if (ifNoneMatch !== undefined && listsTag(ifNoneMatch, etag, 'weak')) return false;
   return ifExists !== 'fail';
+}
+
+/** The refusal of a request that names a state which is not the entry's. */
+export function preconditionFailed(): DomainError {
+  return domainError('precondition_failed', 'The entry is not in the state that the request names.');
+}
+
+/** @throws precondition_failed when the condition does not hold for what has the path, or for nothing there */
+export function requireWritable(
+  condition: WriteCondition | undefined,
+  current: { readonly version: string; readonly mtime: number } | null,
+): void {
+  if (condition !== undefined && !isWritable(condition, current)) throw preconditionFailed();
 }

@@ -13,13 +13,14 @@ import {
 import { type EntryPath, formatEntryPath, parseEntryPath, splitEntryPath } from '../domain/entry-path.ts';
 import { domainError, isDomainError } from '../domain/errors.ts';
 import { stageIdOf } from '../domain/upload-session.ts';
+import { requireWritable } from '../domain/write-condition.ts';
 import { type JobContext, type JobHandler, type JobOutcome, LeaseLostError } from '../jobs/handler.ts';
 import { measureRequest } from '../jobs/measure-request.ts';
 import type { EntryStat } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import { type CommitStatements, shareCommitStatements } from './commit-statements.ts';
 import { completeStages } from './complete-stage.ts';
-import { describeWrite, type Naming, requireWritable, takeFreeName } from './conditional-write.ts';
+import { describeWrite, type Naming, takeFreeName } from './conditional-write.ts';
 import { discardStages } from './discard-stages.ts';
 import { notesOf, type TargetLook } from './note-replaced.ts';
 import { type CommitSite, publish, type Target } from './publish-files.ts';

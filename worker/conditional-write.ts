@@ -2,20 +2,14 @@ import { isReplacing } from '../db/queries/upload-commits.ts';
 import { type CommitFile, renameUploadFile, type UploadSession } from '../db/queries/uploads.ts';
 import { type EntryPath, formatEntryPath, numberedPaths, parseEntryPath } from '../domain/entry-path.ts';
 import { domainError } from '../domain/errors.ts';
-import { entityTag, isWritable, type WriteCondition } from '../domain/write-condition.ts';
+import { entityTag } from '../domain/write-condition.ts';
 import type { JobContext } from '../jobs/handler.ts';
-import type { EntryStat, Volume } from '../storage/volume.ts';
+import type { Volume } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import type { Target } from './publish-files.ts';
 import type { HandlerServices } from './services.ts';
 
 type Context = JobContext<'upload.commit'>;
-
-/** @throws precondition_failed when the condition does not hold for what has the path now, under the claim */
-export function requireWritable(condition: WriteCondition | undefined, target: EntryStat | null): void {
-  if (condition === undefined || isWritable(condition, target)) return;
-  throw domainError('precondition_failed', 'The entry is not in the state that the request names.');
-}
 
 /** One upload and what it takes to look for a free name for its file. */
 export interface Naming {

@@ -1,8 +1,8 @@
 import { formatEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
-import { isWritable, type WriteCondition } from '../../domain/write-condition.ts';
+import { requireWritable, type WriteCondition } from '../../domain/write-condition.ts';
 import type { Volume } from '../../storage/volume.ts';
-import { httpDateSeconds } from '../http/preconditions.ts';
+import { readWriteCondition } from '../http/preconditions.ts';
 import type { Services } from '../services.ts';
 import { promisedDigests, requireDigests } from '../uploads/digest.ts';
 import { type IncomingUpload, receiveUpload, type UploadForm } from '../uploads/operations.ts';
@@ -14,32 +14,17 @@ export interface IncomingContent extends Omit<IncomingUpload, 'form'> {
   readonly ifExists: WriteCondition['ifExists'];
 }
 
-function conditionOf({ ifExists, incoming }: IncomingContent): WriteCondition {
-  const { headers } = incoming;
-  const ifMatch = headers['if-match'];
-  const ifNoneMatch = headers['if-none-match'];
-  const ifUnmodifiedSince = httpDateSeconds(headers['if-unmodified-since']);
-  return {
-    ifExists,
-    ...(ifMatch === undefined ? {} : { ifMatch }),
-    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
-    ...(ifUnmodifiedSince === undefined ? {} : { ifUnmodifiedSince }),
-  };
-}
-
 function formOf(content: IncomingContent): UploadForm {
   const { incoming } = content;
   const path = parseNamedEntryPath(content.path, 'write');
-  const condition = conditionOf(content);
+  const condition = readWriteCondition(incoming.headers, content.ifExists);
   const digests = promisedDigests(incoming.headers);
   return {
     condition,
     open: () => readWholeFile(incoming, formatEntryPath(path)),
     leastBytes: (declaredBytes) => declaredBytes,
     check: async (volume: Volume, folderId: string) => {
-      const target = await volume.stat(folderId, path);
-      if (isWritable(condition, target)) return;
-      throw domainError('precondition_failed', 'The entry is not in the state that the request names.');
+      requireWritable(condition, await volume.stat(folderId, path));
     },
     verify: ([file]) => {
       if (file !== undefined) requireDigests(digests, file.sha256);

@@ -4,8 +4,9 @@ import { finishedEntries } from '../deletions/finished-entries.ts';
 import { type DeletedEntry, deleteEntries } from '../deletions/operations.ts';
 import { deleteRefusals } from '../deletions/schemas.ts';
 import { acceptedReply, jobRefusals, replyAfterJob } from '../http/job-reply.ts';
+import { readWriteCondition } from '../http/preconditions.ts';
 import { acceptedBody } from '../http/wire.ts';
-import { writeHeaders } from '../openapi/headers.ts';
+import { conditionHeaders, writeHeaders } from '../openapi/headers.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { uploadRefusals } from '../uploads/schemas.ts';
 import { putContent } from './operations.ts';
@@ -82,8 +83,8 @@ const remove = defineRoute({
     tag: 'Files',
     id: 'deleteFile',
     summary: 'Delete one file or directory',
-    refusals: [...deleteRefusals, ...jobRefusals],
-    reads: ['Prefer'],
+    refusals: [...deleteRefusals, ...jobRefusals, 'precondition_failed'],
+    reads: [...conditionHeaders, 'Prefer'],
     sets: { 202: ['Location', 'Preference-Applied'] },
   },
   handle: async (request) => {
@@ -93,6 +94,7 @@ const remove = defineRoute({
       nameOrId: params.name ?? '',
       files: [params.path ?? ''],
       recursive: input.recursive,
+      condition: readWriteCondition(request.headers, 'replace'),
     });
     if (isHandedOver) {
       return replyAfterJob(request, jobId, (job) => {

@@ -11,6 +11,7 @@ import { waitForPaths } from '../../db/wait-for-paths.ts';
 import type { DeleteOutcome } from '../../domain/delete-outcome.ts';
 import { type EntryPath, formatEntryPath, isWithin, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type DomainError, domainError, isDomainError } from '../../domain/errors.ts';
+import { requireWritable, type WriteCondition } from '../../domain/write-condition.ts';
 import type { EntryKind, Volume } from '../../storage/volume.ts';
 import { type FolderAccess, folderNotFound, loadFolder, writableVolume } from '../authorize.ts';
 import type { Services } from '../services.ts';
@@ -32,6 +33,8 @@ export interface DeleteRequest {
   readonly nameOrId: string;
   readonly files: readonly string[];
   readonly recursive: boolean;
+  /** What has to hold for each of the files. */
+  readonly condition?: WriteCondition | undefined;
 }
 
 /** What became of one path. */
@@ -69,12 +72,13 @@ async function checkAll(
   volume: Volume,
   folderId: string,
   paths: readonly EntryPath[],
-  recursive: boolean,
+  { recursive, condition }: Pick<DeleteRequest, 'recursive' | 'condition'>,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const path of paths) {
     const stat = await volume.stat(folderId, path);
     if (stat === null) throw domainError('entry_not_found', `"${formatEntryPath(path)}" does not exist.`);
+    requireWritable(condition, stat);
     if (stat.kind === 'directory' && !recursive) throw needsRecursive(formatEntryPath(path));
     found.set(formatEntryPath(path), stat.identity);
   }
@@ -229,22 +233,25 @@ async function letGo(services: DeletionServices, purge: Purge, isWhole: boolean)
  * Takes entries out of view by one rename each, whatever their size, and leaves freeing them to a job. Files uploaded
  * to the same names afterwards are never touched: the job only knows the trash directory of this request. All paths or
  * none: when the request cannot go on, or its process dies, the job does the rest before it lets go of the paths.
- * @throws not_found, path_invalid, entry_not_found, directory_not_recursive, path_busy, volume_full, volume_unavailable;
- *   nothing is deleted then
+ * @throws not_found, path_invalid, entry_not_found, directory_not_recursive, precondition_failed, path_busy, volume_full,
+ *   volume_unavailable; nothing is deleted then
  */
 export async function deleteEntries(
   services: DeletionServices,
   request: DeleteRequest,
 ): Promise<DeleteResult> {
-  const { userId, nameOrId, recursive } = request;
+  const { userId, nameOrId, recursive, condition } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'delete' });
   const volume = writableVolume(services, folder);
   const requested = request.files.map((file) => parseNamedEntryPath(file, 'read'));
   const purge: Purge = { jobId: uuidv7(), folder, userId, paths: outermost(requested) };
-  await recordPatiently(services, purge, () => checkAll(volume, folder.id, requested, recursive));
+  const look = () => checkAll(volume, folder.id, requested, request);
+  await recordPatiently(services, purge, look);
   // From before the trash is made: whoever makes it late must notice that the job has used and removed it.
   const isHeld = keepHold(services, purge.jobId);
   try {
+    // What was looked at may have been replaced before its path was claimed; from here on nobody else replaces it.
+    if (condition !== undefined) await look();
     await volume.createTrash(folder.id, purge.jobId);
   } catch (error) {
     await letGo(services, purge, true);

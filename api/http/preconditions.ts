@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { parseSignedDate } from '../../domain/signed-date.ts';
-import { listsTag } from '../../domain/write-condition.ts';
+import { listsTag, type WriteCondition } from '../../domain/write-condition.ts';
 import { type ByteRange, parseByteRange } from './byte-range.ts';
 
 /**
@@ -63,4 +63,20 @@ export function selectRepresentation(
   if (range === undefined) return { kind: 'whole' };
   if (range === 'unsatisfiable') return { kind: 'range_not_satisfiable' };
   return { kind: 'range', range };
+}
+
+/** The conditions that a request makes for what it changes (RFC 9110 §13.1); a date that is none is ignored. */
+export function readWriteCondition(
+  headers: IncomingHttpHeaders,
+  ifExists: WriteCondition['ifExists'],
+): WriteCondition {
+  const ifMatch = headers['if-match'];
+  const ifNoneMatch = headers['if-none-match'];
+  const ifUnmodifiedSince = httpDateSeconds(headers['if-unmodified-since']);
+  return {
+    ifExists,
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
+    ...(ifUnmodifiedSince === undefined ? {} : { ifUnmodifiedSince }),
+  };
 }

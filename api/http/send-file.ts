@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { domainError } from '../../domain/errors.ts';
+import { preconditionFailed } from '../../domain/write-condition.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import type { Content } from '../openapi/answers.ts';
 import type { ByteRange } from './byte-range.ts';
@@ -82,9 +83,7 @@ function validators({ etag, modifiedAt }: Representation) {
 
 /** Refusals keep what RFC 9110 wants them to carry; the problem body is written further out. */
 function refuseSelection(kind: Selection['kind'], outgoing: ServerResponse, sizeBytes: number): void {
-  if (kind === 'precondition_failed') {
-    throw domainError('precondition_failed', 'The entry is not in the state that the request names.');
-  }
+  if (kind === 'precondition_failed') throw preconditionFailed();
   if (kind === 'range_not_satisfiable') {
     outgoing.setHeader('Content-Range', `bytes */${sizeBytes}`);
     throw domainError(

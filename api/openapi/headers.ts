@@ -55,11 +55,16 @@ export const rangeHeaders = [
   'If-Unmodified-Since',
 ] as const satisfies readonly RequestHeader[];
 
-/** What conditional writes look at. */
-export const writeHeaders = [
+/** What conditional changes look at. */
+export const conditionHeaders = [
   'If-Match',
   'If-None-Match',
   'If-Unmodified-Since',
+] as const satisfies readonly RequestHeader[];
+
+/** What conditional writes look at. */
+export const writeHeaders = [
+  ...conditionHeaders,
   'Content-Digest',
   'Repr-Digest',
 ] as const satisfies readonly RequestHeader[];

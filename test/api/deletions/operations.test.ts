@@ -1,10 +1,12 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { deleteEntries } from '../../../api/deletions/operations.ts';
 import { folders } from '../../../db/schema/folders.ts';
 import { pathClaims } from '../../../db/schema/path-claims.ts';
+import { parseEntryPath } from '../../../domain/entry-path.ts';
 import { domainError } from '../../../domain/errors.ts';
+import { entityTag, type WriteCondition } from '../../../domain/write-condition.ts';
 import type { Volume } from '../../../storage/volume.ts';
 import { withFaults } from '../../storage/faulty-volume.ts';
 import type { Backend } from '../../support/backends.ts';
@@ -33,13 +35,14 @@ function noRedis(): never {
   throw new Error('The queues live in the database.');
 }
 
-function remove(volume: Volume, files: readonly string[] = paths) {
+function remove(volume: Volume, files: readonly string[] = paths, condition?: WriteCondition) {
   const services = { db: database.db, jobs: stage.client, volumes: new Map([['local', volume]]) };
   return deleteEntries(services, {
     userId: stage.ownerId,
     nameOrId: stage.folderId,
     files,
     recursive: false,
+    condition,
   });
 }
 
@@ -52,6 +55,28 @@ it('takes every path out of view and leaves freeing them to the job', async () =
   expect(result).toMatchObject({ entries: allDeleted, isHandedOver: false, isQuick: true });
   expect((await finish(result.jobId)).result).toEqual({ freed: { bytes: 3, files: 3 } });
   expect(await countersOf(stage)).toEqual(nothing);
+});
+
+it('looks again once nobody else can replace what it deletes', async () => {
+  const { version = '' } = (await stage.volume.stat(stage.folderId, parseEntryPath('a', 'read'))) ?? {};
+  let looks = 0;
+  const volume: Volume = {
+    ...stage.volume,
+    stat: async (...args) => {
+      const found = await stage.volume.stat(...args);
+      looks += 1;
+      // As if another change had ended between the look and the claim.
+      if (looks === 1) await writeFile(join(stage.folderRoot, 'data', 'a'), 'replaced meanwhile');
+      return found;
+    },
+  };
+  const condition: WriteCondition = { ifExists: 'replace', ifMatch: entityTag(version) };
+  await expect(remove(volume, ['a'], condition)).rejects.toMatchObject({ code: 'precondition_failed' });
+  expect(looks).toBe(2);
+  const [claim] = await database.db.select().from(pathClaims);
+  await finish(claim?.jobId ?? '');
+  expect(await readFile(join(stage.folderRoot, 'data', 'a'), 'utf8')).toBe('replaced meanwhile');
+  expect(await database.db.select().from(pathClaims)).toEqual([]);
 });
 
 it.each([1, 2, 3].flatMap((nth) => [false, true].map((isAfterEffect) => [nth, isAfterEffect] as const)))(

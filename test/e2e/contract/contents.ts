@@ -188,6 +188,27 @@ function describeDelete({ own, put, names }: Desk, people: People): void {
     });
   });
 
+  it('deletes only what is in the state that the request names', async () => {
+    const etag = textAt((await put('a', '1')).json, 'etag');
+    const past = 'Thu, 01 Jan 1970 00:00:00 GMT';
+    for (const headers of [
+      { 'If-Match': '"other"' },
+      { 'If-Match': `W/${etag}` },
+      { 'If-None-Match': etag },
+      { 'If-None-Match': '*' },
+      { 'If-Unmodified-Since': past },
+    ]) {
+      expectProblem(await remove('a', { headers }), 412, 'precondition_failed');
+    }
+    expectProblem(await remove('b', { headers: { 'If-Match': '*' } }), 404, 'entry_not_found');
+    const named = { 'Idempotency-Key': 'delete-a', 'If-Match': etag };
+    expectStatus(await remove('a', { headers: named }), 204);
+    expectStatus(await remove('a', { headers: named }), 204);
+    const other = { ...named, 'If-Match': '"other"' };
+    expectProblem(await remove('a', { headers: other }), 422, 'idempotency_key_reused');
+    expect(await names()).toEqual([]);
+  });
+
   it('finds nothing to delete, and nothing for who may not', async () => {
     expectStatus(await put('a', '1'), 201);
     expectProblem(await remove('missing'), 404, 'entry_not_found');
