@@ -68,9 +68,12 @@ export function expiryHeader(upload: ResumableUpload): Record<string, string> {
   return { 'Upload-Expires': upload.expiresAt.toUTCString() };
 }
 
+/** "The response MUST include the Upload-Concat header and its value as received in the upload creation request." */
 function concatHeader(upload: ResumableUpload, baseUrl: string): Record<string, string> {
   if (upload.shape === 'whole') return {};
   if (upload.shape === 'partial') return { 'Upload-Concat': 'partial' };
+  if (upload.concat !== null) return { 'Upload-Concat': upload.concat };
+  // Joined by a process that did not note it yet, during an upgrade.
   const urls = (upload.partIds ?? []).map((id) => `${baseUrl}/uploads/${toHexId(id)}`);
   return { 'Upload-Concat': `final;${urls.join(' ')}` };
 }

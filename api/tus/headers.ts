@@ -69,7 +69,7 @@ export function parseMetadata(header: string): Map<string, string> {
 /** What `Upload-Concat` asks for. */
 export type Concat =
   | { readonly shape: 'whole' | 'partial' }
-  | { readonly shape: 'final'; readonly partIds: readonly string[] };
+  | { readonly shape: 'final'; readonly partIds: readonly string[]; readonly header: string };
 
 /** Upload urls end in the id, whatever stands before it. */
 function idOfUrl(url: string): string {
@@ -86,7 +86,7 @@ export function parseConcat(header: string | undefined): Concat {
   if (urls.length > partsMax) refuse(`An upload may have at most ${partsMax} parts.`);
   const partIds = urls.map(idOfUrl);
   if (new Set(partIds).size !== partIds.length) refuse('Each part may be named once.');
-  return { shape: 'final', partIds };
+  return { shape: 'final', partIds, header };
 }
 
 /** How long a new upload will be; `undefined` when that is deferred. @throws request_malformed */

@@ -126,7 +126,7 @@ function requireComplete(part: UploadPart | undefined, folder: FolderAccess): Up
 /** The upload that these parts, in this order, were joined into before at `path`: a repeated request is answered alike. */
 async function findJoined(
   services: Services,
-  { userId, folder, path, partIds }: Omit<Joining, 'id' | 'metadata'>,
+  { userId, folder, path, partIds }: Omit<Joining, 'id' | 'metadata' | 'concat'>,
 ): Promise<ResumableUpload | null> {
   const parts = await services.db.transaction((tx) => lockParts(tx, folder, { ids: partIds, userId }));
   const finalId = parts[0]?.finalId ?? null;
@@ -161,6 +161,7 @@ interface Joining {
   readonly userId: string;
   readonly metadata: string;
   readonly partIds: readonly string[];
+  readonly concat: string;
 }
 
 /** The bytes are reserved already; the file itself is new, unless it takes the place of another. @throws quota_exceeded */
@@ -176,7 +177,7 @@ async function reserveJoined(services: Services, tx: Executor, joining: Joining)
 
 /** Moves parts into a new upload that waits for its commit. Bytes stay reserved as they are; the file itself is new. */
 async function join(services: Services, joining: Joining): Promise<string> {
-  const { id, folder, path, userId, metadata, partIds } = joining;
+  const { id, folder, path, userId, metadata, partIds, concat } = joining;
   return commitLater(services, {
     id,
     folder,
@@ -187,7 +188,7 @@ async function join(services: Services, joining: Joining): Promise<string> {
       const segments = parts.flatMap((part) => part.segments);
       const sizeBytes = parts.reduce((sum, part) => sum + part.offsetBytes, 0);
       await reserveJoined(services, tx, joining);
-      await insertResumableUpload(tx, { id, shape: 'final', path, lengthBytes: sizeBytes, metadata });
+      await insertResumableUpload(tx, { id, shape: 'final', path, lengthBytes: sizeBytes, metadata, concat });
       await joinUploadParts(tx, { finalId: id, partIds, segments });
       return [{ ordinal: 0, path, sizeBytes, sha256: null, crc32: null, inode: '' }];
     },
@@ -201,13 +202,13 @@ async function join(services: Services, joining: Joining): Promise<string> {
  */
 export async function joinUploads(
   services: Services,
-  order: UploadOrder & { readonly partIds: readonly string[] },
+  order: UploadOrder & Pick<Joining, 'partIds' | 'concat'>,
 ): Promise<ResumableUpload> {
-  const { userId, metadata, partIds } = order;
+  const { userId, metadata, partIds, concat } = order;
   const folder = await loadFolder(services, { userId, nameOrId: order.folder, right: 'write' });
   writableVolume(services, folder);
   const path = writePath(order.path);
-  const joining = { id: uuidv7(), folder, path, userId, metadata, partIds };
+  const joining = { id: uuidv7(), folder, path, userId, metadata, partIds, concat };
   const joined = await findJoined(services, joining);
   if (joined !== null) return joined;
   try {

@@ -62,7 +62,11 @@ async function create(
   const concat = parseConcat(headerOf(request.headers, 'upload-concat'));
   const order = orderOf(request);
   if (concat.shape === 'final') {
-    const final = await joinUploads(request.services, { ...order, partIds: concat.partIds });
+    const final = await joinUploads(request.services, {
+      ...order,
+      partIds: concat.partIds,
+      concat: concat.header,
+    });
     const headers = { Location: locationOf(request, final), ...expiryHeader(final) };
     if (final.jobId === null) return { status: 201, headers };
     return replyOnceCommitted<201>(request, final.jobId, { status: 201, headers });

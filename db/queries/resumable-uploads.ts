@@ -41,6 +41,8 @@ export interface ResumableUpload {
   readonly writerUntil: Date | null;
   readonly finalId: string | null;
   readonly partIds: readonly string[] | null;
+  /** `Upload-Concat` of what is joined from parts, as sent. */
+  readonly concat: string | null;
   readonly permission: Permission;
   readonly isOwner: boolean;
 }
@@ -62,6 +64,7 @@ const columns = {
   writerUntil: resumableUploads.writerUntil,
   finalId: resumableUploads.finalId,
   partIds: resumableUploads.partIds,
+  concat: resumableUploads.concat,
   permission: members.permission,
   isOwner: members.isOwner,
 };
@@ -88,6 +91,7 @@ export interface NewResumableUpload {
   readonly path: string;
   readonly lengthBytes: number | null;
   readonly metadata: string;
+  readonly concat?: string;
 }
 
 /** Adds what makes a reserved session a resumable one. Belongs into one transaction with the reservation. */

@@ -28,4 +28,6 @@ export const resumableUploads = pgTable('resumable_uploads', {
   /** Of a part: the upload it was joined into. Of that: its parts, in order. */
   finalId: uuid('final_id'),
   partIds: jsonb('part_ids').$type<readonly string[]>(),
+  /** `Upload-Concat` of what is joined from parts, as sent, to be told again. */
+  concat: text('concat'),
 });

@@ -29,7 +29,7 @@ describe('joining parts in a folder without room', () => {
     );
     const refusals = await Promise.all(
       parts.map(({ id }, index) =>
-        joinUploads(services, { ...order, path: `file-${index}`, partIds: [id] }).catch(
+        joinUploads(services, { ...order, path: `file-${index}`, partIds: [id], concat: 'final;x' }).catch(
           (error: unknown) => error,
         ),
       ),
@@ -51,7 +51,12 @@ describe('joining parts in a folder without room', () => {
         shape: 'partial',
         lengthBytes: 0,
       });
-      const joining = joinUploads(services, { ...order, path: `file-${index}`, partIds: [id] });
+      const joining = joinUploads(services, {
+        ...order,
+        path: `file-${index}`,
+        partIds: [id],
+        concat: 'final;x',
+      });
       outcomes.push(
         await joining.then(
           () => 'joined',

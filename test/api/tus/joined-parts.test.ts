@@ -17,7 +17,7 @@ async function makePart() {
   const order = { userId, folder: folder.name, metadata: '' };
   const part = { ...order, path: undefined, shape: 'partial', lengthBytes: 0 } as const;
   const { id } = await createUpload(services, part);
-  return { ...order, partIds: [id] };
+  return { ...order, partIds: [id], concat: `final;/uploads/${id}` };
 }
 
 describe('parts that are joined', () => {

@@ -188,7 +188,8 @@ function describeJoining(stage: Stage, own: FolderOfAda): void {
     }
     expect((await tus(own.ada, 'HEAD', urls[0] ?? '')).headers['upload-concat']).toBe('partial');
     const order = [3, 0, 1, 2];
-    const answer = await join(order.map((index) => `${own.ada.url}${urls[index]}`));
+    const named = order.map((index) => `${own.ada.url}${urls[index]}`);
+    const answer = await join(named);
     expectStatus(answer, 201);
     const whole = Buffer.concat(order.map((index) => contents[index] ?? Buffer.alloc(0)));
     expect((await read(own.ada, own, 'joined')).equals(whole)).toBe(true);
@@ -201,7 +202,7 @@ function describeJoining(stage: Stage, own: FolderOfAda): void {
     expect((await tus(own.ada, 'HEAD', url)).headers).toMatchObject({
       'upload-offset': String(whole.length),
       'upload-length': String(whole.length),
-      'upload-concat': expect.stringMatching(/^final;/),
+      'upload-concat': `final;${named.join(' ')}`,
     });
     expectProblem(await patch(own.ada, url, whole.length, ''), 403, 'upload_final');
     const again = await join(order.map((index) => urls[index] ?? ''));
@@ -221,6 +222,13 @@ function describeJoining(stage: Stage, own: FolderOfAda): void {
     const urls = [await create(own, 0, partial), await create(own, 0, partial)];
     expectStatus(await join(urls), 201);
     expect(await read(own.ada, own, 'joined')).toHaveLength(0);
+  });
+
+  it('tells how the parts were named, as it was sent', async () => {
+    const [one = '', two = ''] = [await create(own, 0, partial), await create(own, 0, partial)];
+    const joined = await join([one, `${own.ada.url}${two}`]);
+    const head = await tus(own.ada, 'HEAD', String(joined.headers.location));
+    expect(head.headers['upload-concat']).toBe(`final;${one} ${own.ada.url}${two}`);
   });
 
   it('refuses parts that are unfinished, given up, whole, or elsewhere', async () => {
