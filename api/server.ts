@@ -9,7 +9,7 @@ import { createAuthenticator } from './auth/authenticate.ts';
 import { dispatch, dispatchNowhere, refuseHead } from './dispatch.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Exchange } from './http/exchange.ts';
-import { requireSoundHead } from './http/head.ts';
+import { requireSoundHead, supplyHost } from './http/head.ts';
 import type { Logger } from './http/logger.ts';
 import { answerParserErrors } from './http/parser-errors.ts';
 import { createPeerReader } from './http/peer.ts';
@@ -116,12 +116,16 @@ function createApp(dispatcher: Dispatcher, routes: readonly Route[]): Hono<{ Bin
     getPath: (_request, options) => options?.env?.exchange.location?.path ?? '/',
   });
   for (const [path, group] of groupByPath(routes)) {
+    // No folder can have the name of a route, so there is nothing else that its path could mean.
+    const isLiteral = !/[:*]/.test(path);
     app.all(path, async (context, next) => {
       const { exchange, allowed } = context.env;
       const route = routeFor(group, exchange.location?.method ?? exchange.method);
       if (route === undefined) {
         for (const method of methodsOf(group)) allowed.add(method);
-        return next();
+        if (!isLiteral) return next();
+        await dispatchNowhere(dispatcher, exchange, allowed);
+        return RESPONSE_ALREADY_SENT;
       }
       await dispatch(dispatcher, route, exchange, context.req.param());
       return RESPONSE_ALREADY_SENT;
@@ -152,6 +156,7 @@ function createListener(dispatcher: Dispatcher, routes: readonly Route[]): Liste
   return (incoming, outgoing, expectsContinue) => {
     const exchange = openExchange(dispatcher, incoming, outgoing, expectsContinue);
     try {
+      supplyHost(incoming);
       requireSoundHead(incoming);
       exchange.target = parseTarget(incoming.url ?? '', incoming.headers.host);
       exchange.profile = readProfile(incoming.headers);

@@ -34,7 +34,8 @@ function folderNameRefusal(raw: string): string | undefined {
   if (length < 1 || length > folderNameCharactersMax) {
     return `A folder name has 1 to ${folderNameCharactersMax} characters.`;
   }
-  if (!raw.isWellFormed() || raw.normalize('NFC') !== raw) return 'A folder name must be NFC.';
+  if (!raw.isWellFormed()) return 'A folder name must be whole characters of Unicode.';
+  if (raw.normalize('NFC') !== raw) return 'A folder name must be in the Unicode form NFC.';
   if (forbidden.test(raw)) return 'A folder name has no control characters, "/" or "\\".';
   if (raw.trim() !== raw) return 'A folder name has no space at its ends.';
   if (!visible.test(raw)) return 'A folder name has something to be seen.';

@@ -25,33 +25,38 @@ async function sendContent(request: ApiRequest<unknown>): Promise<'sent'> {
 
 /** Routes that read the content of files. */
 export const downloadRoutes: readonly Route[] = [
-  defineRoute({
-    method: 'GET',
-    path: '/folders/:name/download',
-    access: 'user',
-    right: 'read',
-    body: 'json',
-    isTransfer: true,
-    input: downloadInput,
-    answers: fileAnswers([fileType, ...Object.values(contentTypes), 'multipart/mixed']),
-    doc: {
-      tag: 'Files',
-      id: 'downloadFiles',
-      summary: 'Download a file, or several as an archive',
-      refusals: [...readRefusals, ...fileRefusals],
-      reads: rangeHeaders,
-      sets: contentSets,
-    },
-    handle: async (request) => {
-      const selection = await selectFiles(request.services, {
-        ...readerOf(request.principal),
-        nameOrId: request.params.name ?? '',
-        files: request.input.files,
-      });
-      const { profile, input, services } = request;
-      return await sendDownload(request, selection, { profile, format: input.format, services });
-    },
-  }),
+  ...(['GET', 'HEAD'] as const).map((method) =>
+    defineRoute({
+      method,
+      path: '/folders/:name/download',
+      access: 'user',
+      right: 'read',
+      body: 'json',
+      isTransfer: true,
+      input: downloadInput,
+      answers: fileAnswers([fileType, ...Object.values(contentTypes), 'multipart/mixed']),
+      doc: {
+        tag: 'Files',
+        id: method === 'GET' ? 'downloadFiles' : 'inspectDownload',
+        summary:
+          method === 'GET'
+            ? 'Download a file, or several as an archive'
+            : 'See in which form files are downloaded',
+        refusals: [...readRefusals, ...fileRefusals],
+        reads: rangeHeaders,
+        sets: contentSets,
+      },
+      handle: async (request) => {
+        const selection = await selectFiles(request.services, {
+          ...readerOf(request.principal),
+          nameOrId: request.params.name ?? '',
+          files: request.input.files,
+        });
+        const { profile, input, services } = request;
+        return await sendDownload(request, selection, { profile, format: input.format, services });
+      },
+    }),
+  ),
   ...(['GET', 'HEAD'] as const).map((method) =>
     defineRoute({
       method,

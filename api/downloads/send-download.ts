@@ -6,7 +6,7 @@ import { writeArchive } from '../../storage/archive/write-archive.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import { acceptsExactly, refusesGzip } from '../http/accept.ts';
 import { sendBody } from '../http/send-body.ts';
-import { contentHeaders, type RawExchange, sendFile } from '../http/send-file.ts';
+import { contentHeaders, endsWithHead, type RawExchange, sendFile } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Services } from '../services.ts';
@@ -58,6 +58,7 @@ async function sendGzippedFile(exchange: RawExchange, selection: Selection, file
       'Content-Encoding': 'gzip',
       Vary: 'Accept-Encoding',
     });
+    if (endsWithHead(exchange)) return;
     const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: bufferBytes });
     await sendProduced(exchange, selection, {
       through: gzip,
@@ -84,6 +85,7 @@ async function sendArchive(
     'Cache-Control': 'private, no-store',
     ...(encoding === 'gzip' ? { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' } : {}),
   });
+  if (endsWithHead(exchange)) return;
   const through = new PassThrough({ highWaterMark: bufferBytes });
   await sendProduced(exchange, selection, {
     through,

@@ -7,7 +7,7 @@ import { domainError } from '../../domain/errors.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import { attachment } from '../http/content-disposition.ts';
 import { sendBody } from '../http/send-body.ts';
-import type { RawExchange } from '../http/send-file.ts';
+import { endsWithHead, type RawExchange } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { Selection } from './operations.ts';
 import { wholeContent } from './whole-content.ts';
@@ -75,6 +75,7 @@ export async function sendParts(
     'Content-Security-Policy': 'sandbox',
     'Cache-Control': 'private, no-store',
   });
+  if (endsWithHead(exchange)) return;
   const access = watchAccess(selection.mayRead, exchange.signal);
   try {
     const source = Readable.from(mixedParts(selection, { boundary, encoding }), { objectMode: false });

@@ -44,6 +44,15 @@ function requirePlainTransfer({ 'transfer-encoding': coding }: IncomingMessage['
 }
 
 /**
+ * Gives a request of HTTP/1.0 that names no host the one it came to: only HTTP/1.1 has to name it (RFC 9112 §3.2), and the
+ * health checks of load balancers do not.
+ */
+export function supplyHost({ httpVersion, headers, socket }: IncomingMessage): void {
+  if (httpVersion === '1.0' && headers.host === undefined)
+    headers.host = `localhost:${socket.localPort ?? 80}`;
+}
+
+/**
  * Checks what holds for every request whatever its route: HTTP/1.0 or 1.1, exactly one sound `Host`, no header
  * twice that must have one meaning, and no coding of the transfer but chunks.
  * @throws request_malformed

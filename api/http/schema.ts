@@ -71,9 +71,22 @@ export function readPaging(input: z.infer<z.ZodObject<typeof pagingShape>>): Pag
 /** Complaints told of at most: a list of half a million wrong items is told of as well by the first of them. */
 const complaintsMax = 100;
 
-function toFieldError(issue: z.core.$ZodIssue): FieldError {
-  const steps = issue.path.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
-  return { pointer: steps.map((step) => `/${step}`).join(''), detail: issue.message };
+/** What is not there is told so, and not by what its type would have been. */
+function missing({ input }: { readonly input?: unknown }): string | undefined {
+  return input === undefined ? 'is missing' : undefined;
+}
+
+/** Of several forms, the one whose type the value has; what is wrong with that one is what its caller wants to know. */
+function fittingForm({ errors }: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | undefined {
+  return errors.find((form) => form.every(({ code, path }) => path.length > 0 || code !== 'invalid_type'));
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): readonly FieldError[] {
+  const path = [...above, ...issue.path];
+  const form = issue.code === 'invalid_union' ? fittingForm(issue) : undefined;
+  if (form !== undefined && form.length > 0) return form.flatMap((inner) => toFieldErrors(inner, path));
+  const steps = path.map((step) => String(step).replaceAll('~', '~0').replaceAll('/', '~1'));
+  return [{ pointer: steps.map((step) => `/${step}`).join(''), detail: issue.message }];
 }
 
 /**
@@ -86,9 +99,11 @@ export function validateInput<Input>(
   query: ReadonlyMap<string, QueryValue>,
 ): Input {
   // `fromEntries` defines properties, so a key such as `__proto__` stays a plain key.
-  const parsed = schema.safeParse(Object.fromEntries([...Object.entries(body), ...query]));
+  const given = Object.fromEntries([...Object.entries(body), ...query]);
+  const parsed = schema.safeParse(given, { error: missing });
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.slice(0, complaintsMax).map(toFieldError);
+  const issues = parsed.error.issues.slice(0, complaintsMax);
+  const errors = issues.flatMap((issue) => toFieldErrors(issue)).slice(0, complaintsMax);
   throw domainError('request_malformed', 'The parameters are not valid.', { errors });
 }
 

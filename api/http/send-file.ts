@@ -81,6 +81,16 @@ function validators({ etag, modifiedAt }: Representation) {
   return { ETag: etag, ...date, 'Accept-Ranges': 'bytes' };
 }
 
+/**
+ * Ends the answer to a HEAD, whose head is all of it: what is made on the way is not made for it.
+ * @returns whether it was one
+ */
+export function endsWithHead({ incoming, outgoing }: Pick<RawExchange, 'incoming' | 'outgoing'>): boolean {
+  if (incoming.method !== 'HEAD') return false;
+  outgoing.end();
+  return true;
+}
+
 /** Refusals keep what RFC 9110 wants them to carry; the problem body is written further out. */
 function refuseSelection(kind: Selection['kind'], outgoing: ServerResponse, sizeBytes: number): void {
   if (kind === 'precondition_failed') throw preconditionFailed();

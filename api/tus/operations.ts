@@ -79,7 +79,7 @@ async function reserve(
 
 function writePath(path: string | undefined): string {
   if (path === undefined || path === '') {
-    throw domainError('request_malformed', 'Upload-Metadata must name the "path" of the file.');
+    throw domainError('request_malformed', 'The upload must name the "path" of its file.');
   }
   return formatEntryPath(parseNamedEntryPath(path, 'write'));
 }

@@ -64,9 +64,15 @@ async function* countContent(pieces: AsyncIterable<Buffer>, tally: Tally): Async
   }
 }
 
+/** A browser sends a file field where no file was chosen as a part without a name and without content. @throws path_invalid */
+async function requireNothing(content: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _piece of content)
+    throw domainError('path_invalid', 'A file part has an empty file name.');
+}
+
 /**
- * Reads the files of a multipart body as they arrive; memory is O(what is read ahead). Parts that are not files are
- * skipped. @throws request_malformed, path_invalid, body_too_large, upload_aborted
+ * Reads the files of a multipart body as they arrive; memory is O(what is read ahead). Parts that are not files,
+ * and fields of a form where no file was chosen, are skipped. @throws request_malformed, path_invalid, body_too_large, upload_aborted
  */
 export async function* readFileParts(incoming: IncomingMessage, boundary: string): AsyncGenerator<FilePart> {
   const encoding = nameEncodingOf(incoming.headers['user-agent'], boundary);
@@ -79,6 +85,10 @@ export async function* readFileParts(incoming: IncomingMessage, boundary: string
     }
     const fileName = partFileName(part.disposition, encoding);
     if (fileName === undefined) continue;
+    if (fileName === '') {
+      await requireNothing(part.content);
+      continue;
+    }
     tally.files += 1;
     yield { fileName, bytes: countContent(part.content, tally) };
   }

@@ -1,5 +1,5 @@
 import type { StagedFile } from '../../db/queries/uploads.ts';
-import { type EntryPath, formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
+import { formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { FolderLookups, StageWriter, Volume } from '../../storage/volume.ts';
@@ -156,7 +156,7 @@ export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>):
   const batch: SmallFile[] = [];
   let batchBytes = 0;
   for await (const part of parts) {
-    const path = formatEntryPath(parsePartPath(part.fileName));
+    const path = formatEntryPath(parseEntryPath(part.fileName, 'write'));
     const ordinal = run.ordinals;
     run.ordinals += 1;
     const stream = part.bytes[Symbol.asyncIterator]();
@@ -180,9 +180,4 @@ export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>):
   staged.push(...(await flushBatch(target, batch)));
   if (staged.length === 0) throw domainError('upload_empty', 'The request holds no file.');
   return settlePaths(staged);
-}
-
-function parsePartPath(fileName: string): EntryPath {
-  if (fileName === '') throw domainError('path_invalid', 'A file part has an empty file name.');
-  return parseEntryPath(fileName, 'write');
 }

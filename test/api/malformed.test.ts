@@ -28,6 +28,8 @@ const end = '\r\nConnection: close\r\n\r\n';
 /** Raw requests and the status they get; a problem each. */
 const seeds: readonly (readonly [string, string, number])[] = [
   ['no Host', `GET / HTTP/1.1${end}`, 400],
+  ['two Hosts of HTTP/1.0', `GET / HTTP/1.0\r\nHost: a\r\nHost: a${end}`, 400],
+  ['an empty Host of HTTP/1.0', `GET / HTTP/1.0\r\nHost:${end}`, 400],
   ['an empty Host', `GET / HTTP/1.1\r\nHost:${end}`, 400],
   ['two Hosts', `GET / HTTP/1.1\r\nHost: a\r\nHost: a${end}`, 400],
   ['a Host with a path', `GET / HTTP/1.1\r\nHost: a/b${end}`, 400],
@@ -113,6 +115,13 @@ function mutate(bytes: Buffer, random: () => number): Buffer {
       return changed;
   }
 }
+
+it.each(['GET /livez HTTP/1.0', 'GET /livez HTTP/1.0\r\nConnection: close'])(
+  'answers a health check that names no host: %j',
+  async (head) => {
+    expect(statusOf(await server.sendRaw(Buffer.from(`${head}\r\n\r\n`)))).toBe(200);
+  },
+);
 
 describe('a malformed request', () => {
   it.each(seeds)('with %s gets a problem', async (_name, bytes, status) => {

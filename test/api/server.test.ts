@@ -118,6 +118,7 @@ describe('routing', () => {
     ['PROPFIND', '/folders/x/files', 'GET, HEAD'],
     ['TRACE', '/', 'GET, HEAD'],
     ['GET', '/folders', 'POST'],
+    ['GET', '/folders/create', 'POST'],
   ])('answers 405 with Allow for %s %s', async (method, path, allow) => {
     const { status, headers } = await server.send({ method, path });
     expect(status).toBe(405);

@@ -112,6 +112,15 @@ describe('reading the files of a multipart request', () => {
     expect(await send(body, type)).toEqual({ files: [['f', sha256('x'), 1]] });
   });
 
+  it('skips file fields where nothing was chosen, and refuses content without a name', async () => {
+    const nothing = { name: '', content: Buffer.alloc(0) };
+    const file = { name: 'f', content: Buffer.from('x') };
+    expect(await send(multipart([nothing, file, nothing]), type)).toEqual({ files: [['f', sha256('x'), 1]] });
+    expect(await send(multipart([nothing]), type)).toEqual({ files: [] });
+    const nameless = { name: '', content: Buffer.from('x') };
+    expect(await send(multipart([file, nameless]), type)).toEqual({ code: 'path_invalid' });
+  });
+
   it('refuses a body that ends at any byte before its closing boundary, without hanging', async () => {
     const whole = multipart([
       { name: 'a', content: Buffer.from('first') },

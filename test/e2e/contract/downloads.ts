@@ -81,6 +81,37 @@ function describeDownload(stage: Stage, own: FolderOfAda): void {
     expect(Object.keys(files).every((name) => /(^|\/)(b\.bin|e\/c)$/.test(name))).toBe(true);
   });
 
+  it.each([
+    ['one file', { files: 'a.txt' }, {}],
+    ['one file as it is', { files: 'a.txt' }, { 'Accept-Encoding': 'identity' }],
+    ['several', { files: ['a.txt', 'd'] }, {}],
+    ['a zip', { files: ['a.txt', 'd'], format: 'zip' }, {}],
+    ['a tar', { files: ['a.txt', 'd'], format: 'tar' }, {}],
+    ['parts', { files: ['a.txt', 'd/b.bin'] }, { Accept: 'multipart/mixed' }],
+  ])('tells by HEAD how it would send %s, and sends nothing', async (_what, query, headers) => {
+    await fill(own);
+    const [head, get] = await Promise.all(
+      (['HEAD', 'GET'] as const).map((method) =>
+        own.ada.call(method, own.folder.path('download'), { query, headers }),
+      ),
+    );
+    expectStatus(head, 200);
+    expect(head.bytes).toHaveLength(0);
+    const boundary = /[0-9a-f]{32}$/;
+    const told = (answer: typeof get) => ({
+      ...Object.fromEntries(
+        ['content-disposition', 'content-encoding', 'content-length', 'etag', 'vary'].map((name) => [
+          name,
+          answer.headers[name],
+        ]),
+      ),
+      'content-type': answer.headers['content-type']?.replace(boundary, ''),
+    });
+    expect(told(head)).toEqual(told(get));
+    const missing = await own.ada.call('HEAD', own.folder.path('download'), { query: { files: 'no' } });
+    expectStatus(missing, 404);
+  });
+
   it('sends the whole folder for its root', async () => {
     await fill(own);
     for (const root of ['.', '', '/']) {

@@ -63,6 +63,7 @@ const documentedRoutes = [
   'HEAD /download-archive',
   'POST /folders/:name/mkdir',
   'GET /folders/:name/download',
+  'HEAD /folders/:name/download',
   'DELETE /folders/:name/delete_files',
   'POST /folders/:name/move',
   'GET /trash',
