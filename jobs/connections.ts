@@ -60,5 +60,8 @@ export function openQueuePool(
   // Every queue object adds listeners of its own.
   pool.setMaxListeners(0);
   pool.on('error', options.onError);
+  // The pool listens to a connection only while nobody has it. One that is cut between two statements of whoever has it would
+  // end the process; that it is gone shows at the next statement.
+  pool.on('connect', (client) => client.on('error', options.onError));
   return pool;
 }

@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openQueuePool } from '../../jobs/connections.ts';
+import { asAdmin } from '../support/clone-database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.close());
+
+it('outlives a connection that is cut while somebody has it and asks nothing', async () => {
+  const heard: Error[] = [];
+  const pool = openQueuePool(database.url, { connectionsMax: 1, onError: (error) => heard.push(error) });
+  try {
+    const client = await pool.connect();
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await asAdmin(database.url, `SELECT pg_terminate_backend(${rows[0]?.pid})`);
+    await eventually(() => expect(heard.join()).toMatch(/terminating connection/));
+    client.release(true);
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await pool.end();
+  }
+});
