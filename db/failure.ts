@@ -1,3 +1,4 @@
+/** Codes of the driver and of the system. */
 const lostCodes = new Set([
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
@@ -10,20 +11,29 @@ const lostCodes = new Set([
   'EHOSTUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
-  '57P01',
-  '57P02',
-  '57P03',
-  '25P03',
-  '08000',
-  '08003',
-  '08006',
-  '53300',
 ]);
+
+/**
+ * Classes of SQLSTATE (PostgreSQL, appendix A) that are about the server and not about the statement: connections, resources that
+ * ran out, an operator's intervention (a statement that takes too long is cancelled so), failures of its system.
+ */
+const serverClasses = new Set(['08', '53', '57', '58']);
+/** The server is a standby, for the time being or since a failover; a transaction, or a session in one, was too slow. */
+const serverCodes = new Set(['25006', '25P03', '25P04']);
+/** What a server refuses a connection for as long as nobody changes its settings or ours: authorization, no such database. */
+const refusalClasses = new Set(['28', '3D']);
 
 /** Deepest cause that is looked at, so that causes which name each other end, too. */
 const causeDepthMax = 8;
 
 const conflictCodes = new Set(['40001', '40P01', '55P03']);
+
+function isServerFailure(error: Error, code: string): boolean {
+  if (!/^[0-9A-Z]{5}$/.test(code) || !('severity' in error)) return false;
+  const kind = code.slice(0, 2);
+  if (serverClasses.has(kind) || serverCodes.has(code)) return true;
+  return error.severity === 'FATAL' && !refusalClasses.has(kind);
+}
 
 /**
  * What a failed statement means for its transaction: `lost` leaves open whether a commit happened, `conflict` means it
@@ -35,7 +45,7 @@ export function failureOf(error: unknown): 'lost' | 'conflict' | 'other' {
     const code = 'code' in cause ? String(cause.code) : '';
     // A missing socket of the database; any other missing file has nothing to do with it.
     const isSocketMissing = code === 'ENOENT' && 'syscall' in cause && cause.syscall === 'connect';
-    if (lostCodes.has(code) || isSocketMissing) return 'lost';
+    if (lostCodes.has(code) || isSocketMissing || isServerFailure(cause, code)) return 'lost';
     if (conflictCodes.has(code)) return 'conflict';
   }
   return 'other';
