@@ -53,6 +53,9 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     },
     ...(options.isLasting === true ? { max_lifetime: null } : {}),
     connect_timeout: 10,
+    // Else each connection first asks for the types of arrays, with a promise that nobody has: cut meanwhile, the process ends.
+    // Columns of arrays are read by drizzle, which takes their text.
+    fetch_types: false,
     onnotice: () => undefined,
   });
   const db = drizzle(withPreparedStatements(withoutStaleErrors(client, options.connectionsMax)));

@@ -61,6 +61,8 @@ function connect(url: string): postgres.Sql {
     max: 1,
     connect_timeout: 10,
     connection: { application_name: 'vfolder-migrate', lock_timeout: lockWaitMs },
+    // As for every other connection: see `openDatabase`.
+    fetch_types: false,
     onnotice: () => undefined,
   });
 }
