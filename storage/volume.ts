@@ -74,10 +74,11 @@ export interface StageWriter {
   /** Bytes accepted so far. */
   readonly sizeBytes: number;
   /**
-   * Accepts bytes; they may be gathered and written later, in order. Resolves when more may be written.
+   * Accepts bytes; they may be gathered and written later, in order. Resolves when more may be written. `onWritten` is called with the
+   * chunk once nothing here looks at its memory any more; never for one that was not written, which the system may still read.
    * @throws volume_full on ENOSPC or EDQUOT; volume_unavailable on other write errors. After a throw only `close` is allowed.
    */
-  write(chunk: Uint8Array): Promise<void>;
+  write(chunk: Uint8Array, onWritten?: (chunk: Uint8Array) => void): Promise<void>;
   /** Writes what is gathered; then the memory of every chunk accepted before the call may be used again. @throws as `write` */
   flush(): Promise<void>;
   /** Writes what is gathered, syncs the file once (never retried) and closes it. @throws as `write` */
@@ -97,7 +98,7 @@ export interface StageAppender {
   /** Size of the file once all that was accepted is written. */
   readonly sizeBytes: number;
   /** As `StageWriter.write`. */
-  write(chunk: Uint8Array): Promise<void>;
+  write(chunk: Uint8Array, onWritten?: (chunk: Uint8Array) => void): Promise<void>;
   /**
    * Writes what is gathered and syncs the file; then everything accepted before the call is durable. More may be written
    * meanwhile. Never retried: after a throw only `close` is allowed. @throws as `write`

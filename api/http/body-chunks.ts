@@ -36,7 +36,7 @@ function shift(ahead: Ahead): Buffer | undefined {
 }
 
 /**
- * The bytes of a raw body as they arrive, one socket read at a time. At most 1 MiB is read ahead, then the body is
+ * The bytes of a raw body as they arrive, one socket read at a time, each in memory of its own, which whoever takes it may free. At most 1 MiB is read ahead, then the body is
  * paused; leaving early leaves the connection open for the answer, and what follows unread.
  * @throws upload_aborted, once all that came is handed out; at once what the body was failed with
  */

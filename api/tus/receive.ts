@@ -16,6 +16,7 @@ import type { StageAppender, StagedContent, Volume } from '../../storage/volume.
 import { writableVolume } from '../authorize.ts';
 import { readChunks } from '../http/body-chunks.ts';
 import { failBody } from '../http/body-failure.ts';
+import { freeChunk } from '../http/body-garbage.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
 import { commitLater } from '../uploads/commit-later.ts';
@@ -203,7 +204,7 @@ async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
   await takeRoom(reception, to);
   digest?.update(chunk);
   checksum?.update(chunk);
-  await appender.write(chunk);
+  await appender.write(chunk, freeChunk);
   reception.acceptedTo = to;
   // Bytes that may turn out wrong are not recorded, nor is the end but with the job that follows from it.
   if (!reception.isChecked && to !== lengthBytes)

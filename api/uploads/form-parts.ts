@@ -5,6 +5,8 @@ const headBytesMax = 32 * 1024;
 const headEnd = Buffer.from('\r\n\r\n');
 const closing = Buffer.from('--');
 const lineEnd = Buffer.from('\r\n');
+/** Needles up to this long are looked for by their first byte, with memchr(3); longer ones by a table that is made for each search. */
+const shortNeedleBytesMax = 7;
 
 /** A part as it arrives. What is left of its content is dropped when the next part is asked for. */
 export interface FormPart {
@@ -42,21 +44,27 @@ function openFeed(chunks: AsyncIterator<Buffer>): Feed {
   return feed;
 }
 
+/** Where the first delimiter stands in `bytes`; negative when there is none. Content has its beginning once in gigabytes. */
+function delimiterAt(bytes: Buffer, delimiter: Buffer): number {
+  const from = bytes.indexOf(delimiter.subarray(0, shortNeedleBytesMax));
+  return from < 0 ? from : bytes.indexOf(delimiter, from);
+}
+
 /** Where the beginning of a delimiter stands at the end of `bytes`; their length when there is none. */
 function partialAt(bytes: Buffer, delimiter: Buffer): number {
+  const from = Math.max(0, bytes.length - delimiter.length + 1);
   // No carriage return but the first is in a delimiter.
-  const at = bytes.lastIndexOf(0x0d);
-  const isPartial =
-    at >= 0 &&
-    bytes.length - at < delimiter.length &&
-    bytes.subarray(at).equals(delimiter.subarray(0, bytes.length - at));
+  const within = bytes.subarray(from).lastIndexOf(0x0d);
+  if (within < 0) return bytes.length;
+  const at = from + within;
+  const isPartial = bytes.subarray(at).equals(delimiter.subarray(0, bytes.length - at));
   return isPartial ? at : bytes.length;
 }
 
 /** Hands out what stands before the next delimiter, and passes the delimiter. */
 async function* readToDelimiter(feed: Feed, delimiter: Buffer): AsyncGenerator<Buffer> {
   for (;;) {
-    const at = feed.rest.indexOf(delimiter);
+    const at = delimiterAt(feed.rest, delimiter);
     const until = at < 0 ? partialAt(feed.rest, delimiter) : at;
     const piece = feed.rest.subarray(0, until);
     feed.rest = feed.rest.subarray(at < 0 ? until : at + delimiter.length);

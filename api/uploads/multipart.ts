@@ -20,7 +20,10 @@ export function leastContentBytes(sizeBytes: number, filesMax: number): number {
   return Math.max(0, sizeBytes - overheadBytesMax - Math.min(filesMax, partsMax) * overheadBytesPerFile);
 }
 
-/** One file of a multipart body. Its bytes must be read to their end before the next part is asked for. */
+/**
+ * One file of a multipart body. Its bytes must be read to their end before the next part is asked for; who reads a piece may free its
+ * memory where it has that to itself.
+ */
 export interface FilePart {
   readonly fileName: string;
   readonly bytes: AsyncIterable<Uint8Array>;

@@ -3,6 +3,7 @@ import { formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { FolderLookups, StageWriter, Volume } from '../../storage/volume.ts';
+import { freeChunk } from '../http/body-garbage.ts';
 import { startGathering } from '../http/gather.ts';
 import { countReplaced } from './count-replaced.ts';
 import type { FilePart } from './multipart.ts';
@@ -112,7 +113,7 @@ async function stageLarge(run: StageRun, file: LargeFile): Promise<StagedFile> {
     for (let next = await file.rest.next(); next.done !== true; next = await file.rest.next()) {
       run.takenBytes += next.value.byteLength;
       await reservation.take({ bytes: next.value.byteLength, files: 0 }, comingBytes(run));
-      await writer.write(next.value);
+      await writer.write(next.value, freeChunk);
     }
     return await finishInto(writer, { ordinal: file.ordinal, path: file.path });
   } finally {
@@ -125,6 +126,7 @@ async function readHead(stream: AsyncIterator<Uint8Array>): Promise<{ head: Uint
   const gathering = startGathering();
   for (let next = await stream.next(); next.done !== true; next = await stream.next()) {
     gathering.add(next.value);
+    freeChunk(next.value);
     if (gathering.sizeBytes > smallBytesMax) return { head: gathering.bytes(), isWhole: false };
   }
   return { head: gathering.bytes(), isWhole: true };

@@ -15,8 +15,11 @@ const batchChunksMax = 512;
  * written any more.
  */
 export interface GatheredWrites {
-  /** Takes a chunk, which may be written later. Resolves when more may be given: at most two batches are in memory. */
-  add(chunk: Uint8Array): Promise<void>;
+  /**
+   * Takes a chunk, which may be written later. Resolves when more may be given: at most two batches are in memory. `onWritten` is called
+   * with the chunk when it has been written.
+   */
+  add(chunk: Uint8Array, onWritten?: (chunk: Uint8Array) => void): Promise<void>;
   /** Writes what is gathered; resolves when the kernel has all that was given before the call. */
   flush(): Promise<void>;
 }
@@ -57,25 +60,33 @@ export async function writeAll(
 export function gatherWrites(file: Descriptor, position: number): GatheredWrites {
   let handedTo = position;
   let gathered: Uint8Array[] = [];
+  let whenWritten: (() => void)[] = [];
   let gatheredBytes = 0;
   let writing: Promise<void> = Promise.resolve();
   /** Queues what is gathered. @returns when the batch before it is written */
   const handOver = (): Promise<void> => {
     const before = writing;
     const batch = gathered;
+    const listeners = whenWritten;
     const at = handedTo;
     handedTo += gatheredBytes;
     gathered = [];
+    whenWritten = [];
     gatheredBytes = 0;
-    writing = before.then(() => writeAll(file, batch, at));
+    // Not after a failure: a write that is only given up still reads from that memory.
+    writing = before.then(async () => {
+      await writeAll(file, batch, at);
+      for (const tell of listeners) tell();
+    });
     // The failure is met by whoever awaits it next; until then it must not count as unhandled.
     writing.catch(() => undefined);
     return before;
   };
   return {
-    async add(chunk) {
+    async add(chunk, onWritten) {
       if (chunk.byteLength === 0) return;
       gathered.push(chunk);
+      if (onWritten !== undefined) whenWritten.push(() => onWritten(chunk));
       gatheredBytes += chunk.byteLength;
       if (gatheredBytes >= batchBytes || gathered.length >= batchChunksMax) await handOver();
     },

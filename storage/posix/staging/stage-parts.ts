@@ -50,11 +50,11 @@ function appenderOf(file: Descriptor, from: number): StageAppender {
     get sizeBytes() {
       return sizeBytes;
     },
-    async write(chunk) {
+    async write(chunk, onWritten) {
       requireWhole();
       assert(isOpen, 'Nothing is written to an appender that was closed.');
       sizeBytes += chunk.byteLength;
-      await writes.add(chunk).catch(fail);
+      await writes.add(chunk, onWritten).catch(fail);
     },
     async sync() {
       requireWhole();

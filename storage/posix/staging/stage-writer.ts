@@ -52,12 +52,12 @@ export function createStageWriter(fd: number, bulkhead: Bulkhead): StageWriter {
     get sizeBytes() {
       return acceptedBytes;
     },
-    async write(chunk) {
+    async write(chunk, onWritten) {
       assert(state === 'open', 'Nothing is written to a writer that failed or was closed.');
       sha256.update(chunk);
       crc = crc32(chunk, crc);
       acceptedBytes += chunk.byteLength;
-      await writes.add(chunk).catch(fail);
+      await writes.add(chunk, onWritten).catch(fail);
     },
     async flush() {
       assert(state === 'open', 'Nothing is written to a writer that failed or was closed.');
