@@ -5,14 +5,20 @@ import { pipeline } from 'node:stream/promises';
 
 const block = randomBytes(256 * 1024);
 
-/** So many bytes that do not compress, made of one block in memory. */
-export function bytesOf(sizeBytes: number): Readable {
+/** So many bytes that do not compress, made of one block in memory, with something before and after them. */
+export function bytesOf(
+  sizeBytes: number,
+  { head, tail }: { readonly head?: Uint8Array; readonly tail?: Uint8Array } = {},
+): Readable {
   let left = sizeBytes;
+  const heads = head === undefined ? [] : [head];
+  const tails = tail === undefined ? [] : [tail];
   return new Readable({
     highWaterMark: block.length,
     read() {
-      if (left === 0) {
-        this.push(null);
+      const around = heads.shift() ?? (left === 0 ? (tails.shift() ?? null) : undefined);
+      if (around !== undefined) {
+        this.push(around);
         return;
       }
       const size = Math.min(left, block.length);

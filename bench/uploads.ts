@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { openGun } from './http.ts';
 import type { BenchService } from './service.ts';
 import { bytesOf, sendStream } from './stream.ts';
@@ -9,10 +8,6 @@ const partBytes = 64 * 1024 * 1024;
 export interface UploadToSend {
   readonly service: Pick<BenchService, 'port' | 'authorization'>;
   readonly sizeBytes: number;
-}
-
-async function* concat(...parts: readonly (AsyncIterable<Uint8Array> | readonly Uint8Array[])[]) {
-  for (const part of parts) yield* part;
 }
 
 /** Sends it as the body of a PUT, to `put.bin`. @returns milliseconds */
@@ -42,7 +37,7 @@ export function postMultipart({ service, sizeBytes }: UploadToSend): Promise<num
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'content-length': head.length + sizeBytes + tail.length,
     },
-    body: Readable.from(concat([head], bytesOf(sizeBytes), [tail]), { objectMode: false }),
+    body: bytesOf(sizeBytes, { head, tail }),
   });
 }
 

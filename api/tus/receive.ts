@@ -63,6 +63,8 @@ interface Reception {
   readonly appender: StageAppender;
   readonly hold: WriterHold;
   readonly startBytes: number;
+  /** Where the request said that its body ends; not a number when it did not. */
+  readonly endBytes: number;
   readonly checksum: ChecksumCheck | undefined;
   /** The request says what its bytes are; none counts before they are seen to be that. */
   readonly isChecked: boolean;
@@ -206,9 +208,10 @@ async function accept(reception: Reception, chunk: Uint8Array): Promise<void> {
   checksum?.update(chunk);
   await appender.write(chunk, freeChunk);
   reception.acceptedTo = to;
-  // Bytes that may turn out wrong are not recorded, nor is the end but with the job that follows from it.
-  if (!reception.isChecked && to !== lengthBytes)
-    await reception.checkpoints.pass(to, () => checkpoint(reception));
+  // Bytes that may turn out wrong are not recorded, nor is the end but with the job that follows from it, nor what is recorded at once
+  // because the body ends with it.
+  const isEnd = to === lengthBytes || to === reception.endBytes;
+  if (!reception.isChecked && !isEnd) await reception.checkpoints.pass(to, () => checkpoint(reception));
   reception.isBusy = false;
 }
 
@@ -321,6 +324,7 @@ async function openReception(
       digest,
       digestBefore: isChecked ? digest?.copy() : undefined,
       startBytes: request.offsetBytes,
+      endBytes: request.offsetBytes + Number(request.incoming.headers['content-length'] ?? Number.NaN),
       acceptedTo: request.offsetBytes,
       checkpoints: openCheckpoints({ everyBytes: checkpointBytes, fromBytes: request.offsetBytes }),
       reservedBytes: writer.reservedBytes,

@@ -1,6 +1,6 @@
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
-import { collectYoung, countGarbage } from '../../../api/http/body-garbage.ts';
+import { collectYoung, countGarbage, freeChunk } from '../../../api/http/body-garbage.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const mib = 1024 ** 2;
@@ -19,6 +19,28 @@ describe('countGarbage', () => {
     expect(collections).toBe(3);
     garbage.note(100 * mib);
     expect(collections).toBe(4);
+  });
+
+  it('collects after 32 MiB when all of it is freed, and counts nothing twice that was collected before', () => {
+    let collections = 0;
+    const garbage = countGarbage(() => {
+      collections += 1;
+    });
+    const pass = (chunks: number) => {
+      for (let chunk = 0; chunk < chunks; chunk += 1) {
+        garbage.note(mib / 16);
+        garbage.forget(mib / 16);
+      }
+    };
+    pass(16 * 31);
+    expect(collections).toBe(0);
+    pass(16);
+    expect(collections).toBe(1);
+    garbage.forget(100 * mib);
+    garbage.note(7 * mib);
+    expect(collections).toBe(1);
+    garbage.note(mib);
+    expect(collections).toBe(2);
   });
 });
 
@@ -44,5 +66,34 @@ describe('collectYoung', () => {
     } finally {
       observer.disconnect();
     }
+  });
+});
+
+describe('freeChunk', () => {
+  it('frees the memory of a chunk that is all there is in it', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const chunk = Buffer.allocUnsafeSlow(64 * mib);
+    expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(60 * mib);
+    freeChunk(chunk);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * mib);
+    expect(chunk.byteLength).toBe(0);
+  });
+
+  it.each([
+    { what: 'a part of what is in memory', make: () => Buffer.alloc(mib, 7).subarray(1) },
+    { what: 'a small one, which may lie beside others', make: () => Buffer.from('a'.repeat(1_000)) },
+    { what: 'one that several threads have', make: () => new Uint8Array(new SharedArrayBuffer(mib)).fill(7) },
+  ])('leaves $what as it is', ({ make }) => {
+    const chunk = make();
+    const copy = Buffer.from(chunk);
+    freeChunk(chunk);
+    expect(copy.equals(chunk)).toBe(true);
+  });
+
+  it('may be told twice', () => {
+    const chunk = Buffer.allocUnsafeSlow(mib);
+    freeChunk(chunk);
+    freeChunk(chunk);
+    expect(chunk.byteLength).toBe(0);
   });
 });

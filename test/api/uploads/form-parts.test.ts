@@ -14,9 +14,9 @@ async function* cut(body: string, sizes: readonly number[]): AsyncGenerator<Buff
   }
 }
 
-async function read(body: string, sizes: readonly number[] = [body.length]): Promise<Part[]> {
+async function read(body: string, sizes: readonly number[] = [body.length], boundary = 'b'): Promise<Part[]> {
   const parts: Part[] = [];
-  for await (const { disposition, content } of readParts(cut(body, sizes), 'b')) {
+  for await (const { disposition, content } of readParts(cut(body, sizes), boundary)) {
     const pieces: Buffer[] = [];
     for await (const piece of content) pieces.push(piece);
     parts.push([disposition, Buffer.concat(pieces).toString('latin1')]);
@@ -24,9 +24,11 @@ async function read(body: string, sizes: readonly number[] = [body.length]): Pro
   return parts;
 }
 
-function form(parts: readonly Part[]): string {
-  const text = parts.map(([value, content]) => `--b\r\nContent-Disposition:${value}\r\n\r\n${content}\r\n`);
-  return `${text.join('')}--b--\r\n`;
+function form(parts: readonly Part[], boundary = 'b'): string {
+  const text = parts.map(
+    ([value, content]) => `--${boundary}\r\nContent-Disposition:${value}\r\n\r\n${content}\r\n`,
+  );
+  return `${text.join('')}--${boundary}--\r\n`;
 }
 
 describe('readParts', () => {
@@ -44,6 +46,29 @@ describe('readParts', () => {
       expect(await read(form(parts), sizes), JSON.stringify({ content, sizes })).toEqual(parts);
       expect(await read(form(parts), [1])).toEqual(parts);
       expect(await read(form(parts))).toEqual(parts);
+    }
+  });
+
+  it.each([
+    '----WebKitFormBoundary7MA4YWxkTrZu0gW',
+    '--------------------------abcdef0123456789',
+    'aaaaaaaaaa',
+    'xyz',
+    'xyzz',
+  ])('takes no beginning of a delimiter for a delimiter: %s', async (boundary) => {
+    const delimiter = `\r\n--${boundary}`;
+    for (let round = 0; round < 60; round += 1) {
+      const tokens = () => delimiter.slice(0, 1 + randomInt(delimiter.length - 1));
+      const content = Array.from({ length: 1 + randomInt(12) }, tokens).join('');
+      if (`${content}\r\n--`.includes(delimiter)) continue;
+      const parts: Part[] = [
+        [' first', content],
+        [' second', `${content}y`],
+      ];
+      const body = form(parts, boundary);
+      for (const sizes of [[body.length], [1], [1 + randomInt(40), 1 + randomInt(9)]]) {
+        expect(await read(body, sizes, boundary), JSON.stringify({ content, sizes })).toEqual(parts);
+      }
     }
   });
 
