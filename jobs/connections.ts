@@ -24,6 +24,11 @@ export const redisConsumerOptions = {
   retryStrategy: reconnect,
 } satisfies RedisOptions;
 
+/** Longer than any statement of the queues takes; one that is not answered by then was sent on a connection that is gone unnoticed. */
+const silenceMsMax = 30_000;
+/** A connection on which nothing was heard for so long is asked whether it is there. */
+const keepAliveMs = 10_000;
+
 /** Opens one Redis connection, shared by all queues of a process. `onError` hears of every failed connect. */
 export function openRedis(
   url: string,
@@ -42,11 +47,17 @@ export function openRedis(
  * Opens the pool that all queue objects of a process share. A worker object keeps one connection for LISTEN, so
  * `connectionsMax` has to exceed their number. Commits of the queue are asynchronous: what a crash forgets, the jobs
  * table sends again. Sorting is discouraged because stale statistics make the claim sort the whole backlog; before
- * Postgres 18 a discouraged plan counts as so costly that each claim is compiled first (400 ms), hence no JIT.
+ * Postgres 18 a discouraged plan counts as so costly that each claim is compiled first (400 ms), hence no JIT. A statement that
+ * is not answered fails, and its connection with it: else those that a network swallowed would hold the pool for hours.
  */
 export function openQueuePool(
   databaseUrl: string,
-  options: { readonly connectionsMax: number; readonly onError: (error: Error) => void },
+  options: {
+    readonly connectionsMax: number;
+    readonly onError: (error: Error) => void;
+    /** Default: 30 s. */
+    readonly silenceMsMax?: number;
+  },
 ): Pool {
   const pg = loadPg();
   const pool = new pg.Pool({
@@ -55,7 +66,9 @@ export function openQueuePool(
     options: `-c search_path=${queueSchema} -c enable_sort=off -c jit=off -c synchronous_commit=off`,
     application_name: 'vfolder-queue',
     connectionTimeoutMillis: 10_000,
+    query_timeout: options.silenceMsMax ?? silenceMsMax,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs,
   });
   // Every queue object adds listeners of its own.
   pool.setMaxListeners(0);

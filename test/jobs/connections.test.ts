@@ -3,6 +3,7 @@ import { openQueuePool } from '../../jobs/connections.ts';
 import { asAdmin } from '../support/clone-database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { openWay } from '../support/way.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -22,5 +23,23 @@ it('outlives a connection that is cut while somebody has it and asks nothing', a
     expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   } finally {
     await pool.end();
+  }
+});
+
+it('gives a statement up that is swallowed without a sign, and its connection with it', async () => {
+  let isSwallowing = false;
+  const way = await openWay(database.url, () => !isSwallowing);
+  const options = { connectionsMax: 2, silenceMsMax: 300, onError: () => undefined };
+  const pool = openQueuePool(way.url, options);
+  try {
+    await Promise.all([pool.query('SELECT 1'), pool.query('SELECT 1')]);
+    isSwallowing = true;
+    const swallowed = await Promise.allSettled([pool.query('SELECT 1'), pool.query('SELECT 1')]);
+    expect(swallowed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    isSwallowing = false;
+    expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await pool.end();
+    await way.close();
   }
 });
