@@ -13,6 +13,27 @@ export interface Session {
   readonly target: Target;
 }
 
+/** Opens the way to a service: a few tries, of which somebody who waits is told. */
+export function openWay(
+  { terminal, flag }: Pick<Invocation, 'terminal' | 'flag'>,
+  { url, credentials }: Pick<Target, 'url' | 'credentials'>,
+  retries: RetryPolicy = shortRetries,
+): VFolderClient {
+  const isQuiet = flag('quiet');
+  let lastReason: string | undefined;
+  return openClient({
+    url,
+    credentials,
+    userAgent: `vfolder-cli/${readVersion()}`,
+    retries,
+    signal: terminal.signal,
+    onRetry: (reason) => {
+      if (!isQuiet && reason !== lastReason) terminal.stderr.write(`${reason} Trying again.\n`);
+      lastReason = reason;
+    },
+  });
+}
+
 /** Opens the way to the service that flags, environment or profile name; nothing is sent yet. */
 export async function openSession(
   invocation: Pick<Invocation, 'terminal' | 'text' | 'flag'>,
@@ -23,18 +44,5 @@ export async function openSession(
     url: invocation.text('url'),
     profile: invocation.text('profile'),
   });
-  const isQuiet = invocation.flag('quiet');
-  let lastReason: string | undefined;
-  const client = openClient({
-    url: target.url,
-    credentials: target.credentials,
-    userAgent: `vfolder-cli/${readVersion()}`,
-    retries,
-    signal: terminal.signal,
-    onRetry: (reason) => {
-      if (!isQuiet && reason !== lastReason) terminal.stderr.write(`${reason} Trying again.\n`);
-      lastReason = reason;
-    },
-  });
-  return { client, target };
+  return { client: openWay(invocation, target, retries), target };
 }

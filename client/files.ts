@@ -15,6 +15,8 @@ export interface Place {
 /** What is known of one entry. */
 export interface EntryStat {
   readonly type: string;
+  /** As `ls -l` writes it. */
+  readonly mode: string;
   /** Bytes of a file; `undefined` for anything else. */
   readonly size: number | undefined;
   /** ISO 8601. */
@@ -25,6 +27,7 @@ export interface EntryStat {
 const listingModel = z.looseObject({ items: z.array(entryModel), next_cursor: z.string().nullable() });
 const statModel = z.looseObject({
   type: z.string(),
+  mode: z.string(),
   size: z.number(),
   modified: z.string(),
   etag: z.string().nullable(),
@@ -131,8 +134,8 @@ async function statEntry(http: Http, { folder, path }: Place): Promise<EntryStat
   try {
     const query = { path };
     const found = await http.read('GET', `${pathOf('folders', folder)}/stat`, statModel, { query });
-    const { type, size, modified, etag } = found;
-    return { type, size: type === 'file' ? size : undefined, modified, etag: etag ?? undefined };
+    const { type, size, mode, modified, etag } = found;
+    return { type, mode, size: type === 'file' ? size : undefined, modified, etag: etag ?? undefined };
   } catch (error) {
     if (isProblem(error, 'entry_not_found')) return undefined;
     throw error;

@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { openClient } from '../../client/client.ts';
 import type { Credentials } from '../../client/credentials.ts';
 import { CliError, exitCodes, usageError } from '../exit-codes.ts';
 import type { Action, Invocation } from '../invocation.ts';
 import { printList, printOne } from '../output.ts';
 import { askFor, readSecretFromInput } from '../questions.ts';
-import { openSession } from '../session.ts';
+import { openSession, openWay } from '../session.ts';
 import {
   credentialsOfEnv,
   findTarget,
@@ -17,7 +16,6 @@ import {
   usualUrl,
   writeSettings,
 } from '../settings.ts';
-import { readVersion } from '../version.ts';
 
 const keypairFileSchema = z.object({ access_key: z.string().min(1), secret_key: z.string().min(1) });
 
@@ -66,7 +64,7 @@ export const login: Action = async (invocation) => {
     invocation.args[0] ?? invocation.text('url') ?? (terminal.env.VFOLDER_URL || undefined) ?? usualUrl,
   );
   const credentials = await askForCredentials(invocation);
-  const client = openClient({ url, credentials, userAgent: `vfolder-cli/${readVersion()}` });
+  const client = openWay(invocation, { url, credentials });
   await client.account.whoami();
   const name = invocation.text('profile') ?? 'default';
   const settings = await readSettings(terminal.env);

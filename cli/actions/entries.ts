@@ -1,4 +1,5 @@
 import type { VFolderClient } from '../../client/client.ts';
+import { isProblem } from '../../client/errors.ts';
 import type { Place } from '../../client/files.ts';
 import type { Entry, Folder } from '../../client/models.ts';
 import { baseName, cleanPath, formatPlace, joinPath, parseAddress, parsePlace } from '../address.ts';
@@ -59,8 +60,8 @@ async function listPlace(invocation: Invocation, client: VFolderClient, place: P
   const stat = place.path === '' ? undefined : await client.files.stat(place);
   if (place.path === '' || stat?.type === 'directory') return readEntries(invocation, client, place);
   if (stat === undefined) throw notThere(place);
-  const { type, size = 0, modified } = stat;
-  return [{ name: baseName(place.path), type, size, mode: '', modified, is_addressable: true }];
+  const { type, size = 0, mode, modified } = stat;
+  return [{ name: baseName(place.path), type, size, mode, modified, is_addressable: true }];
 }
 
 function notThere(place: Place): CliError {
@@ -96,6 +97,8 @@ export const printFiles: Action = async (invocation) => {
   await eachItem(invocation, invocation.args.map(parsePlace), {
     nameOf: formatPlace,
     act: async (place) => {
+      if (place.path === '')
+        throw new CliError(exitCodes.conflict, `${formatPlace(place)} is no regular file.`);
       await copyToStream(client, place, { signal, write });
     },
   });
@@ -193,40 +196,73 @@ export const makeDirectories: Action = async (invocation) => {
   });
 };
 
-/** Deletes entries; those of one folder go together. */
-export const removeEntries: Action = async (invocation) => {
-  const { client } = await openSession(invocation);
-  const byFolder = new Map<string, string[]>();
-  for (const { folder, path } of invocation.args.map(parsePlace)) {
-    if (path === '') throw usageError(`${folder}: is a whole folder: "vfolder rm-folder" deletes those.`);
-    byFolder.set(folder, [...(byFolder.get(folder) ?? []), path]);
+/** Paths of one folder that are deleted by one request. */
+interface Together {
+  readonly folder: string;
+  readonly paths: string[];
+  outcome?: Promise<ReadonlyMap<string, string> | 'refused'>;
+}
+
+/** Fewer than the service takes at once. */
+const togetherMax = 500;
+/** What one path of several is refused for; nothing is deleted then. */
+const refusals = ['entry_not_found', 'directory_not_recursive', 'path_invalid'] as const;
+
+function groupByFolder(places: readonly Place[]): ReadonlyMap<Place, Together> {
+  const latest = new Map<string, Together>();
+  const groups = new Map<Place, Together>();
+  for (const place of places) {
+    const { folder, path } = place;
+    const known = latest.get(folder);
+    const group = known === undefined || known.paths.length >= togetherMax ? { folder, paths: [] } : known;
+    group.paths.push(path);
+    latest.set(folder, group);
+    groups.set(place, group);
   }
+  return groups;
+}
+
+/** @returns why some paths could not be deleted, by path */
+async function removePaths(
+  client: VFolderClient,
+  { folder, paths }: Pick<Together, 'folder' | 'paths'>,
+  recursive: boolean,
+): Promise<ReadonlyMap<string, string>> {
+  const { failed } = await client.files.remove(folder, paths, { recursive });
+  return new Map(failed.map(({ path, reason }) => [path, reason]));
+}
+
+/** Deletes entries; those of one folder go together, unless one of them keeps the others from it. */
+export const removeEntries: Action = async (invocation) => {
+  const places = invocation.args.map(parsePlace);
+  const whole = places.find(({ path }) => path === '');
+  if (whole !== undefined)
+    throw usageError(`${formatPlace(whole)} is a whole folder: "vfolder rm-folder" deletes those.`);
+  const { client } = await openSession(invocation);
   const recursive = invocation.flag('recursive');
-  await eachItem(invocation, [...byFolder], {
-    nameOf: ([folder]) => formatPlace({ folder, path: '' }),
-    act: async ([folder, paths]) => {
-      const { failed } = await client.files.remove(folder, paths, { recursive });
-      const named = failed.map((entry) => ({ folder, ...entry }));
-      if (named.length > 0) throw notDeleted(invocation, named, paths.length);
+  const removeTogether = (group: Together) =>
+    removePaths(client, group, recursive).catch((error: unknown) => {
+      if (group.paths.length > 1 && isProblem(error, ...refusals)) return 'refused' as const;
+      throw error;
+    });
+  const groups = groupByFolder(places);
+  await eachItem(invocation, places, {
+    nameOf: formatPlace,
+    act: async (place) => {
+      const { folder, path } = place;
+      const group = groups.get(place) ?? { folder, paths: [path] };
+      group.outcome ??= removeTogether(group);
+      const together = await group.outcome;
+      const failed =
+        together === 'refused' ? await removePaths(client, { folder, paths: [path] }, recursive) : together;
+      const reason = failed.get(path);
+      if (reason === undefined) return;
+      throw reason === 'not found'
+        ? notThere(place)
+        : new CliError(exitCodes.conflict, `${formatPlace(place)} was not deleted: ${reason}.`);
     },
   });
 };
-
-/** Names what of a folder could not be deleted. */
-function notDeleted(
-  invocation: Invocation,
-  failed: readonly (Place & { readonly reason: string })[],
-  total: number,
-): CliError {
-  const { stderr } = invocation.terminal;
-  const isJson = invocation.form() === 'json';
-  for (const entry of isJson ? [] : failed)
-    stderr.write(`${printable(formatPlace(entry))}: ${entry.reason}\n`);
-  const members = { failed: failed.map((entry) => ({ item: formatPlace(entry), detail: entry.reason })) };
-  const isMissing = failed.length === total && failed.every(({ reason }) => reason === 'not found');
-  if (isMissing) return new CliError(exitCodes.notFound, 'Nothing was there to delete.', { members });
-  return new CliError(exitCodes.partly, `${failed.length} of ${total} could not be deleted.`, { members });
-}
 
 /** Where sources and a destination inside one folder are. */
 export interface Relocation {

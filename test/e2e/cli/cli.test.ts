@@ -239,7 +239,10 @@ describe('sharing, jobs and administration', () => {
     const watched = await ada(['jobs', 'watch', stdout.trim(), '--json']);
     expect(JSON.parse(watched.stdout)).toMatchObject({ kind: 'folder.clone', state: 'succeeded' });
     expect((await ada(['ls', 'work 2:'])).stdout).toBe('a\nc\n');
-    expect(await ada(['rm', 'work:a', 'work:none'])).toMatchObject({ code: 3 });
+    expect(await ada(['rm', 'work:none', 'work:nor'])).toMatchObject({ code: 3 });
+    const listed = await ada(['ls', '-l', 'work:a', '--json']);
+    expect(JSON.parse(listed.stdout)).toMatchObject([{ name: 'a', type: 'file', mode: '-rw-r--r--' }]);
+    expect(await ada(['cat', 'work:'])).toMatchObject({ code: 6 });
   });
 
   it('let the administrator see users, queues and workers, and nobody else', async () => {

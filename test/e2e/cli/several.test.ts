@@ -52,6 +52,18 @@ describe('a command on several items', () => {
     expect(users).toMatchObject({ code: 8, stderr: expect.stringContaining('nobody@example.org: ') });
   }, 60_000);
 
+  it('deletes what it can, though the service refuses all for one', async () => {
+    await ada(['create', 'old']);
+    await ada(['mkdir', '-p', 'old:d/e']);
+    for (const name of ['a', 'b', 'c']) await ada(['put', '-', `old:${name}`], name);
+    const some = await ada(['rm', 'old:a', 'old:none', 'old:d', 'old:b', 'data:none']);
+    expect(some).toMatchObject({ code: 8, stderr: expect.stringMatching(/^old:none: .+\nold:d: .+\n/) });
+    expect(some.stderr).toMatch(/\nvfolder: 3 of 5 failed\.\n$/);
+    expect((await ada(['ls', 'old:'])).stdout).toBe('c\nd/\n');
+    expect(await ada(['rm', '-r', 'old:d', 'old:c'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await ada(['rm-folder', '-y', 'old'])).toMatchObject({ code: 0 });
+  }, 60_000);
+
   it('ends with the code of the failure when none worked, and keeps --json one object', async () => {
     expect(await ada(['rm-folder', '-y', 'gone', 'too'])).toMatchObject({ code: 3 });
     const failed = await ada(['stat', 'data:m1', 'data:none', '--json']);
