@@ -75,6 +75,8 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   folder_name_taken: { status: 400, title: 'The folder name is taken' },
   folder_limit_reached: { status: 406, title: 'The limit on folders is reached' },
   folder_mounted: { status: 409, title: 'The folder is mounted' },
+  mounts_differ: { status: 409, title: 'The session has other mounts' },
+  mount_limit_reached: { status: 409, title: 'The limit on sessions with mounts is reached' },
   archives_busy: { status: 429, title: 'Too many archives are being built', retryAfterSeconds: 5 },
   archive_limit_reached: { status: 409, title: 'The limit on archives is reached' },
   transfer_token_limit_reached: { status: 429, title: 'The limit on transfer tokens is reached' },

@@ -15,6 +15,7 @@ import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { keypairRoutes } from './keypairs/routes.ts';
 import { meRoutes } from './me/routes.ts';
+import { mountRoutes } from './mounts/routes.ts';
 import { describingRoutes } from './openapi/routes.ts';
 import { policyRoutes } from './policies/routes.ts';
 import { problemRoutes } from './problems/routes.ts';
@@ -64,6 +65,7 @@ export const routes: readonly Route[] = [
   ...transferRoutes(digests),
   ...downloadRoutes,
   ...archiveRoutes,
+  ...mountRoutes,
   ...deletionRoutes,
   ...usageRoutes,
   ...hostRoutes,

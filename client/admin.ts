@@ -11,6 +11,7 @@ import {
   type Worker,
   workerModel,
 } from './models.ts';
+import { type AllMountsApi, openAllMounts } from './mounts.ts';
 import { readPages } from './pages.ts';
 import { openUsers, type UsersApi } from './users.ts';
 
@@ -42,6 +43,7 @@ export interface AdminApi {
   readiness(): Promise<Readiness>;
   readonly users: UsersApi;
   readonly limits: LimitsApi;
+  readonly mounts: AllMountsApi;
   /** Entries of the audit log, newest first, `entriesMax` at most. */
   audit(filter: AuditFilter, entriesMax: number): Promise<AuditEntry[]>;
   queues(): Promise<Queue[]>;
@@ -65,6 +67,7 @@ export function openAdmin(http: Http): AdminApi {
     readiness: () => http.read('GET', '/readyz', readinessModel, { accepts: [503] }),
     users: openUsers(http),
     limits: openLimits(http),
+    mounts: openAllMounts(http),
     audit: (filter, entriesMax) => readPages(http, '/admin/audit', auditModel, { ...filter }, entriesMax),
     queues: async () => (await http.read('GET', '/admin/queue-settings', queuesModel)).items,
     pauseQueue: (name, isPaused) =>

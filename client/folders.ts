@@ -50,8 +50,8 @@ export interface FoldersApi {
   create(folder: NewFolder): Promise<z.infer<typeof createdModel>>;
   show(name: string): Promise<FolderDetails>;
   rename(name: string, newName: string): Promise<z.infer<typeof renamedModel>>;
-  /** @returns the job that frees the content, where the service names it */
-  remove(name: string): Promise<string | undefined>;
+  /** `isForced`: also while sessions have it mounted. @returns the job that frees the content, where the service names it */
+  remove(name: string, options?: { readonly isForced?: boolean }): Promise<string | undefined>;
   clone(name: string, target: NewFolder): Promise<Work<Copied>>;
   usage(name: string): Promise<FolderUsage>;
   recount(name: string): Promise<Work<Recount>>;
@@ -62,8 +62,9 @@ export interface FoldersApi {
 
 /** Opens the folders of the caller. */
 export function openFolders(http: Http): FoldersApi {
-  const remove = async (path: string) => {
-    const response = await http.send('DELETE', path, { headers: withoutWaiting });
+  const remove = async (path: string, isForced = false) => {
+    const query = { force: isForced ? true : undefined };
+    const response = await http.send('DELETE', path, { headers: withoutWaiting, query });
     response.discard();
     return jobOf(response);
   };
@@ -75,7 +76,7 @@ export function openFolders(http: Http): FoldersApi {
       (await http.read('GET', pathOf('folders', name), z.looseObject({ item: folderDetailsModel }))).item,
     rename: (name, newName) =>
       http.read('POST', `${pathOf('folders', name)}/rename`, renamedModel, { json: { new_name: newName } }),
-    remove: (name) => remove(pathOf('folders', name)),
+    remove: (name, options = {}) => remove(pathOf('folders', name), options.isForced),
     clone: async (name, { name: targetName, host, cloneable }) => {
       const json = { target_name: targetName, target_host: host, cloneable };
       const headers = withoutWaiting;

@@ -120,6 +120,31 @@ export const trashedModel = z.looseObject({
 /** A deleted folder that can be had back. */
 export type Trashed = z.infer<typeof trashedModel>;
 
+const mountModel = z.looseObject({
+  folder: z.string(),
+  name: z.string(),
+  alias: z.string(),
+  host: z.string(),
+  source: z.string().nullable(),
+  target: z.string(),
+  read_only: z.boolean(),
+  state: z.string(),
+});
+/** One item of `GET /mounts`. */
+export const mountSessionModel = z.looseObject({
+  id: z.string(),
+  session: z.string(),
+  created_at: z.string(),
+  expires_at: z.string(),
+  lease_seconds: z.number(),
+  mounts: z.array(mountModel),
+});
+/** A compute session with what it has mounted. */
+export type MountSession = z.infer<typeof mountSessionModel>;
+
+/** One item of `GET /admin/mounts`. */
+export const ownedSessionModel = mountSessionModel.extend({ user: z.string(), user_email: z.string() });
+
 /** One item of `GET /tokens`; with `token` when it was just made. */
 export const tokenModel = z.looseObject({
   id: z.string(),

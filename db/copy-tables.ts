@@ -34,10 +34,10 @@ export interface Snapshot {
 }
 
 /**
- * Tables that only hold for the machine and the moment: who is up, what was counted, what was built from content, and
- * checksums by inode, which other files bear after a restore.
+ * Tables that only hold for the machine and the moment: who is up, what was counted, what was built from content,
+ * checksums by inode, which other files bear after a restore, and which sessions had folders mounted then.
  */
-const leftOut = ['workers', 'rate_counts', 'archives', 'file_digests'];
+const leftOut = ['workers', 'rate_counts', 'archives', 'file_digests', 'mount_sessions', 'mounts'];
 
 function connect(url: string) {
   const path = socketPathOf(url);

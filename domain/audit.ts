@@ -24,6 +24,8 @@ export const auditActions = [
   'folder.restore',
   'folder.purge',
   'folder.transfer',
+  'mount.begin',
+  'mount.end',
   'invitation.send',
   'invitation.accept',
   'invitation.reject',

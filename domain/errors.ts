@@ -24,6 +24,8 @@ export const errorCodes = [
   'folder_name_taken',
   'folder_limit_reached',
   'folder_mounted',
+  'mounts_differ',
+  'mount_limit_reached',
   'quota_exceeded',
   'archives_busy',
   'archive_limit_reached',

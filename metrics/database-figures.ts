@@ -1,5 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Database } from '../db/client.ts';
+import { countMounts } from '../db/queries/mounts.ts';
 import { listQueueSettings } from '../db/queries/queue-settings.ts';
 import {
   type ConnectionTotal,
@@ -231,6 +232,28 @@ export function uploadFigures(registry: Registry, db: Database): Figures {
       if (totals === undefined) return false;
       for (const state of openUploadStates) sessions.set({ state }, 0);
       for (const total of totals) sessions.set({ state: total.state }, total.sessions);
+      return true;
+    },
+  };
+}
+
+/** Shows what compute sessions have mounted, over all API processes. */
+export function mountFigures(registry: Registry, db: Database, volumes: readonly string[]): Figures {
+  const active = new Gauge({
+    name: 'vfolder_mounts_active',
+    help: 'Folders that compute sessions have mounted, by volume: those whose leases have not lapsed.',
+    labelNames: ['volume'],
+    registers: [registry],
+  });
+  const read = readerOf({ freshMs: queuesFreshMs, deadlineMs, load: () => countMounts(db) });
+  return {
+    name: 'mounts',
+    refresh: async () => {
+      const totals = await read();
+      active.reset();
+      if (totals === undefined) return false;
+      for (const volume of volumes) active.set({ volume }, 0);
+      for (const { volume, mounts } of totals) active.set({ volume }, mounts);
       return true;
     },
   };

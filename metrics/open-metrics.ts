@@ -7,6 +7,7 @@ import {
   connectionFigures,
   depthReader,
   folderFigures,
+  mountFigures,
   queueFigures,
   type ReadDepths,
   uploadFigures,
@@ -113,6 +114,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
       folderFigures(registry, db, names),
       connectionFigures(registry, db),
       uploadFigures(registry, db),
+      mountFigures(registry, db, names),
       volumeStateFigures(registry, db, names),
     );
     pages.set('/backlog', () => backlogReply(depths));

@@ -213,6 +213,12 @@ export interface StoredName {
   readonly modifiedAt: Date;
 }
 
+/** Where the content of a folder lies, for whoever mounts it: an absolute path on this machine, and one from the volume's root. */
+export interface MountSource {
+  readonly path: string;
+  readonly subpath: string;
+}
+
 /** What a run has looked up in one folder; see {@link Volume.openLookups}. */
 export interface FolderLookups {
   readonly folderId: string;
@@ -241,6 +247,8 @@ export interface Volume {
   /** Bytes and inodes, free and in total. */
   capacity(): Promise<{ bytesFree: number; bytesTotal: number; inodesFree: number; inodesTotal: number }>;
 
+  /** Where the content of a folder is mounted from, whether it is there or not. */
+  mountSource(folderId: string): MountSource;
   /** Makes the folder's directories, durably. Calling it again is a no-op. */
   createFolder(folderId: string): Promise<void>;
   /** Ids of every folder directory on the volume, in batches, for the sweeper. */

@@ -8,6 +8,7 @@ import {
 import { deleteFinishedJobs } from '../db/queries/jobs.ts';
 import type { JobContext, JobHandler } from '../jobs/handler.ts';
 import type { Volume } from '../storage/volume.ts';
+import { expireMounts } from './expire-mounts.ts';
 import { forgetPast } from './forget-past.ts';
 import { forgetRows } from './forget-rows.ts';
 import { historyDays } from './history-days.ts';
@@ -74,7 +75,7 @@ export function expireArchives(services: WorkerServices): JobHandler<'archives.e
       const jobs = await forgetRows({ batchesMax, signal }, (limit) =>
         deleteFinishedJobs(db, { olderThanDays: historyDays, limit }),
       );
-      const forgotten = { ...past, jobs };
+      const forgotten = { ...past, jobs, mount_sessions: await expireMounts(services, signal) };
       return { result: { expired, leftovers, forgotten } };
     },
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { transferFolder } from '../folders/members/transfer.ts';
 import { deleteFolder } from '../folders/operations.ts';
-import { folderNameBody } from '../folders/schemas.ts';
+import { deleteFolderInput, folderNameBody } from '../folders/schemas.ts';
 import { count, messageBody } from '../http/wire.ts';
 import type { Answers } from '../openapi/answers.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -37,17 +37,18 @@ const deleteById = defineRoute({
   access: 'user',
   right: null,
   body: 'json',
-  input: z.object({ id: z.string() }),
+  input: deleteFolderInput.extend({ id: z.string() }),
   answers: { 204: null },
   doc: {
     tag: 'Clients',
     id: 'deleteFolderById',
     summary: 'Delete a folder',
-    refusals: ['not_found', 'volume_read_only'],
+    refusals: ['not_found', 'folder_mounted', 'volume_read_only'],
   },
   handle: async ({ services, principal, input }) => {
-    const retentionDays = services.trashDays;
-    await deleteFolder(services, { userId: principal.userId, nameOrId: input.id, retentionDays });
+    const { id: nameOrId, force: isForced } = input;
+    const removal = { userId: principal.userId, retentionDays: services.trashDays, isForced };
+    await deleteFolder(services, { ...removal, nameOrId });
     return { status: 204 };
   },
   client: { aliases: folderAliases },

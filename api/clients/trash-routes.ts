@@ -67,7 +67,7 @@ const deleteForEver = defineRoute({
   },
   handle: async ({ services, principal, params }) => {
     const folder = { userId: principal.userId, nameOrId: params.name ?? '' };
-    await deleteFolder(services, { ...folder, retentionDays: 0 });
+    await deleteFolder(services, { ...folder, retentionDays: 0, isForced: true });
     return { status: 204 };
   },
 });

@@ -24,6 +24,7 @@ import { parseFolderName } from '../../domain/folder-name.ts';
 import { type FolderOptions, usualOptions } from '../../domain/folder-options.ts';
 import type { Permission } from '../../domain/permission.ts';
 import { type FolderAccess, folderNotFound, loadFolder, requireWritable } from '../authorize.ts';
+import { requireUnmounted } from '../mounts/guard.ts';
 import type { Services } from '../services.ts';
 import { placeFolder } from '../volumes/place-folder.ts';
 
@@ -193,6 +194,8 @@ interface Removal {
   readonly folderId: string;
   readonly userId: string;
   readonly retentionDays: number;
+  /** Also while sessions have it mounted. */
+  readonly isForced: boolean;
 }
 
 /** @returns the job that frees the content, or `null` when the folder is kept in the trash */
@@ -202,6 +205,7 @@ async function removeFolder(
   removal: Removal,
 ): Promise<string | null> {
   const { folderId, userId, retentionDays } = removal;
+  if (!removal.isForced) await requireUnmounted(tx, folderId);
   const isKept = retentionDays > 0;
   const deleted = isKept ? null : await markFolderDeleted(tx, { folderId, userId });
   const isRemoved = isKept ? await markFolderTrashed(tx, removal) : deleted !== null;
@@ -216,18 +220,18 @@ async function removeFolder(
 /**
  * Takes a folder away from everybody at once, whatever its size: its names are free again, memberships and invitations
  * end. With `retentionDays` its owner can have it back for as long, else a job frees its content. Of concurrent calls
- * exactly one succeeds. Only for the owner.
+ * exactly one succeeds. While sessions have it mounted it stays, unless `isForced`: then what they have is nobody's. Only for the owner.
  * @returns the id of the job that frees the content, `null` when it is kept
- * @throws not_found, also for members; volume_read_only
+ * @throws not_found, also for members; folder_mounted, volume_read_only
  */
 export async function deleteFolder(
   services: Pick<Services, 'db' | 'jobs'>,
-  request: { readonly userId: string; readonly nameOrId: string; readonly retentionDays: number },
+  request: Omit<Removal, 'folderId'> & { readonly nameOrId: string },
 ): Promise<string | null> {
-  const { userId, nameOrId, retentionDays } = request;
+  const { userId, nameOrId, retentionDays, isForced } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'own' });
   requireWritable(services, folder.volume);
-  const removal = { folderId: folder.id, userId, retentionDays };
+  const removal = { folderId: folder.id, userId, retentionDays, isForced };
   const jobId = await services.db.transaction(async (tx) => {
     const purge = await removeFolder(services, tx, removal);
     const details = { name: folder.name, isKept: purge === null };

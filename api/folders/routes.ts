@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { toHexId } from '../../domain/ids.ts';
 import { loadFolder } from '../authorize.ts';
 import { acceptedReply, jobRefusals, replyAfterJob } from '../http/job-reply.ts';
@@ -19,6 +20,7 @@ import {
   cloneFolderInput,
   createdFolderBody,
   createFolderInput,
+  deleteFolderInput,
   folderBody,
   folderNameBody,
   folderOptionsBody,
@@ -189,11 +191,12 @@ const rename = defineRoute({
   client: withMessage,
 });
 
-async function handleDelete(request: ApiRequest<object>) {
-  const { services, principal, params, preference } = request;
+async function handleDelete(request: ApiRequest<z.infer<typeof deleteFolderInput>>) {
+  const { services, principal, params, input, preference } = request;
   const retentionDays = services.trashDays;
   const folder = { userId: principal.userId, nameOrId: folderNamed(params), retentionDays };
-  const jobId = await deleteFolder(services, folder);
+  const isForced = input.force;
+  const jobId = await deleteFolder(services, { ...folder, isForced });
   const isJob = jobId !== null && preference.respondAsync;
   return isJob ? acceptedReply(jobId, preference, { id: jobId }) : ({ status: 204 } as const);
 }
@@ -204,13 +207,13 @@ const remove = defineRoute({
   access: 'user',
   right: 'own',
   body: 'json',
-  input: noInput,
+  input: deleteFolderInput,
   answers: { 202: acceptedBody, 204: null },
   doc: {
     tag: 'Folders',
     id: 'deleteFolder',
     summary: 'Delete a folder',
-    refusals: ['volume_read_only'],
+    refusals: ['folder_mounted', 'volume_read_only'],
     reads: ['Prefer'],
     sets: { 202: ['Location', 'Preference-Applied'] },
   },

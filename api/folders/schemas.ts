@@ -39,6 +39,9 @@ export const folderOptionsInput = z.object({
 /** Input of `POST /folders/:name/rename`. */
 export const renameFolderInput = z.object({ new_name: z.string() });
 
+/** Input of routes that delete a folder: with `force` also while sessions have it mounted. */
+export const deleteFolderInput = z.object({ force: queryBoolean.default(false) });
+
 /** Input of routes that take none. */
 export const noInput = z.object({});
 

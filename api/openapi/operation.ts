@@ -9,6 +9,7 @@ const pathParameters: Readonly<Record<string, string>> = {
   path: 'A path in the folder; its slashes stay as they are, the rest is percent-encoded.',
   id: 'The id of what is meant.',
   member: 'The id or e-mail address of a member.',
+  session: 'Your own name for a compute session.',
   token: 'The token of an upload.',
   queue: 'The name of a queue.',
   volume: 'The name of a volume.',

@@ -5,6 +5,7 @@ export const tags = {
   Resumable: 'Uploads that go on where they broke off, by tus 1.0.0.',
   Transfers: 'Transfers without credentials, by a token.',
   Archives: 'Archives that a job builds for download.',
+  Mounts: 'Folders that compute sessions mount.',
   Sharing: 'Invitations and members of folders.',
   Jobs: 'Background work.',
   Account: 'Signing in, and tokens of the caller.',

@@ -110,8 +110,17 @@ export const problemTexts: Readonly<Record<ErrorCode, ProblemText>> = {
     mend: 'Delete one, or ask for a higher limit.',
   },
   folder_mounted: {
-    meaning: 'A session has mounted the folder.',
-    mend: 'End the session, or pass `force`.',
+    meaning:
+      'Sessions of its owner or its members have mounted the folder, and their leases have not lapsed; `sessions` says how many.',
+    mend: 'End the sessions, or pass `force` to take the folder away under them.',
+  },
+  mounts_differ: {
+    meaning: 'The session has mounted other folders, or the same ones in another way.',
+    mend: '`DELETE /mounts/:session` ends what it has mounted; or name the session otherwise.',
+  },
+  mount_limit_reached: {
+    meaning: 'You have 100 sessions with mounts whose leases have not lapsed.',
+    mend: '`DELETE /mounts/:session` ends one.',
   },
   quota_exceeded: {
     meaning:

@@ -112,7 +112,7 @@ export const removeFolders: Action = async (invocation) => {
   await confirm(invocation, `Delete ${names.join(', ')} with everything in it?`);
   await eachItem(invocation, names, {
     act: async (name) => {
-      await client.folders.remove(name);
+      await client.folders.remove(name, { isForced: invocation.flag('force') });
     },
   });
 };

@@ -38,7 +38,11 @@ export function defineFolderCommands(program: Command, terminal: Terminal): void
   defineCommand(
     program,
     terminal,
-    { usage: 'rm-folder <folder...>', summary: 'delete folders with everything in them' },
+    {
+      usage: 'rm-folder <folder...>',
+      summary: 'delete folders with everything in them',
+      options: [['--force', 'also those that sessions have mounted']],
+    },
     async () => (await actions()).removeFolders,
   );
   defineCommand(

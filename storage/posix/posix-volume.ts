@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { EntryPath } from '../../domain/entry-path.ts';
 import { createPacker, type Packer } from '../archive/packer.ts';
 import type { FolderLookups, PurgeOptions, StageWriter, Volume, WorkOptions } from '../volume.ts';
@@ -13,7 +14,7 @@ import { closeLate, makeChild, ownDirectory, syncDirectory } from './handles/dir
 import { pathOf } from './handles/entry-name.ts';
 import { modes, openFlags, syscalls } from './handles/syscalls.ts';
 import { type FolderInspection, inspectFolder, listForeign, mendFolder } from './inspect.ts';
-import { archivesName, foldersName } from './layout.ts';
+import { archivesName, areaComponents, foldersName } from './layout.ts';
 import { createReaderCache, listEntries, type ReaderCache } from './listings/listing.ts';
 import { createSortedCache, listSortedEntries, type SortedCache } from './listings/sorted-listing.ts';
 import { listShelved } from './listings/stored-names.ts';
@@ -253,10 +254,14 @@ export async function openPosixVolume({
     await root?.close();
     throw errnoOf(error) === 0 ? error : volumeUnavailable(error);
   }
-  return volumeOn(root, name, packer);
+  return volumeOn(root, { name, path }, packer);
 }
 
-function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixVolume {
+function volumeOn(
+  root: VolumeRoot,
+  { name, path }: { readonly name: string; readonly path: string },
+  sharedPacker?: Packer,
+): PosixVolume {
   const readers = createReaderCache();
   const packer = sharedPacker ?? createPacker();
   const sorted = createSortedCache();
@@ -266,6 +271,10 @@ function volumeOn(root: VolumeRoot, name: string, sharedPacker?: Packer): PosixV
     packer,
     selfTest: () => selfTest(root),
     capacity: () => coded(() => capacityOf(root)),
+    mountSource: (folderId) => {
+      const subpath = areaComponents(folderId, 'data').join('/');
+      return { path: join(path, subpath), subpath };
+    },
     ...folderOperations(root),
     ...upkeepOperations(root),
     ...stageOperations(root, registry),

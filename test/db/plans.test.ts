@@ -15,6 +15,17 @@ import {
   listMemberFolders,
   pageMemberFolders,
 } from '../../db/queries/members.ts';
+import {
+  countMountSessions,
+  countSessionsOnFolder,
+  endLapsedMountSessions,
+  endMountSession,
+  findMountSession,
+  holdFolders,
+  holdMountedFolders,
+  listMountSessions,
+  renewMountSession,
+} from '../../db/queries/mounts.ts';
 import { holdFolder, insertFreeClaims } from '../../db/queries/path-claims.ts';
 import { countOpenParts, findResumableUpload } from '../../db/queries/resumable-uploads.ts';
 import {
@@ -50,6 +61,8 @@ const large = [
   'transfer_tokens',
   'transfer_token_counts',
   'invitations',
+  'mount_sessions',
+  'mounts',
 ];
 const userCount = 2_000;
 const foldersEach = 6;
@@ -93,6 +106,12 @@ async function fill(): Promise<void> {
   await db.execute(sql`
     INSERT INTO invitations (id, folder_id, inviter_id, invitee_id, permission, state, answered_at)
     SELECT gen_random_uuid(), id, owner_id, owner_id, 'ro', 'accepted', now() FROM folders`);
+  await db.execute(sql`
+    INSERT INTO mount_sessions (id, user_id, session, lease_seconds, expires_at)
+    SELECT gen_random_uuid(), id, 's' || n, 300, now() + n * interval '1 minute' FROM users, generate_series(1, 5) n`);
+  await db.execute(sql`
+    INSERT INTO mounts (session_id, folder_id, ordinal, name, alias, is_read_only)
+    SELECT s.id, f.id, 0, 'a', 'a', false FROM mount_sessions s JOIN folders f ON f.owner_id = s.user_id`);
   await db.execute(sql`ANALYZE`);
 }
 
@@ -205,6 +224,17 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
   'a transfer token': (db, { folderId }) => findTransferToken(db, { tokenHash: folderId, verb: 'download' }),
   'answered invitations to forget': (db) => deleteAnsweredInvitations(db, { days: 30, limit: 10 }),
   'counts of transfer tokens to forget': (db) => deleteTransferTokenCounts(db, 10),
+  'a session with mounts': (db, { userId }) => findMountSession(db, { userId, session: 's1' }),
+  'the sessions of a user': (db, { userId }) => listMountSessions(db, { userId, limit: 100 }),
+  'the sessions on a folder': (db, { folderId }) => listMountSessions(db, { folderId, limit: 100 }),
+  'a page of all sessions': (db) => listMountSessions(db, { afterId: uuidv7(), limit: 100 }),
+  'how many sessions a user has': (db, { userId }) => countMountSessions(db, userId),
+  'how many sessions are on a folder': (db, { folderId }) => countSessionsOnFolder(db, folderId),
+  'folders to mount': (db, { folderId }) => holdFolders(db, [folderId, uuidv7()]),
+  'folders that are mounted': (db, { userId }) => holdMountedFolders(db, { userId, session: 's1' }),
+  'a heartbeat': (db, { userId }) => renewMountSession(db, { userId, session: 's1', leaseSeconds: 60 }),
+  'the end of a session': (db, { userId }) => endMountSession(db, { userId, session: 's1' }),
+  'sessions to forget': (db) => endLapsedMountSessions(db, 10),
   'open parts of a folder': (db, { folderId }) => countOpenParts(db, folderId),
 };
 

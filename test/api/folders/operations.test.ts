@@ -69,7 +69,7 @@ describe('deleteFolder', () => {
     const { userId } = await service.signUp();
     const { id } = await createFolder(service.services, { userId, name: 'going' });
     const attempts = Array.from({ length: 20 }, () =>
-      deleteFolder(service.services, { userId, nameOrId: 'going', retentionDays: 0 }),
+      deleteFolder(service.services, { userId, nameOrId: 'going', retentionDays: 0, isForced: false }),
     );
     expect(await outcomes(attempts)).toEqual({ ok: 1, not_found: 19 });
     const rows = await service.services.db.select().from(jobs).where(eq(jobs.folderId, id));
@@ -80,7 +80,7 @@ describe('deleteFolder', () => {
     const { userId } = await service.signUp({ foldersMax: 1 });
     for (let round = 0; round < 10; round += 1) {
       await createFolder(service.services, { userId, name: 'same' });
-      await deleteFolder(service.services, { userId, nameOrId: 'same', retentionDays: 0 });
+      await deleteFolder(service.services, { userId, nameOrId: 'same', retentionDays: 0, isForced: false });
     }
     expect(await countOwned(userId)).toBe(10);
   });

@@ -11,6 +11,7 @@ import { describeFiles } from './files.ts';
 import { describeFolders } from './folders.ts';
 import { describeInventory } from './inventory.ts';
 import { describeJobs } from './jobs.ts';
+import { describeMounts } from './mounts.ts';
 import { describeMoves } from './moves.ts';
 import { describeNames } from './names.ts';
 import { describeNasty } from './nasty.ts';
@@ -39,6 +40,7 @@ export function describeContract(backend: QueueBackend): void {
   describe('contents', () => describeContents(stage));
   describe('trees', () => describeTrees(stage));
   describe('trash', () => describeTrash(stage));
+  describe('mounts', () => describeMounts(stage));
   describe('names', () => describeNames(stage));
   describe('sharing', () => describeSharing(stage));
   describe('ownership', () => describeOwnership(stage));

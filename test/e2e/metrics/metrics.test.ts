@@ -71,6 +71,8 @@ describe('the figures of real processes', () => {
     await client.call('PUT', folder.path('files', 'second'), { body: 'y'.repeat(5_000) });
     await client.call('GET', folder.path('files', 'secret-file.txt'));
     await client.call('GET', '/secret-nowhere?token=secret-query');
+    const json = { session: 'secret-session', folders: [folder.name] };
+    expect((await client.call('POST', '/mounts', { json })).status).toBe(201);
     client.close();
     const samples = await eventually(async () => {
       const found = await scrape(api.process);
@@ -87,6 +89,7 @@ describe('the figures of real processes', () => {
     expect(downloaded).toBeGreaterThan(100_000);
     expect(downloaded).toBeLessThan(102_000);
     expect(figureOf(samples, 'vfolder_uploads_active')).toBe(0);
+    expect(figureOf(samples, 'vfolder_mounts_active', { volume: 'local' })).toBe(1);
     const nowhere = { route: 'none', status: '404' };
     expect(figureOf(samples, 'vfolder_http_request_duration_seconds_count', nowhere)).toBe(1);
     const ofWorker = await scrape(worker);

@@ -21,6 +21,16 @@ export function describeFolders(test: () => TestVolume): void {
     expect(capacity.inodesTotal).toBeGreaterThanOrEqual(capacity.inodesFree);
   });
 
+  it('tells where the content of a folder is mounted from', async () => {
+    const { volume, folderId, folderPath } = test();
+    await putFile(test(), 'a.txt', 'seen');
+    const { path, subpath } = volume.mountSource(folderId);
+    expect(path).toBe(join(folderPath, 'data'));
+    expect(path.endsWith(`/${subpath}`)).toBe(true);
+    expect(subpath).toMatch(/^f\/[0-9a-f]{2}\/[0-9a-f]{2}\/[0-9a-f-]{36}\/data$/);
+    expect(await readFile(join(path, 'a.txt'), 'utf8')).toBe('seen');
+  });
+
   it('makes a folder twice without touching what is in it', async () => {
     const { volume, folderId } = test();
     await putFile(test(), 'a.txt', 'kept');
