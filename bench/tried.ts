@@ -16,7 +16,7 @@ const tried: Readonly<Record<string, string>> = {
   D2: 'two walkers, steps by halves (ADR 31); the kernel lets one process at a time remove names from a directory, and two threads in C take 0.69',
   U1: 'walkers that begin at once, fewer objects per directory (ADR 31); a small tree is nearly done before walkers have parts of it',
   U2: 'twelve walkers with a call each under way (ADR 28)',
-  D3: 'twelve walkers per worker, shares for all who wait, shorter ways (ADR 28); with 200 µs per call one worker nearly keeps two cores busy',
+  D3: 'twelve walkers per worker, shares for all who wait, shorter ways (ADR 28), fewer walkers at work where processors are busy (ADR 36); with 200 µs per call one worker nearly keeps two cores busy',
   S1: 'shares for all who wait, fewer messages (ADR 28); one worker got twice as fast, and at 2 ms four keep two cores busy',
   A1: 'entries compressed in parallel, small ones in batches (ADR 10, 15)',
   A2: 'pieces of large files compressed in parallel, sampling for what shows no gain (ADR 10)',

@@ -3,7 +3,8 @@ import type { Directory } from '../handles/directory.ts';
 import type { Tally } from './progress.ts';
 import { type Demand, type TreePart, wholeTree } from './tree-part.ts';
 import type { TreeTask } from './tree-runner.ts';
-import { createWalkerCount, type WalkerCount } from './walker-count.ts';
+import { createWalkerCount, type WalkerCount, walkersMax, walkersMin } from './walker-count.ts';
+import { createWalkerLimit, takeTurns, type WalkerLimit } from './walker-limit.ts';
 import { type Report, unpackFailure, type WalkerMessage } from './walker-messages.ts';
 import { startWalker, type WalkerProcess } from './walker-process.ts';
 
@@ -75,7 +76,11 @@ interface Walker {
 interface State {
   readonly root: Directory;
   readonly count: WalkerCount;
+  readonly limit: WalkerLimit;
+  /** Those that came first get work first: what has run the longest is the quickest. */
   readonly walkers: Set<Walker>;
+  /** Those that stand still with what they are at, since there are too many for the processors; the longest first. */
+  readonly paused: Set<Walker>;
   /** In the order in which they get their turn. */
   readonly walks: Map<number, Running>;
   lastWalk: number;
@@ -106,6 +111,7 @@ async function dismiss(crew: State): Promise<void> {
   clearTimeout(crew.idling);
   const walkers = [...crew.walkers];
   crew.walkers.clear();
+  crew.paused.clear();
   await Promise.all(walkers.map(({ process }) => process.end()));
 }
 
@@ -121,9 +127,41 @@ function nextPart(crew: State): { readonly id: number; readonly running: Running
   return null;
 }
 
+/** How many there may be: what the storage is worth, as far as the processors serve them. */
+function allowed({ count, limit }: State): number {
+  return Math.min(count.wanted(), limit.walkers());
+}
+
+function countAtWork({ walkers, paused }: State): number {
+  let count = -paused.size;
+  for (const { walk } of walkers) if (walk !== null) count += 1;
+  return count;
+}
+
+function resume(crew: State, walker: Walker): void {
+  if (!crew.paused.delete(walker)) return;
+  walker.process.order({ type: 'resume' });
+}
+
+function pause(crew: State, walker: Walker): void {
+  crew.paused.add(walker);
+  walker.process.order({ type: 'pause' });
+}
+
+/** Pauses who has just told its counts, if it has to make room, and lets go on who may: see {@link takeTurns}. */
+function balance(crew: State, teller: Walker | undefined): void {
+  const isAtWork = teller !== undefined && teller.walk !== null && !crew.paused.has(teller);
+  const room = allowed(crew) - countAtWork(crew);
+  const { isPaused, resumed } = takeTurns({ room, isAtWork, paused: crew.paused.size });
+  for (const walker of [...crew.paused].slice(0, resumed)) resume(crew, walker);
+  if (isPaused && teller !== undefined) pause(crew, teller);
+}
+
 function handOut(crew: State): void {
+  let room = allowed(crew) - countAtWork(crew);
   for (const walker of crew.walkers) {
     if (walker.walk !== null) continue;
+    if (room <= 0) break;
     const next = nextPart(crew);
     if (next === null) break;
     const { id, running, part } = next;
@@ -131,8 +169,11 @@ function handOut(crew: State): void {
     running.walkers.add(walker);
     walker.walk = id;
     walker.asked = 'none';
+    room -= 1;
     walker.process.order({ type: 'run', walk: id, task: running.walk.task, part });
   }
+  // After what waits, which may be all of a small tree behind a big one: those that stand still get their turn in any case.
+  balance(crew, undefined);
   ask(crew);
 }
 
@@ -141,16 +182,18 @@ function handOut(crew: State): void {
  * of many would begin when half of a small tree is gone.
  */
 function ask(crew: State): void {
-  const walkers = [...crew.walkers];
-  const idle = walkers.filter(({ walk }) => walk === null).length;
-  const busy = walkers.length - idle;
+  const atWork = countAtWork(crew);
+  const most = Math.min(crew.walkers.size, allowed(crew));
+  const idle = Math.min(most - atWork, crew.walkers.size - crew.paused.size - atWork);
   let waiting = 0;
   for (const running of crew.walks.values()) waiting += running.waiting.length;
-  if (waiting >= walkers.length) return;
+  // Those that are paused have something.
+  if (waiting + crew.paused.size >= most) return;
   const demand = idle > 0 ? 'at_once' : 'soon';
-  const takers = Math.max(1, Math.ceil(idle / busy));
-  for (const walker of walkers) {
-    if (walker.walk === null || walker.asked === 'at_once' || walker.asked === demand) continue;
+  const takers = Math.max(1, Math.ceil(idle / atWork));
+  for (const walker of crew.walkers) {
+    if (walker.walk === null || crew.paused.has(walker)) continue;
+    if (walker.asked === 'at_once' || walker.asked === demand) continue;
     walker.asked = demand;
     walker.process.order({ type: 'demand', demand, takers });
   }
@@ -159,6 +202,7 @@ function ask(crew: State): void {
 function finishPart(crew: State, walker: Walker, isEmpty: boolean): void {
   const id = walker.walk;
   walker.walk = null;
+  crew.paused.delete(walker);
   const running = id === null ? undefined : crew.walks.get(id);
   if (id !== null && running !== undefined) {
     running.taken -= 1;
@@ -170,10 +214,12 @@ function finishPart(crew: State, walker: Walker, isEmpty: boolean): void {
   handOut(crew);
 }
 
-function note(crew: State, running: Running | undefined, { tally, linked, latencies }: Report): void {
+function note(crew: State, running: Running | undefined, report: Report): void {
+  const { tally, linked, latencies, turns } = report;
   running?.walk.onTally(tally);
   if (linked !== null) running?.walk.onLinked(linked);
   crew.count.learn(latencies);
+  crew.limit.learn(turns, countAtWork(crew));
   if (running !== undefined) strengthen(crew);
 }
 
@@ -182,6 +228,8 @@ function hear(crew: State, walker: Walker, message: WalkerMessage): void {
   switch (message.type) {
     case 'report':
       note(crew, running, message.report);
+      balance(crew, walker);
+      handOut(crew);
       break;
     case 'parts':
       walker.asked = 'none';
@@ -202,14 +250,18 @@ function hear(crew: State, walker: Walker, message: WalkerMessage): void {
 /** What the walker was at is not known to be done, so its walk ends. */
 function lose(crew: State, walker: Walker): void {
   if (!crew.walkers.delete(walker)) return;
+  crew.paused.delete(walker);
   if (walker.walk !== null) endWalk(crew, walker.walk)?.resolve('no_walkers');
-  if (crew.walkers.size > 0) return;
-  for (const id of [...crew.walks.keys()]) endWalk(crew, id)?.resolve('no_walkers');
+  if (crew.walkers.size === 0) {
+    for (const id of [...crew.walks.keys()]) endWalk(crew, id)?.resolve('no_walkers');
+  }
+  // Others may have been paused for it.
+  handOut(crew);
 }
 
-/** Starts walkers until there are as many as wanted. */
+/** Starts walkers until there are as many as there may be. */
 function strengthen(crew: State): void {
-  const wanted = crew.count.wanted();
+  const wanted = allowed(crew);
   if (crew.walkers.size >= wanted) return;
   crew.root.usingSync((fd) => {
     while (crew.walkers.size < wanted) {
@@ -225,11 +277,17 @@ function strengthen(crew: State): void {
 }
 
 /** Makes a crew without walkers, which will have the root of the volume from this process. */
-export function createCrew(root: Directory, alone: AloneMs = usualMs): Crew {
+export function createCrew(
+  root: Directory,
+  alone: AloneMs = usualMs,
+  limit = createWalkerLimit({ walkersMin, walkersMax }),
+): Crew {
   const crew: State = {
     root,
     count: createWalkerCount(),
+    limit,
     walkers: new Set(),
+    paused: new Set(),
     walks: new Map(),
     lastWalk: 0,
     idling: undefined,

@@ -1,9 +1,9 @@
 import { latencyClasses } from './walker-messages.ts';
 
 /** Walkers on storage that answers from memory: more only wait for each other inside the file system. */
-const baseWalkers = 2;
+export const walkersMin = 2;
 /** Walkers at most, so that one worker is never all that a slow volume has to serve. */
-const walkersMax = 12;
+export const walkersMax = 12;
 /** A call that takes this long, in microseconds, is work for the processor and nothing to wait for. */
 const busyUs = 16;
 /** Samples to judge by. */
@@ -36,10 +36,10 @@ function medianUs(counts: readonly number[], samples: number): number {
  */
 export function createWalkerCount(): WalkerCount {
   let counts: number[] = new Array(latencyClasses).fill(0);
-  let wanted = baseWalkers;
+  let wanted = walkersMin;
   return {
     wanted: () => wanted,
-    isFar: () => wanted > baseWalkers,
+    isFar: () => wanted > walkersMin,
     learn(latencies) {
       counts = counts.map((count, index) => count + (latencies[index] ?? 0));
       const samples = counts.reduce((sum, count) => sum + count, 0);

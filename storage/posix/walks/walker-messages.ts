@@ -1,5 +1,6 @@
 import { type DomainError, domainError, type ErrorCode, isDomainError } from '../../../domain/errors.ts';
 import { errnoOf } from '../errno.ts';
+import type { Turns } from './processor-wait.ts';
 import type { Tally } from './progress.ts';
 import type { Demand, TreePart } from './tree-part.ts';
 import type { TreeTask } from './tree-runner.ts';
@@ -7,11 +8,15 @@ import type { TreeTask } from './tree-runner.ts';
 /** The descriptor under which a walker finds the root of the volume. */
 export const volumeFd = 4;
 
-/** What a walker is told. `demand` asks for a part of what it is at for each of the takers; `stop` ends what it does for a walk, which has ended. */
+/**
+ * What a walker is told. `demand` asks for a part of what it is at for each of the takers; `stop` ends what it does for a walk, which has ended.
+ * `pause` lets it stand still where it is, with all that it has, until `resume`; both are fine at any time.
+ */
 export type WalkerOrder =
   | { readonly type: 'run'; readonly walk: number; readonly task: TreeTask; readonly part: TreePart }
   | { readonly type: 'demand'; readonly demand: Demand; readonly takers: number }
-  | { readonly type: 'stop'; readonly walk: number };
+  | { readonly type: 'stop'; readonly walk: number }
+  | { readonly type: 'pause' | 'resume' };
 
 /** Numbers per file in `linked`: inode, links, bytes, and how many of its names were met. */
 export const linkedColumns = 4;
@@ -30,6 +35,8 @@ export interface Report {
   /** `null` for none: a message with an array takes longer. */
   readonly linked: BigUint64Array | null;
   readonly latencies: readonly number[];
+  /** `null` where the kernel does not tell. */
+  readonly turns: Turns | null;
 }
 
 /** What a walker has to say. */

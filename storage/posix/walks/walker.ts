@@ -5,6 +5,7 @@ import { borrowDirectory, type Directory } from '../handles/directory.ts';
 import { evenLocked } from '../handles/directory-sync.ts';
 import { enterDirectory } from '../handles/entry-name.ts';
 import { createLinkedFiles } from './linked-files.ts';
+import { createTurnClock, type TurnClock } from './processor-wait.ts';
 import { emptyTally, type Tally } from './progress.ts';
 import { createStepSize } from './step-size.ts';
 import type { Demand, Work } from './tree-part.ts';
@@ -40,6 +41,10 @@ interface Standing {
   readonly ways: Map<number, Way>;
   /** When counts are told next, by the clock of this process. */
   reportAt: number;
+  readonly clock: TurnClock;
+  isPaused: boolean;
+  /** Wakes it from its pause. */
+  goOn: (() => void) | undefined;
 }
 
 function send(message: WalkerMessage): void {
@@ -47,7 +52,10 @@ function send(message: WalkerMessage): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
-function createReport(walk: number): {
+function createReport(
+  walk: number,
+  clock: TurnClock,
+): {
   readonly work: Pick<Work, 'tally' | 'countLinked' | 'sample' | 'stepEntries'>;
   take(): Report;
 } {
@@ -57,7 +65,12 @@ function createReport(walk: number): {
   let latencies: number[] = new Array(latencyClasses).fill(0);
   const take = (): Report => {
     const rows = linked.takeRows();
-    const report = { tally: { ...tally }, linked: rows.length === 0 ? null : rows, latencies };
+    const report = {
+      tally: { ...tally },
+      linked: rows.length === 0 ? null : rows,
+      latencies,
+      turns: clock.take(),
+    };
     Object.assign(tally, emptyTally());
     latencies = new Array(latencyClasses).fill(0);
     return report;
@@ -90,6 +103,17 @@ function wayInto(volume: Directory, standing: Standing, { walk, task }: RunOrder
   return way;
 }
 
+/** Stands still until it may go on, or what it works for was stopped. */
+async function pause(standing: Standing, walk: number): Promise<void> {
+  while (standing.isPaused && standing.walk === walk) {
+    await new Promise<void>((resolve) => {
+      standing.goOn = resolve;
+    });
+  }
+  standing.goOn = undefined;
+  standing.clock.start();
+}
+
 async function runSteps(volume: Directory, standing: Standing, order: RunOrder): Promise<void> {
   const { walk, task, part } = order;
   // What others ask for comes right behind the order; heard first, half of a tree is given away in the first step.
@@ -99,7 +123,7 @@ async function runSteps(volume: Directory, standing: Standing, order: RunOrder):
     send({ type: 'done', walk, isEmpty: true, report: null });
     return;
   }
-  const report = createReport(walk);
+  const report = createReport(walk, standing.clock);
   const work: Work = {
     ...report.work,
     demand: () => standing.demand,
@@ -114,6 +138,7 @@ async function runSteps(volume: Directory, standing: Standing, order: RunOrder):
   const steps = runPart(way, task.verb, part, work);
   let turnedAt = performance.now();
   if (standing.reportAt === 0) standing.reportAt = turnedAt + reportMs.first;
+  standing.clock.start();
   let step = steps.next();
   for (; !step.done && standing.walk === walk; step = steps.next()) {
     const now = performance.now();
@@ -123,6 +148,7 @@ async function runSteps(volume: Directory, standing: Standing, order: RunOrder):
       standing.reportAt = now + reportMs.later;
     }
     await setImmediate();
+    if (standing.isPaused) await pause(standing, walk);
     turnedAt = performance.now();
   }
   if (!step.done) steps.return(false);
@@ -150,6 +176,7 @@ function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
     case 'run':
       standing.walk = order.walk;
       standing.demand = 'none';
+      standing.isPaused = false;
       void run(volume, standing, order);
       break;
     case 'demand':
@@ -159,6 +186,14 @@ function hear(volume: Directory, standing: Standing, order: WalkerOrder): void {
     case 'stop':
       if (standing.walk === order.walk) standing.walk = null;
       leave(standing, order.walk);
+      standing.goOn?.();
+      break;
+    case 'pause':
+      standing.isPaused = true;
+      break;
+    case 'resume':
+      standing.isPaused = false;
+      standing.goOn?.();
       break;
   }
 }
@@ -171,7 +206,16 @@ function main(): void {
   process.on('disconnect', () => process.exit());
   const { dev } = fstatSync(volumeFd, { bigint: true });
   const volume = borrowDirectory(volumeFd, dev);
-  const standing: Standing = { demand: 'none', takers: 0, walk: null, ways: new Map(), reportAt: 0 };
+  const standing: Standing = {
+    demand: 'none',
+    takers: 0,
+    walk: null,
+    ways: new Map(),
+    reportAt: 0,
+    clock: createTurnClock(),
+    isPaused: false,
+    goOn: undefined,
+  };
   process.on('message', (order: WalkerOrder) => hear(volume, standing, order));
 }
 
