@@ -20,6 +20,12 @@ export interface SnapshotFolder {
   readonly mutationSeq: number;
 }
 
+/** An upload that was being received, or was staged and about to be committed. */
+export interface OpenUpload {
+  readonly id: string;
+  readonly state: 'receiving' | 'staged';
+}
+
 /** What a snapshot holds beside its rows. */
 export interface Snapshot {
   readonly takenAt: string;
@@ -29,8 +35,8 @@ export interface Snapshot {
   /** Referenced tables come before those that refer to them. */
   readonly tables: readonly CopiedTable[];
   readonly folders: readonly SnapshotFolder[];
-  /** Ids of uploads that were being received. */
-  readonly receivedUploads: readonly string[];
+  /** Uploads that had not ended. */
+  readonly openUploads: readonly OpenUpload[];
 }
 
 /**
@@ -110,9 +116,9 @@ async function listSnapshotFolders(tx: Transaction): Promise<SnapshotFolder[]> {
   }));
 }
 
-async function listReceivedUploads(tx: Transaction): Promise<string[]> {
-  const rows = await tx<{ id: string }[]>`SELECT id FROM uploads WHERE state = 'receiving'`;
-  return rows.map(({ id }) => id);
+async function listOpenUploads(tx: Transaction): Promise<OpenUpload[]> {
+  const rows = await tx<OpenUpload[]>`SELECT id, state FROM uploads WHERE state IN ('receiving', 'staged')`;
+  return rows.map(({ id, state }) => ({ id, state }));
 }
 
 /** Writes every table as it is at one moment (one REPEATABLE READ snapshot), whatever goes on meanwhile. */
@@ -139,7 +145,7 @@ export async function dumpTables(url: string, openSink: (table: string) => Writa
         keyFingerprint: key?.value ?? null,
         tables,
         folders: await listSnapshotFolders(tx),
-        receivedUploads: await listReceivedUploads(tx),
+        openUploads: await listOpenUploads(tx),
       };
     });
   } finally {

@@ -30,6 +30,8 @@ export interface RestoredFiles {
   readonly folders: readonly RestoredFolder[];
   /** Uploads that ended between the rows and the files. */
   readonly endedUploads: readonly string[];
+  /** Uploads that were committed between the rows and the files. */
+  readonly committedUploads: readonly string[];
   readonly findStages: (staged: readonly StagedName[]) => Promise<readonly RestoredStage[]>;
 }
 
@@ -53,11 +55,14 @@ async function settleFolders(tx: TransactionSql, folders: readonly RestoredFolde
 }
 
 /**
- * A commit that was under way had noted what its files replace, and the tree was copied after that. A file that is still
+ * A commit that was under way had noted what its files replace, or did so before the tree was copied. A file that is still
  * staged is looked at anew, for it may lie in the tree as well. One that is not was renamed before the tree was copied, and is
  * part of what was counted, or was deleted again: either way its end changes no usage.
  */
-async function settleUploads(tx: TransactionSql, findStages: RestoredFiles['findStages']): Promise<void> {
+async function settleUploads(
+  tx: TransactionSql,
+  { findStages, committedUploads }: Pick<RestoredFiles, 'findStages' | 'committedUploads'>,
+): Promise<void> {
   const staged = await tx<StagedName[]>`
     SELECT u.folder_id AS "folderId", f.upload_id AS "uploadId", f.ordinal
     FROM upload_files f JOIN uploads u ON u.id = f.upload_id WHERE u.state = 'staged' AND f.sha256 IS NOT NULL`;
@@ -66,7 +71,8 @@ async function settleUploads(tx: TransactionSql, findStages: RestoredFiles['find
     UPDATE upload_files
     SET replaced_bytes = size_bytes, replaced_files = 1, replaced_inode = NULL, inode = '', version = NULL
     FROM uploads
-    WHERE uploads.id = upload_id AND uploads.state = 'staged' AND replaced_bytes IS NOT NULL`;
+    WHERE uploads.id = upload_id AND uploads.state = 'staged' AND (replaced_bytes IS NOT NULL OR (sha256 IS NOT NULL
+      AND uploads.id IN (SELECT jsonb_array_elements_text(${JSON.stringify(committedUploads)}::text::jsonb)::uuid)))`;
   await tx`
     UPDATE upload_files
     SET inode = found.inode, version = found.version, replaced_bytes = NULL, replaced_files = NULL, replaced_inode = NULL
@@ -92,7 +98,7 @@ async function settleJobs(tx: TransactionSql): Promise<void> {
 /** What a restore changes in the rows, because files have other inodes and trees are what they are. */
 export async function settleRestored(tx: TransactionSql, files: RestoredFiles): Promise<void> {
   await settleFolders(tx, files.folders);
-  await settleUploads(tx, files.findStages);
+  await settleUploads(tx, files);
   await giveUpEnded(tx, files.endedUploads);
   await settleJobs(tx);
 }

@@ -3,11 +3,11 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { type Database, openDatabase } from '../db/client.ts';
-import { dumpTables, type Snapshot, type SnapshotFolder } from '../db/copy-tables.ts';
+import { dumpTables, type OpenUpload, type Snapshot, type SnapshotFolder } from '../db/copy-tables.ts';
 import { assertMigrated } from '../db/migrate.ts';
 import { findFolderMark } from '../db/queries/facts.ts';
 import { readMoment } from '../db/queries/moves.ts';
-import { listReceivingUploads } from '../db/queries/uploads.ts';
+import { findUploadStates } from '../db/queries/uploads.ts';
 import type { Config } from '../runtime/config.ts';
 import { version } from '../runtime/version.ts';
 import type { SkippedEntry, Volume } from '../storage/volume.ts';
@@ -80,6 +80,17 @@ async function saveFolder(target: FolderBackup, folder: SnapshotFolder): Promise
   return { id, volume, status: 'saved', bytes, files };
 }
 
+/** What became of uploads while files were read. */
+async function sortUploads(db: Database, open: readonly OpenUpload[]) {
+  const states = await findUploadStates(
+    db,
+    open.map(({ id }) => id),
+  );
+  const ended = open.filter(({ id, state }) => state === 'receiving' && states.get(id) !== 'receiving');
+  const committed = open.filter(({ id, state }) => state === 'staged' && states.get(id) === 'committed');
+  return { ended: ended.map(({ id }) => id), committed: committed.map(({ id }) => id) };
+}
+
 async function saveFolders(dir: string, url: string, snapshot: Snapshot, config: Pick<Config, 'volumes'>) {
   const findings: BackupFinding[] = [];
   const saved: SavedFolder[] = [];
@@ -97,9 +108,7 @@ async function saveFolders(dir: string, url: string, snapshot: Snapshot, config:
         }
       }),
     );
-    const receiving = await listReceivingUploads(client.db, snapshot.receivedUploads);
-    const ended = snapshot.receivedUploads.filter((id) => !receiving.has(id));
-    return { saved, findings, volumes: names, ended };
+    return { saved, findings, volumes: names, ...(await sortUploads(client.db, snapshot.openUploads)) };
   } finally {
     await client.close(5);
   }
@@ -155,7 +164,7 @@ export async function backUp(
     const snapshot = await dumpTables(url, openSink);
     await requireVolumes(snapshot, config);
     const hasKey = await saveSecrets(dir, config, snapshot.keyFingerprint);
-    const { saved, findings, volumes, ended } = await saveFolders(dir, url, snapshot, config);
+    const { saved, findings, volumes, ended, committed } = await saveFolders(dir, url, snapshot, config);
     if (isHashing) await noteHashes(dir, saved, volumes);
     const manifest: Manifest = {
       format: 1,
@@ -173,6 +182,7 @@ export async function backUp(
       bytes: saved.reduce((sum, { bytes }) => sum + bytes, 0),
       findings: findings.length,
       ended_uploads: ended,
+      committed_uploads: committed,
     };
     await writeDurably(layout.folders, toLines(saved));
     await writeDurably(layout.findings, toLines(findings));

@@ -24,6 +24,8 @@ const manifestSchema = z.object({
   findings: z.number(),
   /** Uploads that were being received when the rows were read, and had ended when the files were. */
   ended_uploads: z.array(z.uuid()).default([]),
+  /** Uploads that were staged when the rows were read, and in their places when the files were. */
+  committed_uploads: z.array(z.uuid()).default([]),
 });
 
 /** What a backup says of itself; written last, so that a backup without one is not whole. */

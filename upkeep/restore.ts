@@ -150,6 +150,7 @@ async function fill(
         files: {
           folders: restored,
           endedUploads: manifest.ended_uploads,
+          committedUploads: manifest.committed_uploads,
           findStages: (staged) =>
             findStages(staged, (folderId) => {
               const folder = present.get(folderId);

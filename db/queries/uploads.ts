@@ -218,15 +218,15 @@ export async function findUpload(db: Executor, uploadId: string): Promise<Upload
   return rows[0] ?? null;
 }
 
-/** Those of some sessions that still receive. */
-export async function listReceivingUploads(
+/** The states of some sessions by their ids; those without a row are missing. */
+export async function findUploadStates(
   db: Executor,
   uploadIds: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const rows = await db.execute<{ id: string }>(sql`
-    SELECT id FROM uploads WHERE state = 'receiving'
-      AND id IN (SELECT jsonb_array_elements_text(${JSON.stringify(uploadIds)}::jsonb)::uuid)`);
-  return new Set(rows.map(({ id }) => id));
+): Promise<ReadonlyMap<string, UploadState>> {
+  const rows = await db.execute<{ id: string; state: UploadState }>(sql`
+    SELECT id, state FROM uploads
+    WHERE id IN (SELECT jsonb_array_elements_text(${JSON.stringify(uploadIds)}::jsonb)::uuid)`);
+  return new Map(rows.map(({ id, state }) => [id, state]));
 }
 
 /** The files of a session, in the order they were sent. */

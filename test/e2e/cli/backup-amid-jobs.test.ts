@@ -220,3 +220,32 @@ it.each(['finished', 'given up'])(
   },
   180_000,
 );
+
+it('ends an upload well that waited for its commit when the rows were read, and was in place before the files were', async () => {
+  const folder = await createFolder(owner.client);
+  await upload(owner.client, folder, { old: 'before' });
+  const pause = (isPaused: boolean) =>
+    service.administrator.call('PATCH', `${settingOf('upload')}${isPaused}`);
+  expect((await pause(true)).status).toBe(200);
+  const accepted = await owner.client.call('POST', folder.path('upload'), {
+    parts: [
+      { fileName: 'new/file', bytes: Buffer.from('a new file') },
+      { fileName: 'old', bytes: Buffer.from('afterwards') },
+    ],
+    headers: { Prefer: 'respond-async' },
+  });
+  const jobId = textAt(accepted.json, 'id');
+  const commit = async () => {
+    expect((await pause(false)).status).toBe(200);
+    await succeeded(owner.client, jobId);
+  };
+  const look = async ({ client, volume, letGo }: Restored) => {
+    await letGo('upload');
+    await succeeded(client, jobId);
+    const tree = await treeUsage(volume, folder.id);
+    expect(tree.data).toEqual({ bytes: 20, files: 2 });
+    const reserved = { bytes: 0, files: 0 };
+    expect(await readUsage(client, folder.name)).toMatchObject({ live: tree.data, reserved });
+  };
+  await lookAtRestored(folder.id, look, () => betweenRowsAndFiles(commit));
+}, 180_000);
