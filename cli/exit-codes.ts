@@ -90,6 +90,6 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ProblemError) return codeOfProblem(error);
   if (error instanceof JobError) return byCode[error.code] ?? exitCodes.job;
   if (error instanceof InputError) return exitCodes.usage;
-  if (error instanceof ConnectionError) return exitCodes.temporary;
+  if (error instanceof ConnectionError) return error.isLasting ? exitCodes.other : exitCodes.temporary;
   return isAbort(error) ? exitCodes.interrupted : exitCodes.other;
 }

@@ -13,11 +13,15 @@ export class ProblemError extends Error {
   }
 }
 
-/** The service could not be reached, or the connection broke and stayed broken. May be tried again. */
+/** The service could not be reached, or the connection broke and stayed broken. May be tried again, unless it is lasting. */
 export class ConnectionError extends Error {
-  constructor(detail: string, cause: unknown) {
+  /** What is there is not trusted, or speaks something else: it will be the same next time. */
+  readonly isLasting: boolean;
+
+  constructor(detail: string, cause: unknown, { isLasting = false }: { readonly isLasting?: boolean } = {}) {
     super(detail, { cause });
     this.name = 'ConnectionError';
+    this.isLasting = isLasting;
   }
 }
 

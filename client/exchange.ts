@@ -49,6 +49,14 @@ function ignore(): void {
   // Whoever waits for the request or the body hears of it.
 }
 
+/** What makes a connection untrusted, by the code of its failure; such as `CERT_HAS_EXPIRED`. */
+const distrusts = new WeakSet<Error>();
+
+/** Whether `error` is that the certificate of the other end is not trusted. */
+export function isDistrust(error: unknown): boolean {
+  return error instanceof Error && distrusts.has(error);
+}
+
 function timedOut(what: string): Error {
   return Object.assign(new Error(what), { code: 'ETIMEDOUT' });
 }
@@ -189,7 +197,11 @@ export async function exchange(outgoing: Outgoing): Promise<Reply> {
   request.once('close', () => signal?.removeEventListener('abort', stop));
   watch(request, url);
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    request.once('response', resolve).on('error', reject);
+    request.once('response', resolve).on('error', (error) => {
+      // Set by whoever verifies the certificate, whatever the reason.
+      if (Reflect.get(Object(request.socket), 'authorizationError')) distrusts.add(error);
+      reject(error);
+    });
   });
   try {
     sendBody(request, outgoing).catch((error: Error) => request.destroy(error));

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
 import type { z } from 'zod';
 import { type Credentials, proofOf, requireSendable } from './credentials.ts';
 import { ConnectionError, InputError, ProblemError, ReplyError } from './errors.ts';
-import { exchange, type Reply } from './exchange.ts';
+import { exchange, isDistrust, type Reply } from './exchange.ts';
 import { isPassing, openPatience, type RetryPolicy, retryAfterMs, usualRetries } from './retry.ts';
 
 /** What to send besides method and path. At most one of `json` and `bytes`. */
@@ -184,7 +185,8 @@ async function attempt(options: HttpOptions, request: Prepared, call: CallOption
   const sent = sendOnce(options, request, call, onSent).then((response) => judge(response, call));
   const outcome = await sent.catch((error: unknown): Outcome => {
     if (call.signal?.aborted === true) throw error;
-    return { failure: connectionError(request.url, error), isPassing: true, waitMs: 0 };
+    const failure = connectionError(request.url, error);
+    return { failure, isPassing: !failure.isLasting, waitMs: 0 };
   });
   isOver = true;
   // What was answered well before all of it was sent need not be sent.
@@ -214,13 +216,25 @@ function connectionError(url: URL, error: unknown): ConnectionError {
       ? deepest.code
       : undefined;
   const reason = code ?? (deepest instanceof Error ? deepest.message : String(deepest));
+  if (isDistrust(deepest)) {
+    const detail = `The certificate of ${url.origin} is not trusted (${reason}); NODE_EXTRA_CA_CERTS may name a file with the authority that signed it.`;
+    return new ConnectionError(detail, error, { isLasting: true });
+  }
+  if (reason === 'EPROTO' || reason.startsWith('ERR_SSL_')) {
+    return new ConnectionError(`${url.origin} does not speak TLS as this program does (${reason}).`, error, {
+      isLasting: true,
+    });
+  }
   return new ConnectionError(`${url.origin} cannot be reached (${reason}).`, error);
 }
 
 async function problemOf(response: Reply): Promise<ProblemError> {
   const text = await response.text().catch(() => '');
   const isProblem = response.headers.get('content-type')?.includes('json') === true;
-  const fallback = { title: `The service answered ${response.status}`, status: response.status };
+  // The service itself answers with a problem always.
+  const name = STATUS_CODES[response.status];
+  const answer = name === undefined ? response.status : `${response.status} (${name})`;
+  const fallback = { title: `What is in front of the service answered ${answer}.`, status: response.status };
   return new ProblemError(response.status, isProblem ? recordOf(text, fallback) : fallback);
 }
 

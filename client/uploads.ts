@@ -190,7 +190,7 @@ async function sendChunk(http: Http, path: string, chunk: Chunk, options: Sendin
 
 /** What a failed PATCH leaves to do: nothing, or waiting and asking how far it came. */
 function isResumable(error: unknown): error is ConnectionError | ProblemError {
-  if (error instanceof ConnectionError) return true;
+  if (error instanceof ConnectionError) return !error.isLasting;
   if (isProblem(error, 'upload_offset_mismatch', 'checksum_mismatch', 'upload_aborted', 'job_lost'))
     return true;
   return error instanceof ProblemError && isPassing(error.status, null);

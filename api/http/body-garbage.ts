@@ -1,10 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { freeMemory } from '../../domain/free-memory.ts';
 
 /** Content after which the buffers that it came in are collected, unless they were freed. */
 const collectEveryBytes = 8 * 1024 ** 2;
-/** Less is not worth freeing: the collector has done with it soon. */
-const freeBytesMin = 16 * 1024;
 /** Of what is freed so much counts none the less, for the objects that were made around it: some 4 KiB a chunk. */
 const leftShare = 1 / 4;
 
@@ -51,26 +50,7 @@ export function collectYoung(): void {
  */
 export const bodyGarbage: BodyGarbage = countGarbage(collectYoung);
 
-function findTransfer(): unknown {
-  const known: unknown = Reflect.get(ArrayBuffer.prototype, 'transfer');
-  if (known !== undefined) return known;
-  // Node 20 has it behind a flag, which counts for what is made after it is set.
-  setFlagsFromString('--harmony-rab-gsab-transfer');
-  return runInNewContext('ArrayBuffer.prototype.transfer');
-}
-
-let transfer: unknown;
-
-/**
- * Frees the memory of a chunk of a body at once, when the chunk is all there is in it; nobody may look at the chunk again, which is
- * empty from then on. Without that each chunk lies in new memory until it is collected; so the next one lies where this one was.
- */
+/** Frees a chunk of a body that nobody looks at again, where that can be done. */
 export function freeChunk(chunk: Uint8Array): void {
-  const { buffer, byteLength } = chunk;
-  if (byteLength < freeBytesMin || byteLength !== buffer.byteLength) return;
-  transfer ??= findTransfer();
-  if (typeof transfer !== 'function' || !(buffer instanceof ArrayBuffer)) return;
-  // To one of no length: what it had is let go.
-  Reflect.apply(transfer, buffer, [0]);
-  bodyGarbage.forget(byteLength);
+  bodyGarbage.forget(freeMemory(chunk));
 }

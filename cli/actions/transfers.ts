@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { VFolderClient } from '../../client/client.ts';
 import type { EntryStat, Place } from '../../client/files.ts';
 import { usualRetries } from '../../client/retry.ts';
+import { streamSource } from '../../client/stream-source.ts';
 import { type Address, baseName, formatPlace, joinPath, parseAddress } from '../address.ts';
 import { CliError, exitCodes, usageError } from '../exit-codes.ts';
 import type { Action, Invocation } from '../invocation.ts';
@@ -17,7 +18,6 @@ import {
   type RemoteFile,
   type RemoteTree,
 } from '../transfer/download-tree.ts';
-import { streamSource } from '../transfer/stdin-source.ts';
 import { walkRemoteTree } from '../transfer/tree-entry.ts';
 import { uploadTree } from '../transfer/upload-tree.ts';
 import { type LocalTree, targetName, walkLocal } from '../transfer/walk-local.ts';

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { streamSource } from '../../../cli/transfer/stdin-source.ts';
+import { streamSource } from '../../client/stream-source.ts';
 
 /** Some bytes, and a stream that brings them in pieces of all lengths, a few of them empty. */
 function someStream(size: number): { readonly content: Buffer; readonly stream: Readable } {
@@ -43,6 +43,18 @@ describe('streamSource', () => {
     expect(content.subarray(549, 1_000).equals(await source.read(549, 600))).toBe(true);
     expect((await source.read(1_000, 200)).byteLength).toBe(0);
     expect((await source.read(1_000, 200)).byteLength).toBe(0);
+  });
+
+  it('frees what it has taken, and ends well after the last of it was freed', async () => {
+    const pieces = Array.from({ length: 4 }, (_, index) => Buffer.allocUnsafeSlow(65_536).fill(index));
+    const source = streamSource(Readable.from(pieces, { objectMode: true }));
+    const first = await source.read(0, 100_000);
+    expect([first[0], first[65_536]]).toEqual([0, 1]);
+    expect(pieces[0]?.byteLength).toBe(0);
+    const rest = await source.read(100_000, 200_000);
+    expect([rest.byteLength, rest[0], rest.at(-1)]).toEqual([4 * 65_536 - 100_000, 1, 3]);
+    expect(pieces.map((piece) => piece.byteLength)).toEqual([0, 0, 0, 0]);
+    expect((await source.read(4 * 65_536, 10)).byteLength).toBe(0);
   });
 
   it('refuses what it keeps no more, and what is not there yet', async () => {

@@ -1,18 +1,23 @@
 import type { Readable } from 'node:stream';
-import type { UploadSource } from '../../client/uploads.ts';
+import { freeMemory } from '../domain/free-memory.ts';
+import type { UploadSource } from './uploads.ts';
+
+const nothing = Buffer.alloc(0);
 
 /**
  * A stream as something that can be read from anywhere: it keeps what was read last until something behind it is asked
  * for, which is as far back as a resumable upload ever goes. All of it goes into one block as long as the longest piece,
- * again and again; beyond that, memory holds what the stream itself keeps ready.
+ * again and again; beyond that, memory holds what the stream itself keeps ready. What the stream hands out is freed once it is in the block.
  */
 export function streamSource(stream: Readable): UploadSource {
   const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
-  let block = Buffer.alloc(0);
+  let block = nothing;
   /** Where in the stream the block begins, and how much of it is filled. */
   let base = 0;
   let filled = 0;
-  let left: Uint8Array = block;
+  /** What was read last, and what of it is not in a block yet. */
+  let piece: Uint8Array = nothing;
+  let left = piece;
   let isOver = false;
 
   const begin = (offset: number, length: number): void => {
@@ -25,9 +30,11 @@ export function streamSource(stream: Readable): UploadSource {
   const fill = async (length: number): Promise<void> => {
     while (filled < length && !isOver) {
       if (left.byteLength === 0) {
+        freeMemory(piece);
         const { done, value } = await chunks.next();
-        if (done === true) isOver = true;
-        else left = value;
+        piece = done === true ? nothing : value;
+        left = piece;
+        isOver = done === true;
       }
       const taken = left.subarray(0, length - filled);
       block.set(taken, filled);
