@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { queryBoolean, stringList } from '../http/schema.ts';
+import { namedPath, queryBoolean, stringList } from '../http/schema.ts';
 import { uuid } from '../http/wire.ts';
 
 /** Most paths of one request. */
@@ -7,7 +7,7 @@ export const deletePathsMax = 1_000;
 
 /** `DELETE /folders/:name/delete_files`. */
 export const deleteFilesInput = z.object({
-  files: stringList({ min: 1, max: deletePathsMax }),
+  files: stringList({ min: 1, max: deletePathsMax }, namedPath),
   recursive: queryBoolean.default(false),
 });
 

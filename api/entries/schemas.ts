@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { jobRefusals } from '../http/job-reply.ts';
+import { namedPath } from '../http/schema.ts';
 import { copyCounts } from '../http/wire.ts';
 
 /** Input of `POST /folders/:name/move`. */
-export const moveInput = z.object({ src: z.string(), dst: z.string() });
+export const moveInput = z.object({ src: namedPath, dst: z.string() });
 
 /** Input of `POST /folders/:name/copy`. */
 export const copyInput = moveInput.extend({
@@ -12,7 +13,7 @@ export const copyInput = moveInput.extend({
 });
 
 /** Input of `POST /folders/:name/rename-file`. */
-export const renameFileInput = z.object({ target_path: z.string(), new_name: z.string() });
+export const renameFileInput = z.object({ target_path: namedPath, new_name: namedPath });
 
 /** What `entry.move` reports. */
 export const placedResult = z.object({ path: z.string() });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type FolderOptions, usageModes, usualOptions } from '../../domain/folder-options.ts';
 import { toHexId } from '../../domain/ids.ts';
 import type { FolderAccess } from '../authorize.ts';
-import { pagingShape, queryBoolean } from '../http/schema.ts';
+import { folderName, pagingShape, queryBoolean } from '../http/schema.ts';
 import { copyCounts, count, hexId, instant, permission, uuid } from '../http/wire.ts';
 import { permissionInput } from './members/schemas.ts';
 import type { CreatedFolder, FolderPage } from './operations.ts';
@@ -12,7 +12,7 @@ export const listFoldersInput = z.object(pagingShape);
 
 /** Input of `POST /folders`. The rules for names are the domain's. */
 export const createFolderInput = z.object({
-  name: z.string(),
+  name: folderName,
   host: z.string().nullish(),
   usage_mode: z.enum(usageModes).default(usualOptions.usageMode),
   permission: permissionInput.default(usualOptions.permission),
@@ -23,7 +23,7 @@ export const createFolderInput = z.object({
 
 /** Input of `POST /folders/:name/clone`. What is left out is the source's. */
 export const cloneFolderInput = z.object({
-  target_name: z.string(),
+  target_name: folderName,
   target_host: z.string().nullish(),
   usage_mode: z.enum(usageModes).optional(),
   permission: permissionInput.optional(),
@@ -37,7 +37,7 @@ export const folderOptionsInput = z.object({
 });
 
 /** Input of `POST /folders/:name/rename`. */
-export const renameFolderInput = z.object({ new_name: z.string() });
+export const renameFolderInput = z.object({ new_name: folderName });
 
 /** Input of routes that delete a folder: with `force` also while sessions have it mounted. */
 export const deleteFolderInput = z.object({ force: queryBoolean.default(false) });

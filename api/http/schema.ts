@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { pathBytesMax } from '../../domain/entry-path.ts';
 import { domainError, type FieldError } from '../../domain/errors.ts';
+import { folderNameCharactersMax } from '../../domain/folder-name.ts';
 import type { QueryValue } from './query.ts';
 
 const trueWords = new Set(['true', '1', 'yes', 'on', '']);
@@ -33,11 +35,17 @@ export function queryInteger(bounds: { readonly min: number; readonly max: numbe
   return z.preprocess(readInteger, z.int().min(bounds.min).max(bounds.max));
 }
 
+/** The path of an entry that is meant, as the document describes it; the rules are the domain's. */
+export const namedPath = z.string().meta({ minLength: 1, maxLength: pathBytesMax });
+
+/** The name of a folder, as the document describes it; the rules are the domain's. */
+export const folderName = z.string().meta({ minLength: 1, maxLength: folderNameCharactersMax });
+
 /** A list of `min` to `max` texts; a single text counts as a list of one (`?files=a`). */
-export function stringList(bounds: { readonly min: number; readonly max: number }) {
+export function stringList(bounds: { readonly min: number; readonly max: number }, each = z.string()) {
   return z.preprocess(
     (value) => (typeof value === 'string' ? [value] : value),
-    z.array(z.string()).min(bounds.min).max(bounds.max),
+    z.array(each).min(bounds.min).max(bounds.max),
   );
 }
 

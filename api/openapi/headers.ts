@@ -2,6 +2,8 @@
 export interface HeaderDoc {
   readonly description: string;
   readonly schema: object;
+  /** Of a request: whether it has to be sent. */
+  readonly required?: boolean;
 }
 
 const text = { type: 'string' };
@@ -33,7 +35,7 @@ export const requestHeaders = {
   },
   'Repr-Digest': { description: 'As `Content-Digest`.', schema: text },
   'Last-Event-ID': { description: 'The `id` of the event that was heard last.', schema: text },
-  'Tus-Resumable': { description: 'The version of tus.', schema: tusVersionSchema },
+  'Tus-Resumable': { description: 'The version of tus.', schema: tusVersionSchema, required: true },
   'Upload-Length': { description: 'Bytes of the whole upload.', schema: whole },
   'Upload-Defer-Length': { description: 'The length is told later.', schema: { const: '1' } },
   'Upload-Offset': { description: 'Where the bytes of the body belong.', schema: whole },

@@ -20,7 +20,8 @@ export const quotaInput = z
   .refine(
     (change) => change.quota_bytes !== undefined || change.quota_files !== undefined,
     'Give quota_bytes, quota_files or both.',
-  );
+  )
+  .meta({ minProperties: 1 });
 
 /** A folder as administrators see it: whose it is, its limits, and how it stands. */
 export const adminFolderBody = z

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { filesMax } from '../downloads/schemas.ts';
-import { queryBoolean, queryInteger, stringList } from '../http/schema.ts';
+import { namedPath, queryBoolean, queryInteger, stringList } from '../http/schema.ts';
 
 /** `POST …/request-upload`: the path of the file, and how long it will be. */
 export const uploadTokenInput = z.object({
-  path: z.string(),
+  path: namedPath,
   size: queryInteger({ min: 0, max: Number.MAX_SAFE_INTEGER }),
 });
 

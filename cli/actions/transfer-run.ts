@@ -45,11 +45,16 @@ export function readTransferOptions(invocation: Invocation): TransferOptions {
 
 const toldMax = 20;
 
+/** Where a name is bytes that are no text, Node puts replacement characters for them, and finds nothing by that name. */
+function reasonToSkip(path: string): string {
+  return path.includes('\ufffd') ? 'has a name that is no text' : 'is neither a file nor a directory';
+}
+
 /** Says what a transfer leaves out. */
 export function tellSkipped(invocation: Invocation, skipped: readonly string[]): void {
   const { stderr } = invocation.terminal;
   for (const path of skipped.slice(0, toldMax))
-    stderr.write(`${printable(path)} is neither a file nor a directory and is left out.\n`);
+    stderr.write(`${printable(path)} ${reasonToSkip(path)} and is left out.\n`);
   if (skipped.length > toldMax) stderr.write(`And ${skipped.length - toldMax} more.\n`);
 }
 

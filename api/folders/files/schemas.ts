@@ -3,7 +3,7 @@ import { formatEntryPath } from '../../../domain/entry-path.ts';
 import { entityTag } from '../../../domain/write-condition.ts';
 import type { EntryStat, ListedEntry, ListPage } from '../../../storage/volume.ts';
 import { sortOrders } from '../../../storage/volume.ts';
-import { queryBoolean, queryInteger } from '../../http/schema.ts';
+import { namedPath, queryBoolean, queryInteger } from '../../http/schema.ts';
 import { count, instant } from '../../http/wire.ts';
 import { formatFileMode } from './file-mode.ts';
 import { directoriesMax, listLimitMax, type StatedEntry } from './operations.ts';
@@ -22,7 +22,7 @@ export const listFilesInput = z.object({
 
 /** Input of `POST /folders/:name/mkdir`. */
 export const makeDirectoryInput = z.object({
-  path: z.union([z.string(), z.array(z.string()).min(1).max(directoriesMax)]),
+  path: z.union([namedPath, z.array(namedPath).min(1).max(directoriesMax)]),
   parents: queryBoolean.default(true),
   exist_ok: queryBoolean.default(true),
 });
