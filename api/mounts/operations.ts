@@ -181,8 +181,9 @@ export async function beginMounts(
   return await services.db.transaction(async (tx) => {
     // One after the other, so that neither the name of a session nor the limit is decided on twice.
     await lockFolderAllowance(tx, userId);
-    const mounts = await decideMounts(services, tx, request, wishes);
+    // Before the folders are held: who ends a count of one holds its job, and waits for the folder.
     await countEnded(services.jobs, tx, await endMountSession(tx, { ...reference, isLapsed: true }));
+    const mounts = await decideMounts(services, tx, request, wishes);
     const present = await findMountSession(tx, reference);
     if (present === null) return { session: await recordSession(tx, request, mounts), isNew: true };
     if (!isSame(present.mounts, mounts)) {

@@ -310,17 +310,19 @@ function describeOperators(stage: Stage, own: FolderOfAda, people: People): void
     const { administrator } = stage.service;
     const set = (state: string) => administrator.call('PATCH', '/admin/volumes/local', { json: { state } });
     const session = newSession();
+    const expectMounted = (isReadOnly: boolean) =>
+      eventually(async () => {
+        const answer = await begin(own.ada, session, own.folder.name);
+        await own.ada.call('DELETE', pathOf('mounts', session));
+        expect(at(answer.json, 'mounts', 0, 'read_only'), answer.text).toBe(isReadOnly);
+      });
     expectStatus(await set('read_only'), 200);
     try {
-      await eventually(async () => {
-        const answer = await begin(own.ada, session, own.folder.name);
-        if (answer.status === 201 && at(answer.json, 'mounts', 0, 'read_only') === true) return;
-        await own.ada.call('DELETE', pathOf('mounts', session));
-        throw new Error(`The volume is not seen to be read-only: ${answer.text}`);
-      });
+      await expectMounted(true);
     } finally {
       expectStatus(await set('active'), 200);
     }
+    await expectMounted(false);
   });
 }
 
