@@ -291,3 +291,40 @@ it('names a folder by id even where another one is called like that', async () =
   const { session } = await mount(folder.userId, 's', `${folder.folderId}:a`);
   expect(session.mounts).toMatchObject([{ folderId: folder.folderId, alias: 'a', name: folder.name }]);
 });
+
+it('meets refusals and nothing else while all of it happens at the same time', async () => {
+  const { services } = service;
+  const owned = [await folderOf(), await folderOf(), await folderOf()];
+  const people = await Promise.all(owned.map((folder) => memberOf(folder, 'rd')));
+  for (const folder of owned) {
+    for (const userId of people) {
+      const membership = { folderId: folder.folderId, userId, name: folder.name, permission: 'rd' } as const;
+      await services.db
+        .insert(members)
+        .values({ ...membership, isOwner: false })
+        .onConflictDoNothing();
+    }
+  }
+  const names = owned.map(({ name }) => name);
+  const acts = [
+    (userId: string, session: string) => mount(userId, session, ...names),
+    (userId: string, session: string) => mount(userId, session, ...names.toReversed()),
+    (userId: string, session: string) => renewMounts(services, { userId, session, leaseSeconds: undefined }),
+    (userId: string, session: string) => endMounts(services, { userId, session }),
+    (userId: string, session: string) => lapse(userId, session),
+    async (_userId: string, _session: string, folder: Owned) => await remove(folder),
+    (_userId: string, _session: string, { folderId }: Owned) =>
+      services.db.update(folders).set({ mutationSeq: sql`mutation_seq + 1` }).where(eq(folders.id, folderId)),
+  ];
+  const outcomes = await Promise.all(
+    Array.from({ length: 420 }, (_, at) => {
+      const [act, userId, folder] = [acts[at % acts.length], people[at % 3], owned[(at >> 2) % 3]];
+      if (act === undefined || userId === undefined || folder === undefined)
+        throw new Error('All are there.');
+      return codeOf(Promise.resolve(act(userId, `s${at % 2}`, folder)));
+    }),
+  );
+  const known = ['done', 'not_found', 'folder_mounted', 'mounts_differ'];
+  expect(outcomes.filter((one) => !known.includes(one))).toEqual([]);
+  expect(outcomes).toContain('done');
+});
