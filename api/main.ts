@@ -4,6 +4,7 @@ import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
 import { type OpenedTracing, openTracing } from '../boot/open-tracing.ts';
 import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
+import { requireVolumes } from '../boot/require-volumes.ts';
 import { claimSetting } from '../db/queries/settings.ts';
 import { openSecretBox, type SecretBox } from '../db/secret-box.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
@@ -86,6 +87,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const tracing = await openTracing(config, { role: 'api', onError });
   const database = await openMigratedDatabase(config, { connectionsMax, applicationName: 'vfolder-api' });
   const secrets = await openSecrets(config, database);
+  await requireVolumes(database.db, config);
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
   const { redisUrl, apiVersion, trashDays } = config;

@@ -3,6 +3,7 @@ import { listenForReaders } from '../boot/listen-for-readers.ts';
 import { type OpenedDatabase, openMigratedDatabase } from '../boot/open-database.ts';
 import { type OpenedTracing, openTracing } from '../boot/open-tracing.ts';
 import { closeVolumes, openVolumes } from '../boot/open-volumes.ts';
+import { requireVolumes } from '../boot/require-volumes.ts';
 import { type Consumer, openConsumer } from '../jobs/consumer.ts';
 import { queueNames } from '../jobs/contracts.ts';
 import { type OpenJobClient, openJobClient } from '../jobs/open-job-client.ts';
@@ -38,6 +39,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   const onError = throttledWarning(logger, 'trace.export-failed');
   const tracing = await openTracing(config, { role: 'worker', onError });
   const database = await openMigratedDatabase(config, { connectionsMax, applicationName: 'vfolder-worker' });
+  await requireVolumes(database.db, config);
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
   const shared = { db, databaseUrl, redisUrl: config.redisUrl, volumes: [...volumes.keys()], logger };
