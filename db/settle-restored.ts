@@ -37,11 +37,23 @@ export interface RestoredFiles {
 
 async function settleFolders(tx: TransactionSql, folders: readonly RestoredFolder[]): Promise<void> {
   const present = folders.filter(({ isGone }) => !isGone);
+  // Trash is not brought back, but a purge that has counted it gives back what it counted.
   await tx`
+    WITH shares AS (
+      SELECT folder_id, sum((checkpoint->'measured'->>'bytes')::bigint) AS bytes,
+        sum((checkpoint->'measured'->>'files')::bigint) AS files,
+        sum(coalesce((checkpoint->'measured'->>'directories')::bigint, 0)) AS directories
+      FROM jobs
+      WHERE kind = 'trash.purge' AND state IN ('queued', 'running') AND checkpoint->'measured' IS NOT NULL
+      GROUP BY folder_id
+    )
     UPDATE folders SET used_bytes = found.bytes, used_files = found.files, mutation_seq = mutation_seq + 1,
-      directories = found.directories + (SELECT coalesce(sum(copies.directories), 0) FROM copies WHERE folder_id = folders.id),
+      trash_bytes = coalesce(shares.bytes, 0), trash_files = coalesce(shares.files, 0),
+      directories = found.directories + coalesce(shares.directories, 0)
+        + (SELECT coalesce(sum(copies.directories), 0) FROM copies WHERE folder_id = folders.id),
       usage_as_of = now(), usage_due_at = now()
     FROM jsonb_to_recordset(${JSON.stringify(present)}::text::jsonb) AS found(id uuid, bytes bigint, files bigint, directories bigint)
+      LEFT JOIN shares ON shares.folder_id = found.id
     WHERE folders.id = found.id AND state IN ('active', 'trashed')`;
   const gone = folders.filter(({ isGone }) => isGone).map(({ id }) => id);
   await tx`DELETE FROM members WHERE folder_id = ANY(${gone}::uuid[])`;
@@ -88,8 +100,14 @@ async function giveUpEnded(tx: TransactionSql, uploadIds: readonly string[]): Pr
     WHERE state = 'receiving' AND id IN (SELECT jsonb_array_elements_text(${JSON.stringify(uploadIds)}::text::jsonb)::uuid)`;
 }
 
-/** Copies and moves had noted what to finish by inode; they decide anew, for a staged tree is not brought back. */
+/**
+ * Copies and moves had noted what to finish by inode; they decide anew, for a staged tree is not brought back. Nor is the trash of a
+ * purge that failed: another run must not give back what it had counted.
+ */
 async function settleJobs(tx: TransactionSql): Promise<void> {
+  await tx`
+    UPDATE jobs SET checkpoint = NULL
+    WHERE kind = 'trash.purge' AND state IN ('failed', 'cancelled') AND checkpoint IS NOT NULL`;
   await tx`
     UPDATE jobs SET checkpoint = NULL
     WHERE kind IN ('entries.copy', 'entry.move') AND state IN ('queued', 'running') AND checkpoint IS NOT NULL`;

@@ -249,3 +249,43 @@ it('ends an upload well that waited for its commit when the rows were read, and 
   };
   await lookAtRestored(folder.id, look, () => betweenRowsAndFiles(commit));
 }, 180_000);
+
+it.each(['queued', 'failed'] as const)(
+  'counts trash that is not in the backup for as long as its purge gives it back: one that is %s',
+  async (state) => {
+    const folder = await createFolder(owner.client);
+    await upload(owner.client, folder, { 'kept/file': 'content', 'gone/deep/file': 'trash' });
+    expect((await service.administrator.call('PATCH', `${settingOf('delete')}true`)).status).toBe(200);
+    const json = { files: ['gone'], recursive: true };
+    expect((await owner.client.call('DELETE', folder.path('delete_files'), { json })).status).toBe(200);
+    // As a worker leaves it that has counted the trash and not freed it.
+    const checkpoint = { measured: { bytes: 5, files: 1, directories: 2 }, entries: null };
+    const sql = openSql(service.databaseUrl);
+    try {
+      const counted = await sql`
+        UPDATE jobs SET checkpoint = ${JSON.stringify(checkpoint)}::text::jsonb, state = ${state},
+          finished_at = CASE WHEN ${state}::text = 'failed' THEN now() END
+        WHERE kind = 'trash.purge' AND folder_id = ${folder.id}::uuid AND state = 'queued'`;
+      expect(counted.count).toBe(1);
+      await sql`
+        UPDATE folders SET used_bytes = used_bytes - 5, used_files = used_files - 1, trash_bytes = 5, trash_files = 1
+        WHERE id = ${folder.id}::uuid`;
+    } finally {
+      await sql.end();
+    }
+    await lookAtRestored(folder.id, async ({ client, letGo }) => {
+      await letGo('delete');
+      const isFreed = async () => {
+        const usage = await client.call('GET', folder.path('usage'));
+        expect(usage.json).toMatchObject({
+          live: { bytes: 7, files: 1 },
+          trash: { bytes: 0, files: 0 },
+          directories: { held: 1 },
+        });
+      };
+      await eventually(isFreed, { timeoutMs: 60_000 });
+    });
+    await service.administrator.call('PATCH', `${settingOf('delete')}false`);
+  },
+  180_000,
+);
