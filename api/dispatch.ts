@@ -179,6 +179,9 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     preference: parsePrefer(incoming.headers.prefer),
     headers: incoming.headers,
     isConfidential: exchange.peer.isConfidential,
+    get origin() {
+      return rateKeyOf(exchange.peer.address);
+    },
     incoming,
     outgoing,
     acceptBody: () => exchange.continueBody(),

@@ -90,7 +90,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
   await requireVolumes(database.db, config);
   const volumes = await openVolumes(config);
   const { db, url: databaseUrl } = database;
-  const { redisUrl, apiVersion, trashDays } = config;
+  const { redisUrl, apiVersion, trashDays, linkDays } = config;
   const jobs = await openJobClient({ db, databaseUrl, redisUrl, volumes: [...volumes.keys()], logger });
   const rateCounts = openRateCounts({ db, redisUrl, logger });
   const metrics = config.metrics === undefined ? undefined : openMetrics({ version, volumes, databaseUrl });
@@ -106,6 +106,7 @@ async function openParts(config: Config, logger: ProcessLogger): Promise<Parts> 
       version,
       apiVersion,
       trashDays,
+      linkDays,
       isDashboardReadOnly: config.isDashboardReadOnly,
       publicUrl: config.publicUrl,
       stopping: stopping.signal,

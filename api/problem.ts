@@ -80,6 +80,9 @@ export const problemKinds: Readonly<Record<ErrorCode, ProblemKind>> = {
   archives_busy: { status: 429, title: 'Too many archives are being built', retryAfterSeconds: 5 },
   archive_limit_reached: { status: 409, title: 'The limit on archives is reached' },
   transfer_token_limit_reached: { status: 429, title: 'The limit on transfer tokens is reached' },
+  links_off: { status: 403, title: 'Links are switched off' },
+  link_limit_reached: { status: 409, title: 'The limit on links is reached' },
+  link_password_required: { status: 401, title: 'The link asks for its password' },
   quota_exceeded: { status: 507, title: 'The quota is exceeded' },
   entry_not_found: { status: 404, title: 'The entry is not found' },
   entry_conflict: { status: 400, title: 'Another kind of entry has that path' },
@@ -178,17 +181,22 @@ export function toProblem(error: unknown, context: ProblemContext): Problem {
   const text = JSON.stringify(context.shape?.(body) ?? body);
   return {
     status,
-    headers: problemHeaders(status, shown?.retryAfterSeconds ?? kind.retryAfterSeconds),
+    headers: problemHeaders({ status, code: shownCode }, shown?.retryAfterSeconds ?? kind.retryAfterSeconds),
     body: text,
     code: shownCode,
   };
 }
 
-function problemHeaders(status: number, retryAfterSeconds: number | undefined): Record<string, string> {
+function problemHeaders(
+  { status, code }: Pick<Problem, 'status' | 'code'>,
+  retryAfterSeconds: number | undefined,
+): Record<string, string> {
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' };
   if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(retryAfterSeconds);
+  // Here the window that browsers open is what people need to get any further.
+  if (code === 'link_password_required') headers['WWW-Authenticate'] = 'Basic realm="link", charset="UTF-8"';
   // Basic works but is not offered: browsers would open their sign-in window for it.
-  if (status === 401) {
+  else if (status === 401) {
     headers['WWW-Authenticate'] =
       'BackendAI realm="vfolder", signMethod="HMAC-SHA256", Bearer realm="vfolder"';
   }

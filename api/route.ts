@@ -44,6 +44,8 @@ export interface ApiRequest<Input> {
   readonly headers: IncomingMessage['headers'];
   /** Nobody between can read the request: TLS, or no network at all. */
   readonly isConfidential: boolean;
+  /** Where it comes from, as rate limits count: an address, or for IPv6 its /64. */
+  readonly origin: string;
   /** The raw socket sides, for routes whose body is `stream` or that answer `sent`. */
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;

@@ -14,6 +14,8 @@ import { hostRoutes } from './hosts/routes.ts';
 import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { keypairRoutes } from './keypairs/routes.ts';
+import { openLinkPasswords } from './links/passwords.ts';
+import { linkRoutes } from './links/routes.ts';
 import { meRoutes } from './me/routes.ts';
 import { mountRoutes } from './mounts/routes.ts';
 import { describingRoutes } from './openapi/routes.ts';
@@ -35,6 +37,7 @@ import { volumeRoutes } from './volumes/routes.ts';
 import { workerRoutes } from './workers/routes.ts';
 
 const digests = openDigestCache();
+const linkPasswords = openLinkPasswords();
 
 /** Every route of the service; what is not listed here does not exist. Order does not matter. */
 export const routes: readonly Route[] = [
@@ -63,6 +66,7 @@ export const routes: readonly Route[] = [
   ...uploadRoutes,
   ...tusRoutes(digests),
   ...transferRoutes(digests),
+  ...linkRoutes(linkPasswords),
   ...downloadRoutes,
   ...archiveRoutes,
   ...mountRoutes,

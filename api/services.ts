@@ -24,6 +24,8 @@ export interface Services {
   readonly version: string;
   /** How long deleted folders can be had back; 0: not at all. */
   readonly trashDays: number;
+  /** How long links may last, in days; 0: none can be made, and none leads anywhere. Default: `linkDaysDefault`. */
+  readonly linkDays?: number;
   /** What clients negotiate with. */
   readonly apiVersion: ApiVersion;
   /** Aborts when this process stops: it answers what it is asked, but is not ready any more. Default: never. */

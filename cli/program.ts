@@ -4,6 +4,7 @@ import { defineAdminCommands } from './commands/admin.ts';
 import { defineFileCommands } from './commands/files.ts';
 import { defineFolderCommands } from './commands/folders.ts';
 import { defineJobCommands } from './commands/jobs.ts';
+import { defineLinkCommands } from './commands/links.ts';
 import { defineMountCommands } from './commands/mounts.ts';
 import { defineSharingCommands } from './commands/sharing.ts';
 import type { Terminal } from './terminal.ts';
@@ -39,6 +40,7 @@ export function makeProgram(terminal: Terminal): Command {
   defineFolderCommands(program, terminal);
   defineFileCommands(program, terminal);
   defineSharingCommands(program, terminal);
+  defineLinkCommands(program, terminal);
   defineMountCommands(program, terminal);
   defineJobCommands(program, terminal);
   defineAdminCommands(program, terminal);

@@ -4,6 +4,7 @@ import { type FilesApi, openFiles } from './files.ts';
 import { type FoldersApi, openFolders } from './folders.ts';
 import { type Http, type HttpOptions, openHttp } from './http.ts';
 import { type JobsApi, openJobs } from './jobs.ts';
+import { type LinksApi, openLinks } from './links.ts';
 import { type MountsApi, openMounts } from './mounts.ts';
 import { openSharing, type SharingApi } from './sharing.ts';
 import { openUploads, type UploadsApi } from './uploads.ts';
@@ -16,6 +17,7 @@ export interface VFolderClient {
   readonly files: FilesApi;
   readonly uploads: UploadsApi;
   readonly sharing: SharingApi;
+  readonly links: LinksApi;
   readonly mounts: MountsApi;
   readonly jobs: JobsApi;
   readonly admin: AdminApi;
@@ -36,6 +38,7 @@ export function openClient(options: HttpOptions): VFolderClient {
     files: openFiles(http),
     uploads: openUploads(http),
     sharing: openSharing(http),
+    links: openLinks(http),
     mounts: openMounts(http),
     jobs: openJobs(http),
     admin: openAdmin(http),

@@ -156,6 +156,23 @@ export const tokenModel = z.looseObject({
 /** An API token. */
 export type Token = z.infer<typeof tokenModel>;
 
+/** One item of `GET /links`; `state` is `active`, `expired`, `used_up` or `blocked`. */
+export const linkModel = z.looseObject({
+  id: z.string(),
+  kind: z.string(),
+  folder: z.string(),
+  folder_name: z.string().nullable(),
+  path: z.string(),
+  state: z.string(),
+  made_by: z.string(),
+  has_password: z.boolean(),
+  max_uses: z.number().nullable(),
+  uses: z.number(),
+  expires_at: z.string(),
+});
+/** A link to a part of a folder. */
+export type Link = z.infer<typeof linkModel>;
+
 /** Reply of `POST /admin/users`. */
 export const newUserModel = z.looseObject({ id: z.string(), email: z.string() });
 

@@ -40,10 +40,18 @@ export interface Snapshot {
 }
 
 /**
- * Tables that only hold for the machine and the moment: who is up, what was counted, what was built from content,
- * checksums by inode, which other files bear after a restore, and which sessions had folders mounted then.
+ * Tables that only hold for the machine and the moment: who is up, what was counted, what was built from content, who is
+ * fetching what, checksums by inode, which other files bear after a restore, and which sessions had folders mounted then.
  */
-const leftOut = ['workers', 'rate_counts', 'archives', 'file_digests', 'mount_sessions', 'mounts'];
+const leftOut = [
+  'workers',
+  'rate_counts',
+  'archives',
+  'link_readers',
+  'file_digests',
+  'mount_sessions',
+  'mounts',
+];
 
 function connect(url: string) {
   const path = socketPathOf(url);

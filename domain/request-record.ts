@@ -1,5 +1,5 @@
-/** How content travels: as a raw body, in a form, in pieces that can be resumed, or out as files or archives. */
-export const transferProtocols = ['put', 'multipart', 'tus', 'download', 'archive'] as const;
+/** How content travels: as a raw body, in a form, in pieces that can be resumed, out as files or archives, or by a link. */
+export const transferProtocols = ['put', 'multipart', 'tus', 'download', 'archive', 'link'] as const;
 
 /** One of {@link transferProtocols}. */
 export type TransferProtocol = (typeof transferProtocols)[number];

@@ -51,6 +51,8 @@ export interface Config {
   readonly allowsPlainSecrets: boolean;
   /** How long deleted folders can be had back; 0: not at all. */
   readonly trashDays: number;
+  /** How long links may last; 0: there are none. */
+  readonly linkDays: number;
   /** How long entries of the audit log are kept. */
   readonly auditDays: number;
   /** Addresses and CIDR ranges. */
@@ -156,6 +158,7 @@ function toConfig(settings: Settings): Config {
     isDashboardReadOnly: settings.VFOLDER_BULLBOARD_READONLY,
     allowsPlainSecrets: settings.VFOLDER_ALLOW_PLAIN_SECRETS,
     trashDays: settings.VFOLDER_TRASH_DAYS,
+    linkDays: settings.VFOLDER_LINK_DAYS,
     auditDays: settings.VFOLDER_AUDIT_DAYS,
     trustedProxies: settings.VFOLDER_TRUST_PROXY,
     apiVersion: settings.VFOLDER_API_VERSION,

@@ -3,6 +3,7 @@ import { isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import { apiVersionDefault, apiVersions } from '../domain/api-version.ts';
 import { auditDaysDefault } from '../domain/audit.ts';
+import { linkDaysDefault } from '../domain/link.ts';
 
 /** Names of the queues that `VFOLDER_QUEUES` may choose from; a test holds them equal to those of jobs/contracts.ts. */
 const queueNames = ['upload', 'delete', 'archive', 'quota', 'copy'] as const;
@@ -153,6 +154,7 @@ export const settingsSchema = z.object({
   VFOLDER_KEY_REQUESTS: whole(1, 100_000).default(2_048),
   VFOLDER_KEY_TRANSFERS: whole(1, 100_000).default(512),
   VFOLDER_TRASH_DAYS: whole(0, 3_650).default(0),
+  VFOLDER_LINK_DAYS: whole(0, 3_650).default(linkDaysDefault),
   VFOLDER_AUDIT_DAYS: whole(1, 36_500).default(auditDaysDefault),
   VFOLDER_API_VERSION: oneOf(apiVersions).default(apiVersionDefault),
   VFOLDER_BULLBOARD_READONLY: yesOrNo.default(false),

@@ -424,3 +424,6 @@ export interface Volume {
   /** Archives on the volume, published or partial. */
   listArchives(): AsyncIterable<readonly StoredName[]>;
 }
+
+/** What reading the entries of folders takes of a volume. */
+export type ReadableVolume = Pick<Volume, 'packer' | 'stat' | 'list' | 'listSorted' | 'open' | 'walk'>;

@@ -2,6 +2,8 @@ import { deleteExpiredTokens } from '../db/queries/api-tokens.ts';
 import { deleteOldAudit } from '../db/queries/audit.ts';
 import { deleteOldKeys } from '../db/queries/idempotency-keys.ts';
 import { deleteAnsweredInvitations } from '../db/queries/invitations.ts';
+import { deleteOldLinkReaders } from '../db/queries/link-uses.ts';
+import { deleteExpiredLinks } from '../db/queries/links.ts';
 import { deleteRateCounts } from '../db/queries/rate-counts.ts';
 import { deleteSeenSignatures } from '../db/queries/seen-signatures.ts';
 import { deleteExpiredTransferTokens, deleteTransferTokenCounts } from '../db/queries/transfer-tokens.ts';
@@ -36,6 +38,8 @@ export async function forgetPast(
     rate_counts: await deleteRateCounts(db, rateSpanOf(Date.now()) - 2),
     transfer_tokens: await forgetRows(rows, (limit) => deleteExpiredTransferTokens(db, limit)),
     transfer_token_counts: await forgetRows(rows, (limit) => deleteTransferTokenCounts(db, limit)),
+    links: await forgetRows(rows, (limit) => deleteExpiredLinks(db, limit)),
+    link_readers: await forgetRows(rows, (limit) => deleteOldLinkReaders(db, limit)),
     invitations: await forgetRows(rows, (limit) =>
       deleteAnsweredInvitations(db, { days: historyDays, limit }),
     ),

@@ -1,4 +1,4 @@
-import { isTokenForm } from '../../domain/api-token.ts';
+import { apiTokenForm } from '../../domain/api-token.ts';
 import { domainError } from '../../domain/errors.ts';
 
 /** What an `Authorization` header claims, not yet checked. */
@@ -50,7 +50,7 @@ function readBasic(text: string): Claim {
 
 // Programs that only know user name and password send a token as the password; the name says nothing then.
 function asToken(claim: Claim): Claim {
-  const isToken = claim.scheme === 'basic' && isTokenForm(claim.secret);
+  const isToken = claim.scheme === 'basic' && apiTokenForm.isFormOf(claim.secret);
   return isToken ? { scheme: 'token', token: claim.secret } : claim;
 }
 

@@ -1,6 +1,7 @@
 import { findToken, noteTokenUse } from '../../db/queries/api-tokens.ts';
-import { isTokenForm, tokenDigest } from '../../domain/api-token.ts';
+import { apiTokenForm } from '../../domain/api-token.ts';
 import { domainError } from '../../domain/errors.ts';
+import { tokenDigest } from '../../domain/secret-token.ts';
 import { isChange, type Principal, type Route } from '../route.ts';
 import type { Services } from '../services.ts';
 
@@ -9,7 +10,7 @@ import type { Services } from '../services.ts';
  * time that depends on it. @throws auth_failed when it is unknown, expired or revoked, or its user is switched off
  */
 export async function principalOfToken(services: Pick<Services, 'db'>, token: string): Promise<Principal> {
-  const found = isTokenForm(token) ? await findToken(services.db, tokenDigest(token)) : null;
+  const found = apiTokenForm.isFormOf(token) ? await findToken(services.db, tokenDigest(token)) : null;
   if (found === null) throw domainError('auth_failed', 'The token is not accepted.');
   // Nobody waits for a note that is only to the minute.
   if (found.isUseUnnoted) void noteTokenUse(services.db, found.id).catch(() => undefined);

@@ -1,12 +1,14 @@
 import { formatEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { requireWritable, type WriteCondition } from '../../domain/write-condition.ts';
+import type { JobView } from '../../jobs/job-client.ts';
 import type { Volume } from '../../storage/volume.ts';
 import { readWriteCondition } from '../http/preconditions.ts';
 import type { Services } from '../services.ts';
 import { promisedDigests, requireDigests } from '../uploads/digest.ts';
 import { type IncomingUpload, receiveUpload, type UploadForm } from '../uploads/operations.ts';
 import { readWholeFile } from '../uploads/raw-body.ts';
+import { writeResult } from './schemas.ts';
 
 /** One file as it arrives: the whole body is its content. */
 export interface IncomingContent extends Omit<IncomingUpload, 'form'> {
@@ -14,8 +16,19 @@ export interface IncomingContent extends Omit<IncomingUpload, 'form'> {
   readonly ifExists: WriteCondition['ifExists'];
 }
 
-function formOf(content: IncomingContent): UploadForm {
+/** What one file that comes as a body is put where, and when. */
+export type ContentToPut = Pick<IncomingContent, 'path' | 'ifExists' | 'incoming'>;
+
+/**
+ * A body that is one file as a whole. The conditions are looked at before it is asked for.
+ * @throws path_invalid, request_malformed (a part of a file, a bad digest)
+ */
+export function contentForm(content: ContentToPut): UploadForm {
   const { incoming } = content;
+  // RFC 9110 §14.4: a partial PUT must not be taken for a whole one.
+  if (incoming.headers['content-range'] !== undefined) {
+    throw domainError('request_malformed', 'A file is put as a whole; Content-Range is not honoured.');
+  }
   const path = parseNamedEntryPath(content.path, 'write');
   const condition = readWriteCondition(incoming.headers, content.ifExists);
   const digests = promisedDigests(incoming.headers);
@@ -39,9 +52,15 @@ function formOf(content: IncomingContent): UploadForm {
  * @throws as receiveUpload; precondition_failed, digest_mismatch, request_malformed (a part of a file, a bad digest)
  */
 export async function putContent(services: Services, content: IncomingContent): Promise<string> {
-  // RFC 9110 §14.4: a partial PUT must not be taken for a whole one.
-  if (content.incoming.headers['content-range'] !== undefined) {
-    throw domainError('request_malformed', 'A file is put as a whole; Content-Range is not honoured.');
+  return receiveUpload(services, { ...content, form: contentForm(content) });
+}
+
+/** The file that a finished `upload.commit` of a body put in place. @throws entry_conflict when it did not */
+export function writtenFile(job: JobView) {
+  const { files, failed, etag, replaced } = writeResult.parse(job.result);
+  const [file] = files;
+  if (file === undefined || failed.length > 0) {
+    throw domainError('entry_conflict', 'Something else has that path and cannot be replaced.');
   }
-  return receiveUpload(services, { ...content, form: formOf(content) });
+  return { ...file, etag: etag ?? null, replaced };
 }

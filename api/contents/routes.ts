@@ -9,21 +9,16 @@ import { acceptedBody } from '../http/wire.ts';
 import { conditionHeaders, writeHeaders } from '../openapi/headers.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { uploadRefusals } from '../uploads/schemas.ts';
-import { putContent } from './operations.ts';
-import { deleteContentInput, putContentInput, writeResult, writtenBody } from './schemas.ts';
+import { putContent, writtenFile } from './operations.ts';
+import { deleteContentInput, putContentInput, writtenBody } from './schemas.ts';
 
 /** How long the answer waits for a file to give its room back, so that the next upload finds it free. */
 const quickPurgeWaitMs = 1_000;
 const contentPath = '/folders/:name/files/:path{.+}';
 
 function written(job: JobView) {
-  const { files, failed, etag, replaced } = writeResult.parse(job.result);
-  const [file] = files;
-  if (file === undefined || failed.length > 0) {
-    throw domainError('entry_conflict', 'Something else has that path and cannot be replaced.');
-  }
-  const headers: Record<string, string> = etag === null || etag === undefined ? {} : { ETag: etag };
-  const body = { ...file, etag: etag ?? null };
+  const { replaced, ...body } = writtenFile(job);
+  const headers: Record<string, string> = body.etag === null ? {} : { ETag: body.etag };
   return replaced ? ({ status: 200, headers, body } as const) : ({ status: 201, headers, body } as const);
 }
 

@@ -3,20 +3,22 @@ import { findMemberFolder } from '../../db/queries/members.ts';
 import { isUserActive } from '../../db/queries/users.ts';
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
 import { type SelectedEntry, selectEntries, withoutNested } from '../../storage/archive/select-entries.ts';
-import type { OpenFile, Volume } from '../../storage/volume.ts';
+import type { OpenFile, ReadableVolume } from '../../storage/volume.ts';
 import { type FolderAccess, folderVolume, loadFolder } from '../authorize.ts';
+import type { Admit } from '../http/send-file.ts';
 import type { Principal } from '../route.ts';
 import type { Services } from '../services.ts';
 
 /** Entries to be read by a user, all of them there and files or directories when they were looked at. */
 export interface Selection {
   readonly folder: FolderAccess;
-  readonly volume: Volume;
+  readonly volume: ReadableVolume;
   readonly entries: readonly SelectedEntry[];
   /** Whether the user may still read the folder, as of now. */
   readonly mayRead: () => Promise<boolean>;
   /** The name to save an archive of them under; default: after the entry, or the folder. */
   readonly saveAs?: string;
+  readonly admit?: Admit;
 }
 
 /** Who reads, and by which keypair or API token; `null` for the bearer of a transfer token, which is good until it expires. */

@@ -6,7 +6,7 @@ import { writeArchive } from '../../storage/archive/write-archive.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import { acceptsExactly, refusesGzip } from '../http/accept.ts';
 import { sendBody } from '../http/send-body.ts';
-import { contentHeaders, endsWithHead, type RawExchange, sendFile } from '../http/send-file.ts';
+import { admitWhole, contentHeaders, endsWithHead, type RawExchange, sendFile } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { Profile } from '../profiles/profile.ts';
 import type { Services } from '../services.ts';
@@ -53,6 +53,7 @@ function baseName(selection: Selection): string {
 
 async function sendGzippedFile(exchange: RawExchange, selection: Selection, file: OpenFile): Promise<void> {
   try {
+    await admitWhole(exchange, selection);
     exchange.outgoing.writeHead(200, {
       ...contentHeaders({ contentType: 'application/octet-stream', fileName: baseName(selection) }),
       'Content-Encoding': 'gzip',
@@ -77,6 +78,7 @@ async function sendArchive(
 ): Promise<void> {
   const { folder, volume, entries } = selection;
   const { format, encoding } = form;
+  await admitWhole(exchange, selection);
   exchange.outgoing.writeHead(200, {
     ...contentHeaders({
       contentType: contentTypes[format],
@@ -116,6 +118,7 @@ async function sendOneFile(exchange: RawExchange, selection: Selection, plain: b
     fileName: baseName(selection),
     contentType: 'application/octet-stream',
     mayRead: selection.mayRead,
+    admit: selection.admit,
   });
 }
 

@@ -59,6 +59,7 @@ export async function sendKnownZip(
     fileName,
     contentType: contentTypes.zip,
     mayRead: selection.mayRead,
+    admit: selection.admit,
     etag: `"${zip.digest}"`,
     sizeBytes: zip.sizeBytes,
     open: (span, signal) => open(services, selection, { order, zip, span }, signal),

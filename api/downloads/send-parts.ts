@@ -7,7 +7,7 @@ import { domainError } from '../../domain/errors.ts';
 import type { OpenFile } from '../../storage/volume.ts';
 import { attachment } from '../http/content-disposition.ts';
 import { sendBody } from '../http/send-body.ts';
-import { endsWithHead, type RawExchange } from '../http/send-file.ts';
+import { admitWhole, endsWithHead, type RawExchange } from '../http/send-file.ts';
 import { watchAccess } from '../http/watch-access.ts';
 import type { Selection } from './operations.ts';
 import { wholeContent } from './whole-content.ts';
@@ -66,6 +66,7 @@ export async function sendParts(
   if (selection.entries.some(({ stat }) => stat.kind !== 'file')) {
     throw domainError('entry_not_regular', 'Only regular files can be sent as parts; ask for an archive.');
   }
+  await admitWhole(exchange, selection);
   const boundary = randomBytes(16).toString('hex');
   const totalBytes = selection.entries.reduce((sum, { stat }) => sum + stat.sizeBytes, 0);
   outgoing.writeHead(200, {

@@ -9,6 +9,7 @@ export interface RequestMetrics {
 
 /** Tells how the content of a transfer travels from what its route is. */
 export function protocolOf(route: { readonly method: string; readonly path: string }): TransferProtocol {
+  if (route.path.startsWith('/l/')) return 'link';
   if (route.method === 'PATCH' || route.path.startsWith('/uploads')) return 'tus';
   if (route.method === 'PUT') return 'put';
   if (route.method === 'POST') return 'multipart';

@@ -30,11 +30,29 @@ export interface RawExchange {
   readonly unsentBytes?: UnsentBytes | undefined;
 }
 
+/** Content that is about to be sent: its strong tag, if it has one, and whether it is only a part of it. */
+export interface Admitted {
+  readonly etag: string | null;
+  readonly isPart: boolean;
+}
+
+/** Asked once, before any content is sent; what it throws refuses the request. */
+export type Admit = (content: Admitted) => Promise<void>;
+
+/** Asks {@link Admit} for content that has no tag and is sent whole, unless only its head is. */
+export async function admitWhole(
+  { incoming }: Pick<RawExchange, 'incoming'>,
+  { admit }: { readonly admit?: Admit | undefined },
+): Promise<void> {
+  if (incoming.method !== 'HEAD') await admit?.({ etag: null, isPart: false });
+}
+
 /** How content is presented. `mayRead` is asked again every few seconds while the bytes flow. */
 interface Presentation {
   readonly fileName: string;
   readonly contentType: string;
   readonly mayRead: () => Promise<boolean>;
+  readonly admit?: Admit | undefined;
 }
 
 /** An open file and how to present it. */
@@ -151,6 +169,10 @@ async function sendSelected(
   const { status, headers } = headOf(content, part);
   const writeHead = () => void outgoing.writeHead(status, headers);
   const range = part ?? { start: 0, end: content.sizeBytes - 1 };
+  if (exchange.incoming.method !== 'HEAD') {
+    const isPart = range.start > 0 || range.end + 1 < content.sizeBytes;
+    await content.admit?.({ etag: content.etag, isPart });
+  }
   if (exchange.incoming.method === 'HEAD' || range.end < range.start) {
     writeHead();
     outgoing.end();
@@ -163,7 +185,7 @@ async function sendSelected(
  * Answers a GET or HEAD with content known to the byte: 200, 206, 304, exact length, strong ETag. Content that turns
  * out shorter, or that the caller may not read any more, cuts the connection.
  * @throws precondition_failed, range_not_satisfiable, and for files entry_changed and volume_unavailable, before anything is
- *   sent; a read error after
+ *   sent, and what `admit` throws; a read error after
  */
 export async function sendContent(
   exchange: RawExchange,

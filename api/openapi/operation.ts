@@ -10,7 +10,7 @@ const pathParameters: Readonly<Record<string, string>> = {
   id: 'The id of what is meant.',
   member: 'The id or e-mail address of a member.',
   session: 'Your own name for a compute session.',
-  token: 'The token of an upload.',
+  token: 'The token of an upload or of a link.',
   queue: 'The name of a queue.',
   volume: 'The name of a volume.',
   policy: 'The name of a policy.',

@@ -4,6 +4,7 @@ export const tags = {
   Files: 'Reading, writing, moving and deleting what is in a folder.',
   Resumable: 'Uploads that go on where they broke off, by tus 1.0.0.',
   Transfers: 'Transfers without credentials, by a token.',
+  Links: 'Links that let others download or upload, without credentials.',
   Archives: 'Archives that a job builds for download.',
   Mounts: 'Folders that compute sessions mount.',
   Sharing: 'Invitations and members of folders.',

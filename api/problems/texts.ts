@@ -98,7 +98,7 @@ export const problemTexts: Readonly<Record<ErrorCode, ProblemText>> = {
   },
   requests_busy: {
     meaning:
-      'As many requests of this keypair (of this address, where no keypair is needed, as for transfers by token) are running, or as many uploads and downloads, as one API process serves it at once; as many parts of uploads to this folder are open as it takes; or as many streams of events of this user.',
+      'As many requests of this keypair (of this address, where no keypair is needed, as for transfers by token or link) are running, or as many uploads and downloads, as one API process serves it at once; as many parts of uploads to this folder are open as it takes; or as many streams of events of this user.',
     mend: 'Wait for one to end; share out fewer connections.',
   },
   folder_name_taken: {
@@ -139,6 +139,18 @@ export const problemTexts: Readonly<Record<ErrorCode, ProblemText>> = {
     meaning:
       'You have 100,000 tokens for uploads and downloads that have not expired, or 64 MiB of paths in them.',
     mend: 'Wait as long as `Retry-After` says, or transfer with your keypair, which needs no token.',
+  },
+  links_off: {
+    meaning: 'Links to files and directories are switched off on this installation.',
+    mend: 'Share the folder with a member instead, or ask the operator.',
+  },
+  link_limit_reached: {
+    meaning: 'You have 1,000 links that have not expired.',
+    mend: '`DELETE /links/:id` revokes one.',
+  },
+  link_password_required: {
+    meaning: 'The link has a password, and none or a wrong one came.',
+    mend: 'Send it by Basic authentication with any user name: `curl -u :password`.',
   },
   entry_not_found: {
     meaning: 'No entry has that path.',

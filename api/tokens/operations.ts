@@ -6,9 +6,10 @@ import {
   lockTokenCount,
   type TokenRecord,
 } from '../../db/queries/api-tokens.ts';
-import { makeToken, type TokenScope, tokenDigest, tokenScopes } from '../../domain/api-token.ts';
+import { apiTokenForm, type TokenScope, tokenScopes } from '../../domain/api-token.ts';
 import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
+import { tokenDigest } from '../../domain/secret-token.ts';
 import type { Services } from '../services.ts';
 
 /** Tokens one user may have at the same time. */
@@ -29,7 +30,7 @@ export async function issueToken(
     readonly expiresInSeconds: number;
   },
 ): Promise<IssuedToken> {
-  const token = makeToken();
+  const token = apiTokenForm.make();
   const scopes = request.scopes.includes('write') ? tokenScopes : request.scopes;
   const row = { ...request, id: uuidv7(), digest: tokenDigest(token), scopes: [...new Set(scopes)] };
   const record = await services.db.transaction(async (tx) => {

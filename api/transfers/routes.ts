@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { readRefusals } from '../downloads/schemas.ts';
 import { sendDownload } from '../downloads/send-download.ts';
-import { sendKnownZip } from '../downloads/send-known-zip.ts';
-import { contentHeaders, fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
+import { fileAnswers, fileRefusals, sendFile } from '../http/send-file.ts';
 import type { Answered } from '../openapi/answers.ts';
 import { contentSets, rangeHeaders } from '../openapi/headers.ts';
 import { type ApiRequest, defineRoute, type Route } from '../route.ts';
@@ -57,18 +56,13 @@ async function giveUploadToken<R>(
   return answer(token);
 }
 
-/** Sends a zip of what a token is for; its head tells the length when that is known before. */
+/** Sends a zip of what a token is for. */
 async function sendTokenArchive(
   request: ApiRequest<unknown>,
   { selection }: TokenSelection,
 ): Promise<'sent'> {
-  const { services, profile, incoming, outgoing } = request;
-  if (incoming.method !== 'HEAD')
-    return sendDownload(request, selection, { format: 'zip', profile, services });
-  const fileName = selection.saveAs ?? `${selection.entries[0]?.path.at(-1) ?? selection.folder.name}.zip`;
-  if ((await sendKnownZip(services, request, selection, fileName)) === 'sent') return 'sent';
-  outgoing.writeHead(200, contentHeaders({ contentType: 'application/zip', fileName })).end();
-  return 'sent';
+  const { services, profile } = request;
+  return sendDownload(request, selection, { format: 'zip', profile, services });
 }
 
 async function download(request: ApiRequest<z.infer<typeof downloadInput>>): Promise<'sent'> {

@@ -4,7 +4,7 @@ import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { WriteCondition } from '../../domain/write-condition.ts';
 import type { Volume } from '../../storage/volume.ts';
-import { folderNotFound, loadFolder, writableVolume } from '../authorize.ts';
+import { type FolderAccess, folderNotFound, loadFolder, writableVolume } from '../authorize.ts';
 import { failBody } from '../http/body-failure.ts';
 import { guardRate } from '../http/rate-guard.ts';
 import type { Services } from '../services.ts';
@@ -26,13 +26,11 @@ export interface UploadForm {
   readonly condition?: WriteCondition;
 }
 
-/** An upload as it arrives. */
-export interface IncomingUpload {
+/** An upload as it arrives, of a user. */
+export interface ArrivingUpload {
   /** Default: `multipart/form-data`. */
   readonly form?: UploadForm;
   readonly userId: string;
-  /** Raw path parameter: name or id. */
-  readonly nameOrId: string;
   /** The raw request; its body has not been touched. */
   readonly incoming: IncomingMessage;
   /** Tells a client that waits for it to send the body. */
@@ -41,6 +39,12 @@ export interface IncomingUpload {
   readonly verifyBody: () => Promise<void>;
   /** The caller may be told that the upload is safe before it is committed. */
   readonly isAckedEarly: boolean;
+}
+
+/** An upload as it arrives, and for which folder. */
+export interface IncomingUpload extends ArrivingUpload {
+  /** Raw path parameter: name or id. */
+  readonly nameOrId: string;
 }
 
 /** Undoes a failed upload. What fails here is repeated by the `uploads.expire` job, for the row says `aborting`. */
@@ -66,7 +70,7 @@ function multipartForm(incoming: IncomingMessage): UploadForm {
   };
 }
 
-async function receive(run: StageRun, form: UploadForm, upload: IncomingUpload): Promise<StageResult> {
+async function receive(run: StageRun, form: UploadForm, upload: ArrivingUpload): Promise<StageResult> {
   const { incoming } = upload;
   const parts = form.open();
   upload.acceptBody();
@@ -97,8 +101,19 @@ async function receive(run: StageRun, form: UploadForm, upload: IncomingUpload):
  *   media_type_unsupported, volume_full, volume_unavailable; nothing is left behind then
  */
 export async function receiveUpload(services: Services, upload: IncomingUpload): Promise<string> {
-  const { userId, nameOrId, incoming } = upload;
+  const { nameOrId, ...arriving } = upload;
+  const { userId } = upload;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'write' }, services.uploads.find);
+  return receiveInto(services, folder, arriving);
+}
+
+/** As {@link receiveUpload}, for a folder that was loaded already; the job asks for the right of the user again. */
+export async function receiveInto(
+  services: Services,
+  folder: FolderAccess,
+  upload: ArrivingUpload,
+): Promise<string> {
+  const { userId, incoming } = upload;
   const volume = writableVolume(services, folder);
   const declared = incoming.headers['content-length'];
   const declaredBytes = declared === undefined ? undefined : Number(declared);

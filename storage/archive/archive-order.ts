@@ -1,11 +1,11 @@
 import type { Writable } from 'node:stream';
 import type { EntryPath } from '../../domain/entry-path.ts';
-import type { SkippedEntry, Volume } from '../volume.ts';
+import type { ReadableVolume, SkippedEntry } from '../volume.ts';
 import type { ArchiveFormat } from './entry-fields.ts';
 
 /** What to archive and where to. `paths` are files or directories; names in the archive start at the folder's root. */
 export interface ArchiveOrder {
-  readonly volume: Volume;
+  readonly volume: ReadableVolume;
   readonly folderId: string;
   readonly paths: readonly EntryPath[];
   readonly format: ArchiveFormat;

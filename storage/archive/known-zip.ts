@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { EntryPath } from '../../domain/entry-path.ts';
-import type { EntryStat, Volume, WalkedEntry } from '../volume.ts';
+import type { EntryStat, ReadableVolume, WalkedEntry } from '../volume.ts';
 import {
   centralRecord,
   endRecords,
@@ -24,7 +24,7 @@ export type FindCrcs = (files: readonly EntryStat[]) => Promise<ReadonlyMap<stri
 
 /** What to put in a zip whose checksums are known. */
 export interface KnownZipOrder {
-  readonly volume: Volume;
+  readonly volume: ReadableVolume;
   readonly folderId: string;
   readonly paths: readonly EntryPath[];
   readonly findCrcs: FindCrcs;

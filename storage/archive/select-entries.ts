@@ -1,6 +1,6 @@
 import { type EntryPath, formatEntryPath, isWithin } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
-import type { EntryStat, Volume } from '../volume.ts';
+import type { EntryStat, ReadableVolume } from '../volume.ts';
 
 /** An entry somebody asked for by path; its kind is `file` or `directory`. */
 export interface SelectedEntry {
@@ -23,7 +23,7 @@ export function withoutNested(paths: readonly EntryPath[]): EntryPath[] {
  * @throws entry_not_found when any of them is missing; entry_not_regular when one is neither a file nor a directory
  */
 export async function selectEntries(
-  volume: Volume,
+  volume: ReadableVolume,
   folderId: string,
   paths: readonly EntryPath[],
 ): Promise<SelectedEntry[]> {
@@ -42,7 +42,7 @@ export async function selectEntries(
 
 /** Entries and bytes that archiving `paths` will meet, by a walk of its own; an estimate, since the tree may change. */
 export async function measureSelection(
-  volume: Volume,
+  volume: ReadableVolume,
   folderId: string,
   { paths, signal }: { readonly paths: readonly EntryPath[]; readonly signal: AbortSignal },
 ): Promise<{ entries: number; bytes: number }> {

@@ -9,6 +9,23 @@ import { claimJob, claimJobs } from '../../db/queries/job-lease.ts';
 import { findJob, listEndedJobIds, listJobs, listJobsById } from '../../db/queries/jobs.ts';
 import { findCredential, listKeypairs } from '../../db/queries/keypairs.ts';
 import {
+  countLinkUse,
+  deleteOldLinkReaders,
+  hasLinkReader,
+  noteLinkReader,
+  takeLinkGuess,
+  uncountLinkUse,
+} from '../../db/queries/link-uses.ts';
+import {
+  deleteExpiredLinks,
+  deleteLink,
+  findLink,
+  findLinkRecord,
+  isLinkGood,
+  listLinks,
+  lockLinkCount,
+} from '../../db/queries/links.ts';
+import {
   countMemberFolders,
   findMemberFolder,
   listFolderMembers,
@@ -63,6 +80,8 @@ const large = [
   'invitations',
   'mount_sessions',
   'mounts',
+  'links',
+  'link_readers',
 ];
 const userCount = 2_000;
 const foldersEach = 6;
@@ -112,6 +131,11 @@ async function fill(): Promise<void> {
   await db.execute(sql`
     INSERT INTO mounts (session_id, folder_id, ordinal, name, alias, is_read_only)
     SELECT s.id, f.id, 0, 'a', 'a', false FROM mount_sessions s JOIN folders f ON f.owner_id = s.user_id`);
+  await db.execute(sql`
+    INSERT INTO links (id, digest, kind, folder_id, path, user_id, access_key, expires_at)
+    SELECT id, id::text, 'download', id, 'a', owner_id, 'PLAN7', now() + interval '1 hour' FROM folders`);
+  await db.execute(sql`
+    INSERT INTO link_readers (link_id, reader, content) SELECT id, 'a', 'b' FROM folders`);
   await db.execute(sql`ANALYZE`);
 }
 
@@ -222,6 +246,24 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
     }),
   'when transfer tokens expire': (db, { userId }) => findTransferTokenRelief(db, userId),
   'a transfer token': (db, { folderId }) => findTransferToken(db, { tokenHash: folderId, verb: 'download' }),
+  'a link': (db, { folderId }) => findLink(db, folderId),
+  'whether a link is good': (db, { folderId }) => isLinkGood(db, folderId),
+  'how many links a user has': (db, { userId }) => lockLinkCount(db, userId),
+  'the links of a user': (db, { userId }) =>
+    listLinks(db, { userId, folderId: undefined, beforeId: undefined, limit: 50 }),
+  'the links of a folder': (db, { userId, folderId }) =>
+    listLinks(db, { userId, folderId, beforeId: uuidv7(), limit: 50 }),
+  'a link of a user': (db, { userId, folderId }) => findLinkRecord(db, { id: folderId, userId }),
+  'a link to revoke': (db, { userId, folderId }) => deleteLink(db, { id: folderId, userId }),
+  'a use of a link': (db, { folderId }) => countLinkUse(db, folderId),
+  'a use of a link that is taken back': (db, { folderId }) => uncountLinkUse(db, folderId),
+  'who reads by a link': (db, { folderId }) =>
+    noteLinkReader(db, { linkId: folderId, reader: 'c', content: 'd', isPart: true }),
+  'whether somebody read by a link': (db, { folderId }) =>
+    hasLinkReader(db, { linkId: folderId, reader: 'a' }),
+  'a guess at the password of a link': (db, { folderId }) => takeLinkGuess(db, folderId),
+  'links to forget': (db) => deleteExpiredLinks(db, 10),
+  'who read by a link, to forget': (db) => deleteOldLinkReaders(db, 10),
   'answered invitations to forget': (db) => deleteAnsweredInvitations(db, { days: 30, limit: 10 }),
   'counts of transfer tokens to forget': (db) => deleteTransferTokenCounts(db, 10),
   'a session with mounts': (db, { userId }) => findMountSession(db, { userId, session: 's1' }),

@@ -62,7 +62,7 @@ describe('a schedule', () => {
     const folder = await insertTestFolder(db, { ownerId: userId });
     const ids = sql`SELECT gen_random_uuid() AS id, n FROM generate_series(1, ${rows}) AS n`;
     await db.execute(
-      sql`TRUNCATE jobs, uploads, audit_entries, transfer_tokens, transfer_token_counts, invitations CASCADE`,
+      sql`TRUNCATE jobs, uploads, audit_entries, transfer_tokens, transfer_token_counts, invitations, links, link_readers CASCADE`,
     );
     await db.execute(sql`INSERT INTO jobs (id, kind, volume, payload, attempts_max, state, finished_at)
       SELECT id, 'storage.sweep', 'local', '{}', 1, 'succeeded', now() - interval '31 days' FROM (${ids}) AS made`);
@@ -72,6 +72,10 @@ describe('a schedule', () => {
       SELECT id::text, 'download', ${folder.id}, ${userId}, '["a"]', now() FROM (${ids}) AS made`);
     await db.execute(sql`INSERT INTO transfer_token_counts (user_id, good_until, stripe, tokens, bytes)
       SELECT ${userId}, now(), n, 1, 1 FROM (${ids}) AS made`);
+    await db.execute(sql`INSERT INTO links (id, digest, kind, folder_id, path, user_id, expires_at)
+      SELECT id, id::text, 'download', ${folder.id}, '', ${userId}, now() - interval '25 hours' FROM (${ids}) AS made`);
+    await db.execute(sql`INSERT INTO link_readers (link_id, reader, content, began_at)
+      SELECT id, 'a', 'b', now() - interval '25 hours' FROM (${ids}) AS made`);
     await db.execute(sql`INSERT INTO invitations (id, folder_id, inviter_id, invitee_id, permission, state, answered_at)
       SELECT id, ${folder.id}, ${userId}, ${userId}, 'ro', (ARRAY['accepted', 'rejected', 'cancelled'])[1 + n % 3],
         now() - interval '31 days' FROM (${ids}) AS made`);
@@ -87,6 +91,8 @@ describe('a schedule', () => {
         audit_entries: rows,
         transfer_tokens: rows,
         transfer_token_counts: rows,
+        links: rows,
+        link_readers: rows,
         invitations: rows,
       },
     });
@@ -97,6 +103,8 @@ describe('a schedule', () => {
       'audit_entries',
       'transfer_tokens',
       'transfer_token_counts',
+      'links',
+      'link_readers',
       'invitations',
       'uploads',
     ]) {

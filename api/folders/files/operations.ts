@@ -52,17 +52,29 @@ export interface DirectoryResults {
  *   directory), request_malformed (cursor, or too many entries to sort), volume_unavailable
  */
 export async function listFiles(services: FileServices, request: ListRequest): Promise<ListPage> {
-  const { userId, nameOrId, limit, cursor, sort } = request;
+  const { userId, nameOrId, path, ...page } = request;
   const folder = await loadFolder(services, { userId, nameOrId, right: 'read' }, services.uploads.find);
-  const volume = folderVolume(services, folder);
-  const path = parseEntryPath(request.path, 'read');
+  return listIn(folderVolume(services, folder), folder.id, { ...page, path: parseEntryPath(path, 'read') });
+}
+
+/** As {@link listFiles}, in a folder that was loaded already. */
+export async function listIn(
+  volume: Pick<Volume, 'list' | 'listSorted'>,
+  folderId: string,
+  {
+    path,
+    limit,
+    cursor,
+    sort,
+  }: Pick<ListRequest, 'limit' | 'cursor' | 'sort'> & { readonly path: EntryPath },
+): Promise<ListPage> {
   if (sort !== undefined) {
     return listDirectory(() =>
-      volume.listSorted(folder.id, path, { order: sort, limit, ...(cursor === undefined ? {} : { cursor }) }),
+      volume.listSorted(folderId, path, { order: sort, limit, ...(cursor === undefined ? {} : { cursor }) }),
     );
   }
   const page = await listDirectory(() =>
-    volume.list(folder.id, path, { limit, ...(cursor === undefined ? {} : { cursor }) }),
+    volume.list(folderId, path, { limit, ...(cursor === undefined ? {} : { cursor }) }),
   );
   const isWhole = cursor === undefined && page.nextCursor === null;
   return isWhole ? { ...page, entries: sortByName(page.entries) } : page;

@@ -27,7 +27,8 @@ export const makeDirectoryInput = z.object({
   exist_ok: queryBoolean.default(true),
 });
 
-const listedEntry = z
+/** An entry of a listing. */
+export const listedEntry = z
   .object({
     name: z.string(),
     type: z.enum(['file', 'directory', 'symlink', 'other']),
@@ -83,7 +84,8 @@ function toIso(seconds: number): string {
   return new Date(Math.max(-dateMsMax, Math.min(milliseconds, dateMsMax))).toISOString();
 }
 
-function presentEntry(entry: ListedEntry): z.infer<typeof listedEntry> {
+/** An entry of a listing, with its times as a Date can have them. */
+export function presentEntry(entry: ListedEntry): z.infer<typeof listedEntry> {
   return {
     name: entry.name,
     type: entry.kind,

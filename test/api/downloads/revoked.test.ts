@@ -5,7 +5,8 @@ import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteToken, insertToken } from '../../../db/queries/api-tokens.ts';
 import { deleteKeypair, updateKeypair } from '../../../db/queries/keypairs.ts';
-import { makeToken, tokenDigest } from '../../../domain/api-token.ts';
+import { apiTokenForm } from '../../../domain/api-token.ts';
+import { tokenDigest } from '../../../domain/secret-token.ts';
 import { countOpenEntries } from '../../storage/archive/archive-fixture.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type DownloadService, type Reader, startDownloadService, untilClosed } from './download-service.ts';
@@ -24,7 +25,7 @@ interface Proof {
 
 async function byToken(owner: Reader): Promise<Proof> {
   const { db } = service.database;
-  const token = makeToken();
+  const token = apiTokenForm.make();
   const { userId } = owner;
   const id = uuidv7();
   const row = { id, userId, name: '', digest: tokenDigest(token), scopes: ['read'] as const };
@@ -71,6 +72,29 @@ describe('what is sent by', () => {
       response.pause();
     }
     await revoke();
+    await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
+    for (const response of responses) {
+      response.resume();
+      await untilClosed(response);
+      expect(response.complete).toBe(false);
+    }
+  });
+
+  it('a link that is revoked is cut soon after', async () => {
+    const owner = await service.signUp();
+    const folder = await service.createFolder(owner);
+    await folder.write('d/long', randomBytes(40_000_000));
+    const body = { folder: folder.id, path: 'd', expires_in: 600 };
+    const made = await owner.send('POST', '/links', { body });
+    const { id, token } = JSON.parse(made.body.toString());
+    const responses = [await owner.openWith(`/l/${token}`, {}), await owner.openWith(`/l/${token}/long`, {})];
+    for (const response of responses) {
+      response.on('error', () => undefined);
+      expect(response.statusCode).toBe(200);
+      await once(response, 'data');
+      response.pause();
+    }
+    expect((await owner.send('DELETE', `/links/${id}`)).status).toBe(204);
     await eventually(async () => expect(await countOpenEntries(service.root)).toBe(0));
     for (const response of responses) {
       response.resume();

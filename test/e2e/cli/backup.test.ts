@@ -54,10 +54,14 @@ function sha256(bytes: Uint8Array | string): string {
 }
 
 describe('vfolder admin backup and restore', () => {
-  it('bring everything back: content, usage, keypairs, members, invitations; from a given database to an embedded one', async () => {
+  it('bring everything back: content, usage, keypairs, members, invitations, links; from a given database to an embedded one', async () => {
     const offered = await createFolder(owner.client);
     const invitation = { perm: 'rw', user_ids: [friend.email] };
     await owner.client.call('POST', offered.path('invite'), { json: invitation });
+    const wanted = { folder: folder.id, path: 'readme.txt', expires_in: 3_600, max_uses: 2 };
+    const link = await owner.client.call('POST', '/links', { json: wanted });
+    const linkPath = `/l/${Reflect.get(Object(link.json), 'token')}`;
+    expect((await service.client().call('GET', linkPath)).text).toBe('hello');
     const target = join(dir.path, 'backup');
     const saved = await runAdmin(service.env, 'backup', target, '--json');
     expect(saved.stderr).toBe('');
@@ -85,6 +89,8 @@ describe('vfolder admin backup and restore', () => {
       const client = started.client(owner.keypair);
       await expectContent(client, folder.name);
       await expectContent(started.client(friend.keypair), folder.name);
+      const reads = [1, 2].map(() => started.client(friend.keypair).call('GET', linkPath));
+      expect((await Promise.all(reads)).map(({ status }) => status).toSorted()).toEqual([200, 404]);
       const usage = await readUsage(client, folder.name);
       expect(usage.live).toEqual((await treeUsage(join(place, 'volume'), folder.id)).data);
       expect(usage.live).toEqual({ bytes: big.length + 5, files: 3 });

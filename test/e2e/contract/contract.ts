@@ -11,6 +11,7 @@ import { describeFiles } from './files.ts';
 import { describeFolders } from './folders.ts';
 import { describeInventory } from './inventory.ts';
 import { describeJobs } from './jobs.ts';
+import { describeLinks } from './links.ts';
 import { describeMounts } from './mounts.ts';
 import { describeMoves } from './moves.ts';
 import { describeNames } from './names.ts';
@@ -33,6 +34,7 @@ export function describeContract(backend: QueueBackend): void {
   describe('uploads', () => describeUploads(stage));
   describe('resumable uploads', () => describeResumable(stage));
   describe('transfer tokens', () => describeTransfers(stage));
+  describe('links', () => describeLinks(stage));
   describe('downloads', () => describeDownloads(stage));
   describe('deletions', () => describeDeletions(stage));
   describe('moves', () => describeMoves(stage));

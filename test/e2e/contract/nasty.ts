@@ -23,7 +23,7 @@ function describeTables(stage: Stage, people: People): void {
     expect(statuses, answer.text.slice(0, 300)).toContain(answer.status);
   });
 
-  describe.each(jsonRoutes)('%s %s', (method, path) => {
+  describe.each([...jsonRoutes, ['POST', '/links'] as const])('%s %s', (method, path) => {
     it.each(nastyBodies)('refuses %s as its body', async (_what, body, statuses) => {
       const headers = { 'Content-Type': 'application/json' };
       const answer = await people.ada.client.call(method, placed(path), { headers, body });

@@ -68,6 +68,15 @@ describe('the logs of real processes at their most talkative', () => {
     await client.call('POST', '/folders/create', {
       json: { name: '\u001b[31m\u2028\r\nx', secret: secret('body') },
     });
+    const password = secret('password');
+    const json = { folder: folder.id, path: '', expires_in: 600, password };
+    const { token, url } = Object((await client.call('POST', '/links', { json })).json);
+    secrets.push(token, token.slice(8, 30));
+    const guess = { authorization: `Basic ${Buffer.from(`:${secret('guess')}`).toString('base64')}` };
+    const known = { authorization: `Basic ${Buffer.from(`:${password}`).toString('base64')}` };
+    for (const headers of [guess, known])
+      await client.call('GET', `${new URL(url).pathname}/${secret('below')}`, { auth: 'none', headers });
+    await client.call('PUT', `/l/${token}/x`, { auth: 'none', body: secret('put') });
     const wrong = { authorization: `Basic ${Buffer.from(`E2EADMIN:${secret('wrong')}`).toString('base64')}` };
     await client.call('GET', '/folders', { auth: 'none', headers: wrong });
     await client.call('GET', '/folders', {

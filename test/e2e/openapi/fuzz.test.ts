@@ -61,6 +61,8 @@ function knownTo(folder: string, operation: Operation, harvest: Harvest): Known 
   const texts: Readonly<Record<string, readonly unknown[]>> = {
     path: ['a', 'b/c', 'made'],
     file: ['a', 'b/c'],
+    folder: [folder],
+    expires_in: [3_600],
     files: ['a', 'b', 'b/c'],
     src: ['a'],
     dst: ['b/moved'],

@@ -1,0 +1,125 @@
+import type { z } from 'zod';
+import type { LinkRecord } from '../../db/queries/links.ts';
+import { toHexId } from '../../domain/ids.ts';
+import { linkStateOf } from '../../domain/link.ts';
+import { noInput } from '../http/schema.ts';
+import { operatorOf } from '../operator.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { issueLink, readLink, readLinks, revokeLink } from './operations.ts';
+import type { LinkPasswords } from './passwords.ts';
+import { linkBody, linkListInput, linkPageBody, newLinkBody, newLinkInput } from './schemas.ts';
+import { linkUseRoutes } from './use-routes.ts';
+
+function toBody(link: LinkRecord): z.infer<typeof linkBody> {
+  return {
+    id: link.id,
+    kind: link.kind,
+    folder: toHexId(link.folderId),
+    folder_name: link.folderName,
+    path: link.path,
+    state: linkStateOf(link),
+    made_by: link.makerEmail,
+    has_password: link.hasPassword,
+    max_uses: link.usesMax,
+    uses: link.uses,
+    created_at: link.createdAt.toISOString(),
+    expires_at: link.expiresAt.toISOString(),
+    last_used_at: link.lastUsedAt?.toISOString() ?? null,
+  };
+}
+
+const common = { access: 'user', right: null, body: 'json' } as const;
+
+function createRoute(passwords: LinkPasswords): Route {
+  return defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/links',
+    input: newLinkInput,
+    answers: { 201: newLinkBody },
+    doc: {
+      tag: 'Links',
+      id: 'createLink',
+      summary: 'Make a link to a file or directory; its token is shown once',
+      refusals: [
+        'not_found',
+        'path_invalid',
+        'entry_not_found',
+        'entry_not_regular',
+        'links_off',
+        'link_limit_reached',
+        'volume_unavailable',
+      ],
+      sets: { 201: ['Location'] },
+    },
+    handle: async (request) => {
+      const { services, input, principal, baseUrl } = request;
+      const { expires_in: seconds, expires_at: moment, max_uses: usesMax } = input;
+      const by = { ...operatorOf(request), principal };
+      const { link, token } = await issueLink(services, passwords, by, {
+        nameOrId: input.folder,
+        path: input.path,
+        kind: input.kind,
+        expiresInSeconds: seconds ?? undefined,
+        expiresAt: typeof moment === 'string' ? new Date(moment) : undefined,
+        usesMax: usesMax ?? null,
+        password: input.password ?? undefined,
+      });
+      return {
+        status: 201,
+        headers: { Location: `/links/${link.id}` },
+        body: { ...toBody(link), token, url: `${baseUrl}/l/${token}` },
+      };
+    },
+  });
+}
+
+const listRoute = defineRoute({
+  ...common,
+  method: 'GET',
+  path: '/links',
+  input: linkListInput,
+  answers: { 200: linkPageBody },
+  doc: {
+    tag: 'Links',
+    id: 'listLinks',
+    summary: 'List your links and those of your folders, newest first',
+    refusals: ['not_found'],
+  },
+  handle: async ({ services, principal, input }) => {
+    const { folder, cursor, limit } = input;
+    const page = await readLinks(services, { userId: principal.userId, folder, cursor, limit });
+    return { status: 200, body: { items: page.links.map(toBody), next_cursor: page.nextCursor } };
+  },
+});
+
+const getRoute = defineRoute({
+  ...common,
+  method: 'GET',
+  path: '/links/:id',
+  input: noInput,
+  answers: { 200: linkBody },
+  doc: { tag: 'Links', id: 'getLink', summary: 'See a link', refusals: ['not_found'] },
+  handle: async ({ services, principal, params }) => {
+    const link = await readLink(services, { userId: principal.userId, id: params.id ?? '' });
+    return { status: 200, body: toBody(link) };
+  },
+});
+
+const revokeRoute = defineRoute({
+  ...common,
+  method: 'DELETE',
+  path: '/links/:id',
+  input: noInput,
+  answers: { 204: null },
+  doc: { tag: 'Links', id: 'revokeLink', summary: 'Revoke a link', refusals: ['not_found'] },
+  handle: async (request) => {
+    await revokeLink(request.services, operatorOf(request), request.params.id ?? '');
+    return { status: 204 };
+  },
+});
+
+/** Making, listing and revoking links, and what those may do who have one. */
+export function linkRoutes(passwords: LinkPasswords): readonly Route[] {
+  return [createRoute(passwords), listRoute, getRoute, revokeRoute, ...linkUseRoutes(passwords)];
+}
