@@ -17,7 +17,7 @@ table { border-collapse: collapse; width: 100% }
 th, td { padding: .2rem .75rem .2rem 0; text-align: left; vertical-align: top; border-top: 1px solid color-mix(in srgb, GrayText 35%, transparent) }
 th, td:not(:last-child) { white-space: nowrap }
 td:last-child { overflow-wrap: anywhere }
-@media (width < 40rem) { th, td:not(:last-child) { white-space: normal; overflow-wrap: anywhere } }
+@media (width < 40rem) { td:not(:last-child) { white-space: normal; overflow-wrap: anywhere } }
 dl { margin: .25rem 0 .25rem .25rem; padding-left: .75rem; border-left: 2px solid color-mix(in srgb, GrayText 35%, transparent) }
 dd { margin: 0 0 .25rem 1rem }
 :target { outline: 3px solid #60a5fa }
