@@ -82,7 +82,9 @@ export const put: Action = async (invocation) => {
     );
     return writeOut(invocation.terminal, lines.join(''));
   }
-  const identity = ['put', ...paths.map((path) => resolve(path)), folder, base];
+  // One file may be given a name, which is not in the base.
+  const names = tree.files.length === 1 ? tree.files.map(({ path }) => path) : [];
+  const identity = ['put', ...paths.map((path) => resolve(path)), folder, base, ...names];
   await withRun(
     { invocation, session, title: 'Uploading', options, identity },
     tree.files.length,

@@ -241,6 +241,22 @@ it('standard input without a byte is an empty file', async () => {
   expect(receiver.seen).toEqual({ bytes: 0, patches: 1, length: '0' });
 });
 
+it('one file goes to two names at the same time, each a transfer of its own', async () => {
+  const content = randomBytes(17 * mib);
+  const path = await makeFile(content);
+  let second: ReturnType<Cli> | undefined;
+  receiver.mischief = (request, response, patches) => {
+    if (patches !== 1) return false;
+    second = ada(['put', path, 'f:second.bin']);
+    request.resume();
+    void second.then(() => problem(response, 409, 'upload_offset_mismatch'));
+    return true;
+  };
+  expect(await ada(['put', path, 'f:first.bin'])).toMatchObject({ code: 0 });
+  expect(await second).toMatchObject({ code: 0 });
+  expect(receiver.content().equals(content)).toBe(true);
+});
+
 it('a file that grows while it is sent is sent as long as it was, and one that shrinks is a failure', async () => {
   const content = randomBytes(40 * mib);
   const path = await makeFile(content);
