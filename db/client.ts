@@ -3,6 +3,7 @@ import postgres from 'postgres';
 import { withPreparedStatements } from './prepared-statements.ts';
 import { socketPathOf } from './socket-path.ts';
 import { withoutStaleErrors } from './stale-errors.ts';
+import { firstFree, groupSizes } from './warm-connections.ts';
 import { withWholeTransactions } from './whole-transactions.ts';
 
 /** A database handle: runs statements on any free connection. */
@@ -43,9 +44,9 @@ const idleInTransactionMsMax = 30_000;
  */
 export function openDatabase(options: DatabaseOptions): DatabaseClient {
   const path = socketPathOf(options.url);
-  const client = postgres(options.url, {
+  const { connectionsMax } = options;
+  const settings = {
     ...(path === undefined ? {} : { path }),
-    max: options.connectionsMax,
     connection: {
       application_name: options.applicationName,
       idle_in_transaction_session_timeout: options.idleMsMax ?? idleInTransactionMsMax,
@@ -57,13 +58,21 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     // Columns of arrays are read by drizzle, which takes their text.
     fetch_types: false,
     onnotice: () => undefined,
+  };
+  const open = (max: number) => ({
+    client: postgres(options.url, { ...settings, max }),
+    connectionsMax: max,
   });
-  const db = drizzle(withPreparedStatements(withoutStaleErrors(client, options.connectionsMax)));
+  const [size = connectionsMax, ...sizes] = groupSizes(connectionsMax);
+  const groups = [open(size), ...sizes.map(open)] as const;
+  // Has the parsers of each group rewritten, not only those of the first.
+  for (const { client } of groups) drizzle(client);
+  const db = drizzle(withPreparedStatements(withoutStaleErrors(firstFree(groups), connectionsMax)));
   db.transaction = withWholeTransactions(db.transaction.bind(db));
   return {
     db,
     close: async (timeoutSeconds) => {
-      await client.end({ timeout: timeoutSeconds });
+      await Promise.all(groups.map(({ client }) => client.end({ timeout: timeoutSeconds })));
     },
   };
 }
