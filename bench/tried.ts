@@ -3,7 +3,7 @@
  * the decisions behind it are in `docs/adr/`.
  */
 const tried: Readonly<Record<string, string>> = {
-  T3: 'shared statements, commits, locks and entries of the queue, prepared statements, plans that expect few rows, looks and renames in threads (ADR 16, 18–20, 22, 29, 34); waiting for fuller bundles and recording in one statement gained nothing',
+  T3: 'shared statements, commits, locks and entries of the queue, prepared statements, plans that expect few rows, few connections that keep theirs, looks and renames in threads (ADR 16, 18–20, 22, 29, 34, 35); waiting for fuller bundles and recording in one statement gained nothing',
   T4: 'one job and one reservation per request, files staged and renamed in bundles (ADR 22, 29)',
   J1: 'wake-ups by NOTIFY, a queue entry per bundle, no polling (ADR 16, 29)',
   'M1/list':
