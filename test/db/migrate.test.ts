@@ -1,7 +1,11 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { assertMigrated, migrateDatabase, SchemaOutdatedError } from '../../db/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+const journalSchema = z.object({ entries: z.array(z.object({ tag: z.string(), when: z.number() })) });
 
 let database: TestDatabase;
 
@@ -33,6 +37,23 @@ describe('migrateDatabase', () => {
     await migrateDatabase(database.url);
     await migrateDatabase(database.url);
     await assertMigrated(database.db);
+  });
+});
+
+describe('the migrations', () => {
+  it('bear the numbers that the generator counts by, each with its snapshot, and later dates each', async () => {
+    const dir = new URL('../../db/migrations/', import.meta.url);
+    const { entries } = journalSchema.parse(
+      JSON.parse(await readFile(new URL('meta/_journal.json', dir), 'utf8')),
+    );
+    const numbers = entries.map((_, index) => String(index).padStart(4, '0'));
+    expect(entries.map(({ tag }) => tag.slice(0, 5))).toEqual(numbers.map((number) => `${number}_`));
+    const dates = entries.map(({ when }) => when);
+    expect(dates).toEqual([...new Set(dates)].toSorted((one, other) => one - other));
+    const files = (await readdir(dir)).filter((name) => name.endsWith('.sql'));
+    expect(files.toSorted()).toEqual(entries.map(({ tag }) => `${tag}.sql`));
+    const snapshots = (await readdir(new URL('meta/', dir))).filter((name) => name.includes('snapshot'));
+    expect(snapshots.toSorted()).toEqual(numbers.map((number) => `${number}_snapshot.json`));
   });
 });
 
