@@ -29,10 +29,10 @@ const causeDepthMax = 8;
 const conflictCodes = new Set(['40001', '40P01', '55P03']);
 
 function isServerFailure(error: Error, code: string): boolean {
-  if (!/^[0-9A-Z]{5}$/.test(code) || !('severity' in error)) return false;
+  if (!/^[0-9A-Z]{5}$/.test(code)) return false;
   const kind = code.slice(0, 2);
   if (serverClasses.has(kind) || serverCodes.has(code)) return true;
-  return error.severity === 'FATAL' && !refusalClasses.has(kind);
+  return 'severity' in error && error.severity === 'FATAL' && !refusalClasses.has(kind);
 }
 
 /**
