@@ -1,6 +1,7 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { withPreparedStatements } from './prepared-statements.ts';
+import { renewed } from './renewed-client.ts';
 import { socketPathOf } from './socket-path.ts';
 import { withoutStaleErrors } from './stale-errors.ts';
 import { firstFree, groupSizes } from './warm-connections.ts';
@@ -59,20 +60,21 @@ export function openDatabase(options: DatabaseOptions): DatabaseClient {
     fetch_types: false,
     onnotice: () => undefined,
   };
-  const open = (max: number) => ({
-    client: postgres(options.url, { ...settings, max }),
-    connectionsMax: max,
-  });
+  const open = (max: number) =>
+    renewed(max, (onclose) => {
+      const client = postgres(options.url, { ...settings, max, onclose });
+      // Has the parsers of each client rewritten, not only those of the first.
+      drizzle(client);
+      return client;
+    });
   const [size = connectionsMax, ...sizes] = groupSizes(connectionsMax);
   const groups = [open(size), ...sizes.map(open)] as const;
-  // Has the parsers of each group rewritten, not only those of the first.
-  for (const { client } of groups) drizzle(client);
   const db = drizzle(withPreparedStatements(withoutStaleErrors(firstFree(groups), connectionsMax)));
   db.transaction = withWholeTransactions(db.transaction.bind(db));
   return {
     db,
     close: async (timeoutSeconds) => {
-      await Promise.all(groups.map(({ client }) => client.end({ timeout: timeoutSeconds })));
+      await Promise.all(groups.map((group) => group.end(timeoutSeconds)));
     },
   };
 }

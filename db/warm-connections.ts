@@ -1,8 +1,7 @@
+import type { RenewedClient } from './renewed-client.ts';
+
 /** Some connections of a pool, with a client of the driver for them alone. */
-export interface ConnectionGroup<T> {
-  readonly client: T;
-  readonly connectionsMax: number;
-}
+export type ConnectionGroup<T> = Pick<RenewedClient<T>, 'connectionsMax' | 'current' | 'send'>;
 
 /** As many as a process mostly has statements under way at a time. */
 const groupMax = 4;
@@ -27,21 +26,21 @@ interface Statement extends PromiseLike<unknown> {
 export function firstFree<T extends object>(
   groups: readonly [ConnectionGroup<T>, ...ConnectionGroup<T>[]],
 ): T {
-  const counted = groups.map(({ client, connectionsMax }) => ({ client, free: connectionsMax }));
+  const counted = groups.map((group) => ({ send: group.send, free: group.connectionsMax }));
   const [first, ...others] = groups;
   const last = others.at(-1) ?? first;
   const send = (act: (client: T) => PromiseLike<unknown>): PromiseLike<unknown> => {
     const group = counted.find(({ free }) => free > 0);
-    if (group === undefined) return act(last.client);
+    if (group === undefined) return last.send(act);
     group.free -= 1;
     const leave = () => {
       group.free += 1;
     };
-    const sent = act(group.client);
+    const sent = group.send(act);
     sent.then(leave, leave);
     return sent;
   };
-  return new Proxy(first.client, {
+  return new Proxy(first.current(), {
     get(target, name, receiver) {
       const value: unknown = Reflect.get(target, name, receiver);
       if (typeof value !== 'function' || (name !== 'unsafe' && name !== 'begin')) return value;
