@@ -47,7 +47,15 @@ export async function markFolderTrashed(
       purgeAt: sql`now() + make_interval(days => ${retentionDays})`,
       mutationSeq: sql`${folders.mutationSeq} + 1`,
     })
-    .where(and(eq(folders.id, folderId), eq(folders.state, 'active'), exists(ownName)))
+    // The owner in the row itself is looked at again where the row had to be waited for, what other tables say is not.
+    .where(
+      and(
+        eq(folders.id, folderId),
+        eq(folders.state, 'active'),
+        eq(folders.ownerId, userId),
+        exists(ownName),
+      ),
+    )
     .returning({ id: folders.id });
   return rows.length > 0;
 }

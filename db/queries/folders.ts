@@ -145,7 +145,15 @@ export async function markFolderDeleted(
   const [row] = await tx
     .update(folders)
     .set({ state: 'deleted', deletedAt: sql`now()`, mutationSeq: sql`${folders.mutationSeq} + 1` })
-    .where(and(eq(folders.id, folderId), eq(folders.state, 'active'), exists(ownership)))
+    // The owner in the row itself is looked at again where the row had to be waited for, what other tables say is not.
+    .where(
+      and(
+        eq(folders.id, folderId),
+        eq(folders.state, 'active'),
+        eq(folders.ownerId, userId),
+        exists(ownership),
+      ),
+    )
     .returning({ volume: folders.volume });
   return row ?? null;
 }

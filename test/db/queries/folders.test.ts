@@ -1,17 +1,21 @@
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { markFolderTrashed } from '../../../db/queries/folder-trash.ts';
 import {
   findFolderAllowance,
   insertFolder,
   lockFolderAllowance,
   lockLiveFolder,
   markFolderDeleted,
+  updateFolderOwner,
 } from '../../../db/queries/folders.ts';
+import { insertMember, updateMemberOwnership } from '../../../db/queries/members.ts';
 import { folders } from '../../../db/schema/folders.ts';
 import { policies } from '../../../db/schema/policies.ts';
 import { users } from '../../../db/schema/users.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
 import { insertTestFolder, insertTestMember, insertTestUser } from '../../support/factories.ts';
 
 let database: TestDatabase;
@@ -105,6 +109,32 @@ describe('markFolderDeleted', () => {
     await insertTestMember(db, { folderId, userId, name: 'shared', permission: 'rd' });
     expect(await markFolderDeleted(db, { folderId, userId })).toBeNull();
     expect(await db.transaction((tx) => lockLiveFolder(tx, folderId))).toBe(true);
+  });
+});
+
+describe('a folder that is given away while its owner deletes it', () => {
+  it.each([
+    ['for ever', markFolderDeleted, null],
+    ['to the trash', markFolderTrashed, false],
+  ] as const)('stays: %s', async (_how, mark, nothing) => {
+    const { db } = database;
+    const [from, to] = [await insertTestUser(db), await insertTestUser(db)];
+    const { id: folderId, name } = await insertTestFolder(db, { ownerId: from });
+    let deletion: Promise<unknown> | undefined;
+    await db.transaction(async (tx) => {
+      await updateFolderOwner(tx, { folderId, from, to });
+      await updateMemberOwnership(tx, { folderId, userId: from, isOwner: false });
+      await insertMember(tx, { folderId, userId: to, name, permission: 'rd', isOwner: true });
+      deletion = Promise.resolve(mark(db, { folderId, userId: from, retentionDays: 1 }));
+      await eventually(async () => {
+        const waiting = await db.execute(sql`
+          SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+        expect(waiting).toHaveLength(1);
+      });
+    });
+    expect(await deletion).toBe(nothing);
+    const [row] = await db.select().from(folders).where(eq(folders.id, folderId));
+    expect(row).toMatchObject({ state: 'active', ownerId: to });
   });
 });
 
