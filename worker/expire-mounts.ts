@@ -1,5 +1,5 @@
 import { endLapsedMountSessions } from '../db/queries/mounts.ts';
-import { countEnded } from '../jobs/count-ended.ts';
+import { endAndCount } from '../jobs/count-ended.ts';
 import type { WorkerServices } from './services.ts';
 
 /** Sessions ended in one transaction: each may ask for a few counts. */
@@ -18,11 +18,8 @@ export async function expireMounts(
   let expired = 0;
   for (let batch = 0; batch < forgetBatchesMax; batch += 1) {
     signal.throwIfAborted();
-    const sessions = await db.transaction(async (tx) => {
-      const ended = await endLapsedMountSessions(tx, batchSize);
-      await countEnded(jobs, tx, ended);
-      return new Set(ended.map(({ sessionId }) => sessionId)).size;
-    });
+    const ended = await endAndCount({ db, jobs }, (tx) => endLapsedMountSessions(tx, batchSize));
+    const sessions = new Set(ended.map(({ sessionId }) => sessionId)).size;
     expired += sessions;
     if (sessions < batchSize) break;
   }

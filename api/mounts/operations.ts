@@ -30,7 +30,7 @@ import {
   parseMountAlias,
   readMountWish,
 } from '../../domain/mount.ts';
-import { countEnded } from '../../jobs/count-ended.ts';
+import { endAndCount } from '../../jobs/count-ended.ts';
 import { requireUserId } from '../admin/operations.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
@@ -51,6 +51,13 @@ export interface MountRequest {
 interface Wish {
   readonly folder: FolderAccess;
   readonly alias: string;
+}
+
+/** How many sessions of a name may lapse while another one is begun under it: each of them lasted half a minute. */
+const lapsedMax = 5;
+
+function mountsDiffer(): DomainError {
+  return domainError('mounts_differ', 'The session has other mounts: end them first.');
 }
 
 function sessionNotFound(): DomainError {
@@ -104,7 +111,7 @@ async function requirePresent(services: Pick<Services, 'volumes'>, folder: Folde
   throw domainError('volume_unavailable', 'The storage of this folder is not available at the moment.');
 }
 
-/** Decides by what the caller is to each folder now, which stays until the transaction ends. @throws not_found */
+/** Decides by what the caller is to each folder now; none is deleted, unless by force, until the transaction ends. @throws not_found */
 async function decideMounts(
   { jobs }: Pick<Services, 'jobs'>,
   tx: Executor,
@@ -145,22 +152,51 @@ async function readBack(tx: Executor, reference: MountSessionReference): Promise
   return session;
 }
 
+/** @returns `null` when an earlier session of the name, which has lapsed, is in the way */
 async function recordSession(
   tx: Executor,
   request: MountRequest,
   mounts: readonly NewMount[],
-): Promise<MountSession> {
+): Promise<MountSession | null> {
   const { userId, session, leaseSeconds = mountLeaseSeconds.usual } = request;
   if ((await countMountSessions(tx, userId)) >= mountSessionsMax) {
     throw domainError('mount_limit_reached', `You may have ${mountSessionsMax} sessions with mounts.`);
   }
   const id = uuidv7();
-  await insertMountSession(tx, { id, userId, session, leaseSeconds, mounts });
+  if (!(await insertMountSession(tx, { id, userId, session, leaseSeconds, mounts }))) return null;
   for (const { folderId, alias, isReadOnly } of mounts) {
     const details = { session, alias, isReadOnly };
     await insertAudit(tx, { actorId: userId, action: 'mount.begin', folderId, subject: id, details });
   }
   return await readBack(tx, { userId, session });
+}
+
+interface BegunMounts {
+  readonly session: MountSession;
+  readonly isNew: boolean;
+}
+
+/** @returns `null` as {@link recordSession} */
+async function tryBegin(
+  services: MountServices,
+  request: MountRequest,
+  wishes: readonly Wish[],
+): Promise<BegunMounts | null> {
+  const { userId, session: name, leaseSeconds } = request;
+  const reference = { userId, session: name };
+  return await services.db.transaction(async (tx) => {
+    // One after the other, so that neither the name of a session nor the limit is decided on twice.
+    await lockFolderAllowance(tx, userId);
+    const mounts = await decideMounts(services, tx, request, wishes);
+    const present = await findMountSession(tx, reference);
+    if (present === null) {
+      const session = await recordSession(tx, request, mounts);
+      return session === null ? null : { session, isNew: true };
+    }
+    if (!isSame(present.mounts, mounts)) throw mountsDiffer();
+    await renewMountSession(tx, { ...reference, leaseSeconds });
+    return { session: await readBack(tx, reference), isNew: false };
+  });
 }
 
 /**
@@ -173,25 +209,17 @@ async function recordSession(
 export async function beginMounts(
   services: MountServices & Pick<Services, 'volumes'>,
   request: MountRequest,
-): Promise<{ readonly session: MountSession; readonly isNew: boolean }> {
-  const { userId, session: name, leaseSeconds } = request;
-  const reference = { userId, session: name };
+): Promise<BegunMounts> {
+  const { userId, session } = request;
   const wishes = await readWishes(services, request);
   for (const { folder } of wishes) await requirePresent(services, folder);
-  return await services.db.transaction(async (tx) => {
-    // One after the other, so that neither the name of a session nor the limit is decided on twice.
-    await lockFolderAllowance(tx, userId);
-    // Before the folders are held: who ends a count of one holds its job, and waits for the folder.
-    await countEnded(services.jobs, tx, await endMountSession(tx, { ...reference, isLapsed: true }));
-    const mounts = await decideMounts(services, tx, request, wishes);
-    const present = await findMountSession(tx, reference);
-    if (present === null) return { session: await recordSession(tx, request, mounts), isNew: true };
-    if (!isSame(present.mounts, mounts)) {
-      throw domainError('mounts_differ', 'The session has other mounts: end them first.');
-    }
-    await renewMountSession(tx, { ...reference, leaseSeconds });
-    return { session: await readBack(tx, reference), isNew: false };
-  });
+  for (let lapsed = 0; lapsed < lapsedMax; lapsed += 1) {
+    const begun = await tryBegin(services, request, wishes);
+    if (begun !== null) return begun;
+    // By itself: who ends sessions waits for folders that they wrote to, and nothing that this holds may wait with it.
+    await endAndCount(services, (tx) => endMountSession(tx, { userId, session, isLapsed: true }));
+  }
+  throw mountsDiffer();
 }
 
 /** The sessions of a user that have folders mounted, the oldest first. */
@@ -248,11 +276,11 @@ async function noteEnd(
 /** Ends a session's mounts; folders that it may have written to are counted. @throws not_found when it has none, or had */
 export async function endMounts(services: MountServices, request: MountSessionReference): Promise<void> {
   const reference = toReference(request);
-  await services.db.transaction(async (tx) => {
+  await endAndCount(services, async (tx) => {
     const ended = await endMountSession(tx, reference);
     if (ended.length === 0) throw sessionNotFound();
     await noteEnd(tx, { actorId: reference.userId }, ended);
-    await countEnded(services.jobs, tx, ended);
+    return ended;
   });
 }
 
@@ -288,10 +316,10 @@ export async function endAnyMounts(
 ): Promise<void> {
   const sessionId = parseId(id);
   if (sessionId === undefined) throw sessionNotFound();
-  await services.db.transaction(async (tx) => {
+  await endAndCount(services, async (tx) => {
     const ended = await endMountSessionById(tx, sessionId);
     if (ended.length === 0) throw sessionNotFound();
     await noteEnd(tx, operator, ended);
-    await countEnded(services.jobs, tx, ended);
+    return ended;
   });
 }

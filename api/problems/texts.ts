@@ -111,7 +111,7 @@ export const problemTexts: Readonly<Record<ErrorCode, ProblemText>> = {
   },
   folder_mounted: {
     meaning:
-      'Sessions of its owner or its members have mounted the folder, and their leases have not lapsed; `sessions` says how many.',
+      'Sessions of its owner or its members, those who are switched off left out, have mounted the folder, and their leases have not lapsed; `sessions` says how many.',
     mend: 'End the sessions, or pass `force` to take the folder away under them.',
   },
   mounts_differ: {

@@ -145,6 +145,23 @@ export async function settleMeasure(
   return rows.length === 1;
 }
 
+/**
+ * Voids the counts of live folders that are under way, and has them counted anew: what changed is nothing that the service saw. One
+ * that was just written stands until the schedule comes by. The rows are locked in the order of their ids.
+ */
+export async function demandMeasures(tx: Executor, folderIds: readonly string[]): Promise<void> {
+  if (folderIds.length === 0) return;
+  await tx.execute(sql`
+    WITH asked AS MATERIALIZED (
+      SELECT id FROM folders
+      WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(folderIds)}::text::jsonb)::uuid))
+        AND (state = 'active') IS TRUE
+      ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE folders SET mutation_seq = mutation_seq + 1, usage_due_at = least(usage_due_at, now())
+    FROM asked WHERE folders.id = asked.id`);
+}
+
 /** Notes that a folder changed during every walk: the next measurement is due later each time. */
 export async function postponeMeasure(tx: Executor, folderId: string): Promise<void> {
   await tx.execute(sql`

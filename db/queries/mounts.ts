@@ -15,7 +15,10 @@ export interface NewMount {
 /** A folder that a session has mounted. */
 export interface Mount extends NewMount {
   readonly volume: string;
-  /** The folder is gone or the user may no longer do what the mount lets them: it guards nothing any more where they are no member. */
+  /**
+   * The folder is gone or the user may no longer do what the mount lets them: it guards nothing any more where they are no member, or
+   * switched off.
+   */
   readonly isRevoked: boolean;
 }
 
@@ -123,30 +126,53 @@ export async function countMountSessions(tx: Executor, userId: string): Promise<
   return row?.sessions ?? 0;
 }
 
-/**
- * Keeps folders from being deleted, and waits for whoever is at it, until the transaction ends. What the next statement finds of them
- * then stands still.
- */
-export async function holdFolders(tx: Executor, folderIds: readonly string[]): Promise<void> {
-  await tx.execute(sql`
-    SELECT id FROM folders
-    WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text(${JSON.stringify(folderIds)}::text::jsonb)::uuid))
-    ORDER BY id FOR SHARE`);
+/** What stands for a folder where mounts and deletions queue up: no row, for that one is also what every upload writes. */
+function lockKey(folderId: SQL): SQL {
+  return sql`hashtextextended((${folderId})::text, 0)`;
 }
 
-/** As {@link holdFolders}, for those that a session has mounted. */
+/** Everybody who takes several does so in one order. */
+async function holdEach(tx: Executor, folderIds: SQL): Promise<void> {
+  await tx.execute(sql`
+    SELECT pg_advisory_xact_lock_shared(key)
+    FROM (SELECT DISTINCT ${lockKey(sql`id`)} AS key FROM (${folderIds}) AS asked(id) ORDER BY key) AS keys`);
+}
+
+/**
+ * Keeps folders from being deleted, unless by force, until the transaction ends. Waits for whoever is at it, or came before and waits;
+ * what the next statement finds is what they left. Any number may hold a folder at the same time.
+ */
+export async function holdFolders(tx: Executor, folderIds: readonly string[]): Promise<void> {
+  const given = JSON.stringify(folderIds);
+  await holdEach(tx, sql`SELECT jsonb_array_elements_text(${given}::text::jsonb)::uuid`);
+}
+
+/**
+ * As {@link holdFolders}, for those that a session guards: as in {@link countSessionsOnFolder}, so that whoever was a member keeps
+ * nobody waiting.
+ */
 export async function holdMountedFolders(
   tx: Executor,
   { userId, session }: MountSessionReference,
 ): Promise<void> {
-  await tx.execute(sql`
-    SELECT id FROM folders WHERE id = ANY(ARRAY(
-      SELECT m.folder_id FROM mount_sessions s JOIN mounts m ON m.session_id = s.id
-      WHERE s.user_id = ${userId}::uuid AND s.session = ${session}))
-    ORDER BY id FOR SHARE`);
+  await holdEach(
+    tx,
+    sql`SELECT m.folder_id FROM mount_sessions s JOIN mounts m ON m.session_id = s.id
+      JOIN members member ON member.folder_id = m.folder_id AND member.user_id = s.user_id
+      JOIN users u ON u.id = s.user_id AND u.is_active
+      WHERE s.user_id = ${userId}::uuid AND s.session = ${session}`,
+  );
 }
 
-/** Records a session with what it mounts. The caller holds the folders and has ended an earlier session of that name. */
+/** Lets nobody hold a folder, and waits for those who do, until the transaction ends. Call it before the folder's row is locked. */
+export async function lockOutMounts(tx: Executor, folderId: string): Promise<void> {
+  await tx.execute(sql`SELECT pg_advisory_xact_lock(${lockKey(sql`${folderId}::uuid`)})`);
+}
+
+/**
+ * Records a session with what it mounts. The caller holds the folders and the user's row.
+ * @returns false when an earlier session of that name is there, which is to be ended before
+ */
 export async function insertMountSession(
   tx: Executor,
   session: MountSessionReference & {
@@ -154,13 +180,19 @@ export async function insertMountSession(
     readonly leaseSeconds: number;
     readonly mounts: readonly NewMount[];
   },
-): Promise<void> {
+): Promise<boolean> {
   const { mounts: wanted, ...row } = session;
   const expiresAt = sql`now() + make_interval(secs => ${row.leaseSeconds}::int)`;
-  await tx.insert(mountSessions).values({ ...row, expiresAt });
+  const rows = await tx
+    .insert(mountSessions)
+    .values({ ...row, expiresAt })
+    .onConflictDoNothing({ target: [mountSessions.userId, mountSessions.session] })
+    .returning({ id: mountSessions.id });
+  if (rows.length === 0) return false;
   await tx
     .insert(mounts)
     .values(wanted.map((mount, ordinal) => ({ ...mount, ordinal, sessionId: session.id })));
+  return true;
 }
 
 /**
@@ -224,14 +256,16 @@ export async function endLapsedMountSessions(tx: Executor, limit: number): Promi
 }
 
 /**
- * How many sessions of its owner and its members have a folder mounted. To decide by that, lock the folder's row in a statement
- * before: what a mount that was under way then recorded is seen by this one. Uses `mounts_folder_idx`.
+ * How many sessions of its owner and its members have a folder mounted, those of users who are switched off left out. To decide by
+ * that, {@link lockOutMounts} in a statement before: what a mount that was under way then recorded is seen by this one. Uses
+ * `mounts_folder_idx`.
  */
 export async function countSessionsOnFolder(tx: Executor, folderId: string): Promise<number> {
   const [row] = await tx.execute<{ sessions: number }>(sql`
     SELECT count(*)::int AS sessions FROM mounts m
     JOIN mount_sessions s ON s.id = m.session_id AND s.expires_at > now()
     JOIN members member ON member.folder_id = m.folder_id AND member.user_id = s.user_id
+    JOIN users u ON u.id = s.user_id AND u.is_active
     WHERE m.folder_id = ${folderId}::uuid`);
   return row?.sessions ?? 0;
 }

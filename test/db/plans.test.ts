@@ -25,6 +25,7 @@ import {
   listLinks,
   lockLinkCount,
 } from '../../db/queries/links.ts';
+import { demandMeasures } from '../../db/queries/measure.ts';
 import {
   countMemberFolders,
   findMemberFolder,
@@ -41,6 +42,7 @@ import {
   holdFolders,
   holdMountedFolders,
   listMountSessions,
+  lockOutMounts,
   renewMountSession,
 } from '../../db/queries/mounts.ts';
 import { holdFolder, insertFreeClaims } from '../../db/queries/path-claims.ts';
@@ -274,6 +276,8 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
   'how many sessions are on a folder': (db, { folderId }) => countSessionsOnFolder(db, folderId),
   'folders to mount': (db, { folderId }) => holdFolders(db, [folderId, uuidv7()]),
   'folders that are mounted': (db, { userId }) => holdMountedFolders(db, { userId, session: 's1' }),
+  'a folder to take away': (db, { folderId }) => lockOutMounts(db, folderId),
+  'folders to count anew': (db, { folderId }) => demandMeasures(db, [folderId, uuidv7()]),
   'a heartbeat': (db, { userId }) => renewMountSession(db, { userId, session: 's1', leaseSeconds: 60 }),
   'the end of a session': (db, { userId }) => endMountSession(db, { userId, session: 's1' }),
   'sessions to forget': (db) => endLapsedMountSessions(db, 10),

@@ -1,146 +1,16 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { and, eq, sql } from 'drizzle-orm';
-import { uuidv7 } from 'uuidv7';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createFolder, deleteFolder } from '../../../api/folders/operations.ts';
-import {
-  beginMounts,
-  endMounts,
-  listMounts,
-  readMounts,
-  renewMounts,
-} from '../../../api/mounts/operations.ts';
+import { describe, expect, it } from 'vitest';
+import { endMounts, listMounts, readMounts, renewMounts } from '../../../api/mounts/operations.ts';
 import { purgeFromTrash } from '../../../api/trash/operations.ts';
 import { folders } from '../../../db/schema/folders.ts';
-import { jobs } from '../../../db/schema/jobs.ts';
 import { members } from '../../../db/schema/members.ts';
-import { mountSessions } from '../../../db/schema/mount-sessions.ts';
 import { users } from '../../../db/schema/users.ts';
-import { isDomainError } from '../../../domain/errors.ts';
-import type { Permission } from '../../../domain/permission.ts';
-import { eventually } from '../../support/eventually.ts';
-import { insertTestFolder, insertTestMember, insertTestUser } from '../../support/factories.ts';
-import { startTestService, type TestService } from '../folders/test-service.ts';
+import { insertTestFolder } from '../../support/factories.ts';
+import { codeOf, type Owned, useMounts } from './mount-stage.ts';
 
-let service: TestService;
-beforeAll(async () => {
-  service = await startTestService();
-});
-afterAll(() => service?.close());
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  return await work.then(
-    () => 'done',
-    (error: unknown) => {
-      if (!isDomainError(error)) throw error;
-      return error.code;
-    },
-  );
-}
-
-interface Owned {
-  readonly userId: string;
-  readonly folderId: string;
-  readonly name: string;
-}
-
-async function folderOf(userId?: string): Promise<Owned> {
-  const ownerId = userId ?? (await insertTestUser(service.services.db));
-  const name = `folder-${uuidv7()}`;
-  const { id } = await createFolder(service.services, { userId: ownerId, name });
-  return { userId: ownerId, folderId: id, name };
-}
-
-async function memberOf({ folderId, name }: Owned, permission: Permission): Promise<string> {
-  const userId = await insertTestUser(service.services.db);
-  await insertTestMember(service.services.db, { folderId, userId, name, permission });
-  return userId;
-}
-
-const usual = { isReadOnly: false, leaseSeconds: undefined } as const;
-const mount = (userId: string, session: string, ...names: readonly string[]) =>
-  beginMounts(service.services, { ...usual, userId, session, folders: names });
-const remove = ({ userId, folderId }: Owned, isForced = false, retentionDays = 0) =>
-  deleteFolder(service.services, { userId, nameOrId: folderId, retentionDays, isForced });
-
-async function lapse(userId: string, session: string): Promise<void> {
-  await service.services.db
-    .update(mountSessions)
-    .set({ expiresAt: sql`now()` })
-    .where(and(eq(mountSessions.userId, userId), eq(mountSessions.session, session)));
-}
-
-async function statesOf(userId: string, session: string): Promise<string[]> {
-  const { mounts } = await readMounts(service.services, { userId, session });
-  return mounts.map(({ isRevoked }) => (isRevoked ? 'revoked' : 'active'));
-}
-
-async function countsOf(folderId: string): Promise<number> {
-  const asked = and(eq(jobs.folderId, folderId), eq(jobs.kind, 'usage.measure'));
-  return await service.services.db.$count(jobs, asked);
-}
-
-describe('a mount and a deletion at the same moment', () => {
-  it.each([0, 7])('have exactly one winner, over and over (kept for %i days)', async (retentionDays) => {
-    for (let round = 0; round < 25; round += 1) {
-      const folder = await folderOf();
-      const outcomes = await Promise.all([
-        codeOf(mount(folder.userId, 's', folder.name)),
-        codeOf(remove(folder, false, retentionDays)),
-      ]);
-      const [mounted, removed] = outcomes;
-      expect(['done folder_mounted', 'not_found done'], `round ${round}`).toContain(`${mounted} ${removed}`);
-      const [row] = await service.services.db.select().from(folders).where(eq(folders.id, folder.folderId));
-      expect(row?.state === 'active').toBe(mounted === 'done');
-      if (mounted === 'done') expect(await statesOf(folder.userId, 's')).toEqual(['active']);
-    }
-  });
-
-  it('see each other even where one had to wait: the mount is recorded while the deletion waits for the folder', async () => {
-    const { db } = service.services;
-    const folder = await folderOf();
-    let removal: Promise<string> | undefined;
-    await db.transaction(async (tx) => {
-      await tx.execute(sql`SELECT id FROM folders WHERE id = ${folder.folderId} FOR SHARE`);
-      removal = codeOf(remove(folder));
-      await waitForLock();
-      const id = uuidv7();
-      await tx.execute(sql`INSERT INTO mount_sessions (id, user_id, session, lease_seconds, expires_at)
-        VALUES (${id}, ${folder.userId}, 's', 300, now() + interval '300 s')`);
-      await tx.execute(sql`INSERT INTO mounts (session_id, folder_id, ordinal, name, alias, is_read_only)
-        VALUES (${id}, ${folder.folderId}, 0, 'a', 'a', false)`);
-    });
-    expect(await removal).toBe('folder_mounted');
-  });
-
-  it('see each other even where one had to wait: a heartbeat comes while the deletion of a lapsing mount waits', async () => {
-    const { db } = service.services;
-    const folder = await folderOf();
-    await mount(folder.userId, 's', folder.name);
-    let heartbeat: Promise<unknown> | undefined;
-    await db.transaction(async (tx) => {
-      await tx.execute(sql`SELECT id FROM folders WHERE id = ${folder.folderId} FOR UPDATE`);
-      heartbeat = renewMounts(service.services, {
-        userId: folder.userId,
-        session: 's',
-        leaseSeconds: undefined,
-      });
-      await waitForLock();
-      await tx.execute(sql`UPDATE folders SET state = 'deleted' WHERE id = ${folder.folderId}`);
-    });
-    expect(await heartbeat).toMatchObject({ mounts: [{ isRevoked: true }] });
-  });
-
-  async function waitForLock(): Promise<void> {
-    await eventually(async () => {
-      const waiting = await service.services.db.execute(sql`
-        SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-          AND query LIKE '%folders%'`);
-      expect(waiting.length).toBeGreaterThan(0);
-    });
-  }
-});
+const { service, db, folderOf, memberOf, mount, remove, lapse, statesOf, countsOf } = useMounts();
 
 describe('a guarded folder', () => {
   it('stays until the session has ended, and is counted then', async () => {
@@ -149,7 +19,7 @@ describe('a guarded folder', () => {
     for (const retentionDays of [0, 3])
       expect(await codeOf(remove(folder, false, retentionDays))).toBe('folder_mounted');
     expect(await countsOf(folder.folderId)).toBe(0);
-    await endMounts(service.services, { userId: folder.userId, session: 's' });
+    await endMounts(service().services, { userId: folder.userId, session: 's' });
     expect(await countsOf(folder.folderId)).toBe(1);
     expect(await codeOf(remove(folder))).toBe('done');
   });
@@ -159,9 +29,11 @@ describe('a guarded folder', () => {
     await mount(folder.userId, 's', folder.name);
     await lapse(folder.userId, 's');
     const reference = { userId: folder.userId, session: 's' };
-    expect(await codeOf(readMounts(service.services, reference))).toBe('not_found');
-    expect(await codeOf(renewMounts(service.services, { ...reference, leaseSeconds: 60 }))).toBe('not_found');
-    expect(await listMounts(service.services, folder.userId)).toEqual([]);
+    expect(await codeOf(readMounts(service().services, reference))).toBe('not_found');
+    expect(await codeOf(renewMounts(service().services, { ...reference, leaseSeconds: 60 }))).toBe(
+      'not_found',
+    );
+    expect(await listMounts(service().services, folder.userId)).toEqual([]);
     expect(await codeOf(remove(folder))).toBe('done');
   });
 
@@ -171,7 +43,7 @@ describe('a guarded folder', () => {
     expect(await codeOf(remove(folder, true, 3))).toBe('done');
     expect(await statesOf(folder.userId, 's')).toEqual(['revoked']);
     const trashed = { userId: folder.userId, id: folder.folderId };
-    expect(await codeOf(purgeFromTrash(service.services, trashed))).toBe('done');
+    expect(await codeOf(purgeFromTrash(service().services, trashed))).toBe('done');
   });
 
   it('is guarded by its members, and no more by whoever was one', async () => {
@@ -180,7 +52,7 @@ describe('a guarded folder', () => {
     await mount(member, 's', folder.name);
     expect(await codeOf(remove(folder))).toBe('folder_mounted');
     const membership = and(eq(members.folderId, folder.folderId), eq(members.userId, member));
-    await service.services.db.delete(members).where(membership);
+    await service().services.db.delete(members).where(membership);
     expect(await statesOf(member, 's')).toEqual(['revoked']);
     expect(await codeOf(mount(member, 's', folder.folderId))).toBe('not_found');
     expect(await codeOf(remove(folder))).toBe('done');
@@ -197,21 +69,20 @@ describe('what a session may do', () => {
     const member = await memberOf(folder, permission);
     const { session } = await mount(member, 's', folder.name);
     expect(session.mounts).toMatchObject([{ isReadOnly, isRevoked: false }]);
-    await endMounts(service.services, { userId: member, session: 's' });
+    await endMounts(service().services, { userId: member, session: 's' });
     expect(await countsOf(folder.folderId)).toBe(isReadOnly ? 0 : 1);
   });
 
   it('is revoked when the permission no longer covers it, and with the user who is switched off', async () => {
-    const { db } = service.services;
     const folder = await folderOf();
     const member = await memberOf(folder, 'rd');
     await mount(member, 's', folder.name);
-    await db.update(members).set({ permission: 'rw' }).where(eq(members.userId, member));
+    await db().update(members).set({ permission: 'rw' }).where(eq(members.userId, member));
     expect(await statesOf(member, 's')).toEqual(['revoked']);
     expect(await codeOf(mount(member, 's', folder.name))).toBe('mounts_differ');
-    await db.update(members).set({ permission: 'rd' }).where(eq(members.userId, member));
+    await db().update(members).set({ permission: 'rd' }).where(eq(members.userId, member));
     expect(await statesOf(member, 's')).toEqual(['active']);
-    await db.update(users).set({ isActive: false }).where(eq(users.id, member));
+    await db().update(users).set({ isActive: false }).where(eq(users.id, member));
     expect(await statesOf(member, 's')).toEqual(['revoked']);
   });
 });
@@ -239,20 +110,22 @@ describe('a session', () => {
     expect(second.isNew).toBe(true);
     expect(second.session.id).not.toBe(first.session.id);
     expect(await countsOf(folder.folderId)).toBe(1);
+    expect((await listMounts(service().services, folder.userId)).map(({ id }) => id)).toEqual([
+      second.session.id,
+    ]);
   });
 
   it('gets all of its folders or none', async () => {
     const folder = await folderOf();
     expect(await codeOf(mount(folder.userId, 's', folder.name, 'nowhere'))).toBe('not_found');
-    expect(await listMounts(service.services, folder.userId)).toEqual([]);
+    expect(await listMounts(service().services, folder.userId)).toEqual([]);
     expect(await codeOf(remove(folder))).toBe('done');
   });
 
   it('gets none that is being made, nor one in the trash', async () => {
     const folder = await folderOf();
-    const { db } = service.services;
     for (const state of ['cloning', 'trashed', 'deleted', 'purged'] as const) {
-      await db.update(folders).set({ state }).where(eq(folders.id, folder.folderId));
+      await db().update(folders).set({ state }).where(eq(folders.id, folder.folderId));
       expect(await codeOf(mount(folder.userId, 's', folder.name))).toBe('not_found');
       expect(await codeOf(mount(folder.userId, 's', folder.folderId))).toBe('not_found');
     }
@@ -260,18 +133,17 @@ describe('a session', () => {
 
   it('gets none whose directory is not there, or whose volume is not', async () => {
     const folder = await folderOf();
-    const source = service.volume.mountSource(folder.folderId);
-    expect(source.path).toBe(join(service.root, source.subpath));
+    const source = service().volume.mountSource(folder.folderId);
+    expect(source.path).toBe(join(service().root, source.subpath));
     await rm(source.path, { recursive: true });
     expect(await codeOf(mount(folder.userId, 's', folder.name))).toBe('volume_unavailable');
-    const elsewhere = await insertTestFolder(service.services.db, { ownerId: folder.userId, volume: 'far' });
+    const elsewhere = await insertTestFolder(db(), { ownerId: folder.userId, volume: 'far' });
     expect(await codeOf(mount(folder.userId, 's', elsewhere.name))).toBe('volume_unavailable');
   });
 
   it('is one of a hundred at most, even of many at once, those that lapsed left out', async () => {
     const folder = await folderOf();
-    const { db } = service.services;
-    await db.execute(sql`INSERT INTO mount_sessions (id, user_id, session, lease_seconds, expires_at)
+    await db().execute(sql`INSERT INTO mount_sessions (id, user_id, session, lease_seconds, expires_at)
       SELECT gen_random_uuid(), ${folder.userId}, 'n' || n, 300, now() + interval '300 s' FROM generate_series(1, 97) n`);
     const outcomes = await Promise.all(
       Array.from({ length: 9 }, (_, index) => codeOf(mount(folder.userId, `s${index}`, folder.name))),
@@ -285,15 +157,14 @@ describe('a session', () => {
 
 it('names a folder by id even where another one is called like that', async () => {
   const folder = await folderOf();
-  const { db } = service.services;
-  const { id } = await insertTestFolder(db, { ownerId: folder.userId, name: folder.folderId });
-  await service.volume.createFolder(id);
+  const { id } = await insertTestFolder(db(), { ownerId: folder.userId, name: folder.folderId });
+  await service().volume.createFolder(id);
   const { session } = await mount(folder.userId, 's', `${folder.folderId}:a`);
   expect(session.mounts).toMatchObject([{ folderId: folder.folderId, alias: 'a', name: folder.name }]);
 });
 
 it('meets refusals and nothing else while all of it happens at the same time', async () => {
-  const { services } = service;
+  const { services } = service();
   const owned = [await folderOf(), await folderOf(), await folderOf()];
   const people = await Promise.all(owned.map((folder) => memberOf(folder, 'rd')));
   for (const folder of owned) {
