@@ -90,7 +90,8 @@ async function admit(
   }
   exchange.note.userId = principal.userId;
   exchange.note.accessKey = principal.accessKey;
-  dispatcher.rateLimit.countKey(exchange, principal);
+  const isOperating = route.access === 'admin' && principal.role === 'admin';
+  dispatcher.rateLimit.countKey(exchange, principal, { isOperating });
   requireScope(route, principal);
   if (route.access === 'admin' && principal.role !== 'admin') {
     throw domainError('admin_required', 'Only an administrator may do this.');

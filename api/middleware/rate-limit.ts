@@ -8,13 +8,25 @@ import { createRateTally } from './rate-tally.ts';
 
 /** Counts requests, tells the caller in headers how many are left, and refuses when none are. */
 export interface RateLimit {
-  /** Counts a request of a keypair or token, by what the policy of its user says, if it does. @throws rate_limited */
-  countKey(exchange: Exchange, caller: Pick<Principal, 'accessKey' | 'requestsMax'>): void;
+  /**
+   * Counts a request of a keypair or token, by what the policy of its user says, if it does. An administrator who operates the service has
+   * at least {@link operatingRequestsLeast}, whatever the policy says: it is there that it is mended. @throws rate_limited
+   */
+  countKey(exchange: Exchange, caller: Pick<Principal, 'accessKey' | 'requestsMax'>, use: KeyUse): void;
   /** Counts a request without proven credentials, by address. @throws rate_limited */
   countAddress(exchange: Exchange): void;
   /** Hands over what is counted but not shared yet, and stops. */
   close(): Promise<void>;
 }
+
+/** What a request of a keypair is for. */
+export interface KeyUse {
+  /** Only administrators may do this, and the caller is one. */
+  readonly isOperating: boolean;
+}
+
+/** Requests in any 900 s that a policy does not take from administrators on their own routes. */
+const operatingRequestsLeast = 100;
 
 /** What a limit is made of. */
 export interface RateLimitOptions {
@@ -53,8 +65,11 @@ export function createRateLimit({ requestsMax: usualMax, shared, now }: RateLimi
     );
   }
   return {
-    countKey: (exchange, { accessKey, requestsMax }) =>
-      count(exchange, `key:${accessKey}`, requestsMax ?? usualMax),
+    countKey: (exchange, { accessKey, requestsMax }, { isOperating }) => {
+      const ofPolicy =
+        isOperating && requestsMax ? Math.max(requestsMax, operatingRequestsLeast) : requestsMax;
+      count(exchange, `key:${accessKey}`, ofPolicy ?? usualMax);
+    },
     countAddress: (exchange) => count(exchange, `address:${rateKeyOf(exchange.peer.address)}`, usualMax),
     close: () => tally.close(),
   };

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { policies } from '../../../db/schema/policies.ts';
 import { rateCounts } from '../../../db/schema/rate-counts.ts';
 import { openRateCounts } from '../../../jobs/rate-counts.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
@@ -27,6 +28,15 @@ const routes = [
     method: 'POST',
     path: '/private',
     access: 'user',
+    right: null,
+    body: 'json',
+    input: z.object({}),
+    handle: async () => ({ status: 200 }),
+  }),
+  defineTestRoute({
+    method: 'POST',
+    path: '/operating',
+    access: 'admin',
     right: null,
     body: 'json',
     input: z.object({}),
@@ -70,6 +80,30 @@ describe('rate limits', () => {
       expect((await call(basic(other))).status).toBe(200);
       expect((await limited.send({ path: '/nowhere' })).status).toBe(429);
     } finally {
+      await limited.close();
+    }
+  });
+
+  it('that a policy sets leave administrators enough to mend it, on their own routes alone', async () => {
+    const admin = await makeKeypair(database, secrets, { role: 'admin' });
+    const usual = await makeKeypair(database, secrets);
+    const limited = await startCoreServer(database, { secrets, routes });
+    const call = async (path: string, known: TestKeypair) =>
+      await limited.send({ method: 'POST', path, headers: basic(known) });
+    await database.db.update(policies).set({ requestsMax: 2 });
+    try {
+      for (const status of [200, 200, 429])
+        expect((await call('/private', admin)).status, 'a route of everybody').toBe(status);
+      const rest = [];
+      for (let round = 0; round < 98; round += 1) rest.push((await call('/operating', admin)).status);
+      expect(new Set(rest)).toEqual(new Set([200]));
+      const refused = await call('/operating', admin);
+      expect([refused.status, refused.headers['x-ratelimit-limit']]).toEqual([429, '100']);
+      const statuses = [];
+      for (let round = 0; round < 3; round += 1) statuses.push((await call('/operating', usual)).status);
+      expect(statuses).toEqual([403, 403, 429]);
+    } finally {
+      await database.db.update(policies).set({ requestsMax: null });
       await limited.close();
     }
   });
