@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, open, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Credentials } from '../client/credentials.ts';
 import { CliError, exitCodes, usageError } from './exit-codes.ts';
+import { makeDirectories, writingTo } from './local-failure.ts';
 
 const profileSchema = z.object({
   url: z.string(),
@@ -59,10 +60,14 @@ export async function readSettings(env: Env): Promise<Settings> {
   }
 }
 
-/** Writes the settings, whole or not at all, for nobody else to read. */
+/** Writes the settings, whole or not at all, for nobody else to read. @throws CliError that names the file, where it cannot be written */
 export async function writeSettings(env: Env, settings: Settings): Promise<void> {
   const path = settingsPath(env);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writingTo(path, () => replaceSettings(path, settings));
+}
+
+async function replaceSettings(path: string, settings: Settings): Promise<void> {
+  await makeDirectories(dirname(path), 0o700);
   const draft = `${path}.${randomUUID()}`;
   try {
     const file = await open(draft, 'wx', 0o600);
@@ -75,7 +80,8 @@ export async function writeSettings(env: Env, settings: Settings): Promise<void>
     await chmod(draft, 0o600);
     await rename(draft, path);
   } finally {
-    await rm(draft, { force: true });
+    // What may not be looked at was not written either.
+    await rm(draft, { force: true }).catch(() => undefined);
   }
 }
 

@@ -5,6 +5,7 @@ import type { VFolderClient } from '../../client/client.ts';
 import type { Place } from '../../client/files.ts';
 import { formatPlace } from '../address.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { writingTo } from '../local-failure.ts';
 import { readContent } from './read-content.ts';
 
 /** One file to fetch. */
@@ -63,7 +64,10 @@ async function receive(client: VFolderClient, download: FileDownload, file: File
   }
 }
 
-/** Fetches a file: it appears whole or not at all, and what was received of it is kept for the next try. */
+/**
+ * Fetches a file: it appears whole or not at all, and what was received of it is kept for the next try.
+ * @throws CliError that names it, where it cannot be written
+ */
 export async function downloadFile(client: VFolderClient, download: FileDownload): Promise<void> {
   const { target, mtimeMs } = download;
   const existing = await stat(target).catch(() => undefined);
@@ -71,15 +75,17 @@ export async function downloadFile(client: VFolderClient, download: FileDownload
     throw new CliError(exitCodes.conflict, `${target} is a directory.`);
   }
   const part = partPath(download);
-  // Neither read nor write at the end: the place of each piece is known.
-  const file = await open(part, 'r+').catch(() => open(part, 'wx+'));
-  try {
-    await receive(client, download, file);
-    if (mtimeMs !== undefined) await file.utimes(new Date(), new Date(mtimeMs));
-  } finally {
-    await file.close();
-  }
-  await rename(part, target);
+  await writingTo(target, async () => {
+    // Neither read nor write at the end: the place of each piece is known.
+    const file = await open(part, 'r+').catch(() => open(part, 'wx+'));
+    try {
+      await receive(client, download, file);
+      if (mtimeMs !== undefined) await file.utimes(new Date(), new Date(mtimeMs));
+    } finally {
+      await file.close();
+    }
+    await rename(part, target);
+  });
 }
 
 /** Prints a file; what was printed cannot be taken back, so a content that changes in between is an error. */

@@ -1,8 +1,9 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { VFolderClient } from '../../client/client.ts';
 import { formatPlace } from '../address.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { makeDirectories, writingTo } from '../local-failure.ts';
 import { downloadFile } from './download-file.ts';
 import type { Journal } from './journal.ts';
 import { noteFailure, runTasks, type TransferRun } from './outcome.ts';
@@ -87,7 +88,7 @@ export async function downloadTree(job: DownloadJob, tree: RemoteTree): Promise<
   state.totalFiles = tree.files.length;
   state.totalBytes = tree.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const directories = new Set([...tree.directories, ...tree.files.map(({ target }) => dirname(target))]);
-  for (const directory of directories) await mkdir(directory, { recursive: true });
+  for (const directory of directories) await writingTo(directory, () => makeDirectories(directory));
   const left: RemoteFile[] = [];
   for (const file of tree.files) {
     if (await isFetched(journal, file)) {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { makeDirectories, writingTo } from '../local-failure.ts';
 
 const lineSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('done'), path: z.string(), version: z.string() }),
@@ -67,7 +68,7 @@ function parseLines(text: string): Lines {
 }
 
 function toJournal(
-  file: FileHandle,
+  { file, path }: { readonly file: FileHandle; readonly path: string },
   lines: Lines,
   end: (state: { readonly isNeeded: boolean }) => Promise<void>,
 ): Journal {
@@ -81,7 +82,7 @@ function toJournal(
   let isEmpty = lines.length === 0;
   const append = (line: Lines[number]): Promise<void> => {
     isEmpty = false;
-    writing = writing.then(() => file.appendFile(`${JSON.stringify(line)}\n`));
+    writing = writing.then(() => writingTo(path, () => file.appendFile(`${JSON.stringify(line)}\n`)));
     return writing;
   };
   return {
@@ -100,9 +101,18 @@ function toJournal(
   };
 }
 
+async function openLines(
+  path: string,
+  { isFresh }: { readonly isFresh: boolean },
+): Promise<{ readonly file: FileHandle; readonly lines: Lines }> {
+  if (isFresh) await rm(path, { force: true });
+  const lines = parseLines(await readFile(path, 'utf8').catch(() => ''));
+  return { file: await open(path, 'a', 0o600), lines };
+}
+
 /**
  * Opens the journal of a transfer, which is known by all of `identity`. With `isFresh` what an earlier run noted is
- * forgotten. @throws CliError when the same transfer is running
+ * forgotten. @throws CliError when the same transfer is running, or its file cannot be written, as does what is noted in it
  */
 export async function openJournal(
   stateDir: string,
@@ -110,14 +120,19 @@ export async function openJournal(
   { isFresh }: { readonly isFresh: boolean },
 ): Promise<Journal> {
   const directory = join(stateDir, 'transfers');
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const name = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 32);
   const path = join(directory, `${name}.jsonl`);
-  const unlock = await lock(join(directory, `${name}.lock`));
-  if (isFresh) await rm(path, { force: true });
-  const lines = parseLines(await readFile(path, 'utf8').catch(() => ''));
-  const file = await open(path, 'a', 0o600);
-  return toJournal(file, lines, async ({ isNeeded }) => {
+  const unlock = await writingTo(path, async () => {
+    await makeDirectories(directory, 0o700);
+    return await lock(join(directory, `${name}.lock`));
+  });
+  const { file, lines } = await writingTo(path, () => openLines(path, { isFresh })).catch(
+    async (error: unknown) => {
+      await unlock();
+      throw error;
+    },
+  );
+  return toJournal({ file, path }, lines, async ({ isNeeded }) => {
     if (!isNeeded) await rm(path, { force: true });
     await unlock();
   });

@@ -172,6 +172,16 @@ it('a transfer that is refused before any byte leaves no journal', async () => {
   expect(await readdir(journals).catch(() => [])).toEqual([]);
 });
 
+it('a file that cannot be written here is named, with the reason', async () => {
+  const file = join(dir.path, 'b.txt');
+  await writeFile(file, 'b');
+  expect(await ada(['put', file, 'data:'])).toMatchObject({ code: 0 });
+  const to = '/proc/vfolder-none';
+  const { code, stderr } = await ada(['get', 'data:b.txt', to]);
+  expect(code).not.toBe(0);
+  expect(stderr).toContain(`${to} cannot be written: its directory is not there, or takes no new files.`);
+});
+
 it('standard output that takes nothing is a failure, told in a sentence', async () => {
   const full = openSync('/dev/full', 'w');
   try {
