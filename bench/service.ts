@@ -111,9 +111,20 @@ function readKeypair(dataDir: string): Pick<BenchService, 'accessKey' | 'secretK
   return { accessKey: file.access_key, secretKey: file.secret_key, authorization: `Basic ${basic}` };
 }
 
-/** Starts the service as `npm start` does, beside an embedded database whose address the contestants know. */
+/** Starts the service as `npm start` does, beside an embedded database whose address the contestants know. Leaves nothing when it fails. */
 export async function startService(options: BenchServiceOptions): Promise<BenchService> {
   const postgres = await startEmbeddedPostgres({ dataDir: options.dataDir });
+  try {
+    return await startBeside(postgres, options);
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+}
+
+type Postgres = Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+
+async function startBeside(postgres: Postgres, options: BenchServiceOptions): Promise<BenchService> {
   const { child, match } = await startProgram({
     program: 'supervisor/main.js',
     env: {
@@ -126,7 +137,13 @@ export async function startService(options: BenchServiceOptions): Promise<BenchS
     },
     ready: /is ready at http:\/\/[^:]+:(\d+)/,
   });
-  const keypair = readKeypair(options.dataDir);
+  let keypair: ReturnType<typeof readKeypair>;
+  try {
+    keypair = readKeypair(options.dataDir);
+  } catch (error) {
+    await stopProgram(child);
+    throw error;
+  }
   return {
     port: Number(match[1]),
     ...keypair,
