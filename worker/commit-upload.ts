@@ -6,7 +6,6 @@ import {
   type CommitFile,
   findUpload,
   growUpload,
-  listUploadFiles,
   releaseUpload,
   type UploadSession,
 } from '../db/queries/uploads.ts';
@@ -20,8 +19,9 @@ import type { EntryStat } from '../storage/volume.ts';
 import { claimJobPaths } from './claim-job-paths.ts';
 import { type CommitStatements, shareCommitStatements } from './commit-statements.ts';
 import { completeStages } from './complete-stage.ts';
-import { describeWrite, type Naming, takeFreeName } from './conditional-write.ts';
+import { describeWrite } from './conditional-write.ts';
 import { discardStages } from './discard-stages.ts';
+import { type Naming, takeFreeNames } from './name-files.ts';
 import { notesOf, type TargetLook } from './note-replaced.ts';
 import { type CommitSite, publish, type Target } from './publish-files.ts';
 import type { HandlerServices } from './services.ts';
@@ -170,12 +170,20 @@ async function inspect(naming: CommitNaming, targets: readonly Target[]): Promis
   await note(naming, notes);
 }
 
-/** Gives the files the names that the condition leaves to us. @returns them as they are to be published */
-async function nameFiles(naming: Naming, files: readonly CommitFile[]): Promise<readonly CommitFile[]> {
+/**
+ * Claims the paths that the files are to be put at, and finds the names first that the condition leaves to us.
+ * @returns the files as they are to be published
+ */
+async function claimTargets(naming: Naming, files: readonly CommitFile[]): Promise<readonly CommitFile[]> {
   const { services, context, upload } = naming;
-  if (context.job.payload.condition?.ifExists !== 'rename') return files;
-  for (const file of files) await takeFreeName(naming, file);
-  return await listUploadFiles(services.db, upload.id);
+  const isRenaming = context.job.payload.condition?.ifExists === 'rename';
+  // All files get their notes together, after which they may be in place: their names stay.
+  const isNoted = files.some(({ replacedBytes }) => replacedBytes !== null);
+  if (isRenaming && !isNoted) return await takeFreeNames(naming, files);
+  const { folderId, actorId } = upload;
+  const paths = files.map(({ path }) => path);
+  await claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' });
+  return files;
 }
 
 function missingOf(targets: readonly Target[], landed: readonly Target[]): number[] {
@@ -191,21 +199,16 @@ async function commit(services: CommitServices, context: Context): Promise<JobOu
     throw domainError('upload_aborted', 'The upload was abandoned before it could be committed.');
   }
   const volume = volumeOf(services, context.job.volume);
-  const files = await nameFiles(
-    { services, context, volume, upload },
-    await context.step('stages.complete', () =>
-      completeStages(services, context, volume, { upload, files: upload.files }),
-    ),
+  const complete = await context.step('stages.complete', () =>
+    completeStages(services, context, volume, { upload, files: upload.files }),
   );
-  const { folderId, actorId } = upload;
-  const paths = files.map((file) => file.path);
-  await context.step('paths.claim', () =>
-    claimJobPaths(services, context, { folderId, actorId, paths, right: 'write' }),
+  const files = await context.step('paths.claim', () =>
+    claimTargets({ services, context, volume, upload }, complete),
   );
   const targets = files.map((file) => ({ file, path: parseEntryPath(file.path, 'write') }));
   // From here on the claims keep other jobs from changing what is looked up.
-  const lookups = await volume.openLookups(folderId);
-  const directories = countDirectories(services.db, folderId);
+  const lookups = await volume.openLookups(upload.folderId);
+  const directories = countDirectories(services.db, upload.folderId);
   try {
     return await place({ services, context, volume, upload, lookups, directories }, targets);
   } finally {

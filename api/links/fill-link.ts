@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
+import { isRefusedWhole } from '../../db/queries/upload-commits.ts';
 import { DomainError, type ErrorCode, isDomainError } from '../../domain/errors.ts';
 import type { WriteCondition } from '../../domain/write-condition.ts';
 import type { JobView } from '../../jobs/job-client.ts';
@@ -10,6 +11,7 @@ import type { ApiRequest } from '../route.ts';
 import { committedFiles } from '../uploads/commit-result.ts';
 import { type FilePart, leastContentBytes, multipartBoundary, readFileParts } from '../uploads/multipart.ts';
 import { receiveInto, type UploadForm } from '../uploads/operations.ts';
+import { commitResult } from '../uploads/schemas.ts';
 import type { LinkPasswords } from './passwords.ts';
 import type { linkUploadInput } from './schemas.ts';
 import { countUpload, type OpenLink, openLink } from './use-link.ts';
@@ -30,11 +32,18 @@ const told: ReadonlySet<ErrorCode> = new Set([
   'upload_empty',
 ]);
 
+function detailOf(error: DomainError, committed: unknown): string {
+  if (typeof committed === 'number') return 'Not all of the files could be put in place.';
+  return told.has(error.code) ? error.message : 'The upload cannot be taken.';
+}
+
 function withoutInside(error: DomainError): DomainError {
   const { code, retryAfterSeconds } = error;
-  const detail = told.has(code) ? error.message : 'The upload cannot be taken.';
-  return new DomainError(code, detail, {
+  // Who is not told would send all of them again.
+  const committed = error.extra.committed === 0 ? undefined : error.extra.committed;
+  return new DomainError(code, detailOf(error, committed), {
     cause: error,
+    ...(committed === undefined ? {} : { extra: { committed } }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }
@@ -67,33 +76,71 @@ function formBelow(
   };
 }
 
-/** Takes a body on behalf of the maker of a link, and answers once its files are in place. */
-async function fill<Body>(
+/** What is taken by a link, and what to answer once it is in place. */
+interface Filling<Body> {
+  readonly form: UploadForm;
+  readonly onDone: (job: JobView) => Answered<201, Body>;
+}
+
+/** Takes what is sent into staging. A failure gives the use back unless files may come of it nevertheless. @returns the job */
+async function stage(
   request: FillRequest,
-  opened: OpenLink,
-  { form, onDone }: { readonly form: UploadForm; readonly onDone: (job: JobView) => Answered<201, Body> },
-): Promise<Answered<201, Body> | Answered<202, { readonly id: string }>> {
-  const { services, signal, incoming, acceptBody, verifyBody } = request;
-  const { link, folder } = opened;
-  const uncount = await countUpload(request, opened);
+  { link, folder }: OpenLink,
+  { form, uncount }: { readonly form: UploadForm; readonly uncount: () => Promise<void> },
+): Promise<string> {
+  const { services, incoming, acceptBody, verifyBody } = request;
+  let isInDoubt = false;
   try {
-    const jobId = await receiveInto(services, folder, {
+    return await receiveInto(services, folder, {
       form,
       userId: link.userId,
       incoming,
       acceptBody,
       verifyBody,
       isAckedEarly: false,
+      onDoubt: () => {
+        isInDoubt = true;
+      },
     });
-    // Who has a link cannot follow the job, so there is nothing to prefer and nowhere to look.
-    const preference = { respondAsync: false, waitMs: undefined };
-    const reply = await replyAfterJob({ services, signal, preference }, jobId, onDone);
+  } catch (error) {
+    if (!isInDoubt) await uncount();
+    throw error;
+  }
+}
+
+/** Waits for what was staged to be put in place. A failure gives the use back if not one file was. */
+async function finish<Body>(
+  { services, signal }: FillRequest,
+  jobId: string,
+  { onDone, uncount }: Pick<Filling<Body>, 'onDone'> & { readonly uncount: () => Promise<void> },
+): Promise<Answered<201, Body> | Answered<202, { readonly id: string }>> {
+  // Who has a link cannot follow the job, so there is nothing to prefer and nowhere to look.
+  const preference = { respondAsync: false, waitMs: undefined };
+  let landed: number | undefined;
+  try {
+    const reply = await replyAfterJob({ services, signal, preference }, jobId, (job) => {
+      landed = commitResult.parse(job.result).files.length;
+      return onDone(job);
+    });
     return reply.status === 202 ? { status: 202, body: reply.body } : reply;
   } catch (error) {
-    if (!isDomainError(error)) throw error;
-    // Nothing came of it, or nothing more than is told.
-    await uncount().catch(() => undefined);
-    throw withoutInside(error);
+    const isNothing =
+      landed === undefined ? await isRefusedWhole(services.db, jobId).catch(() => false) : landed === 0;
+    if (isNothing) await uncount();
+    throw error;
+  }
+}
+
+/** Takes a body on behalf of the maker of a link, and answers once its files are in place. */
+async function fill<Body>(request: FillRequest, opened: OpenLink, { form, onDone }: Filling<Body>) {
+  const giveBack = await countUpload(request, opened);
+  // What the request failed with matters more to the caller.
+  const uncount = () => giveBack().catch(() => undefined);
+  try {
+    const jobId = await stage(request, opened, { form, uncount });
+    return await finish(request, jobId, { onDone, uncount });
+  } catch (error) {
+    throw isDomainError(error) ? withoutInside(error) : error;
   }
 }
 

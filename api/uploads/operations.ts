@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { abortUpload, releaseUpload } from '../../db/queries/uploads.ts';
+import { abortUpload, findUpload, releaseUpload } from '../../db/queries/uploads.ts';
 import { domainError, isDomainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
 import type { WriteCondition } from '../../domain/write-condition.ts';
@@ -39,6 +39,8 @@ export interface ArrivingUpload {
   readonly verifyBody: () => Promise<void>;
   /** The caller may be told that the upload is safe before it is committed. */
   readonly isAckedEarly: boolean;
+  /** Called before a failure is thrown after which files may yet be put in place: the database does not tell. */
+  readonly onDoubt?: () => void;
 }
 
 /** An upload as it arrives, and for which folder. */
@@ -47,20 +49,33 @@ export interface IncomingUpload extends ArrivingUpload {
   readonly nameOrId: string;
 }
 
-/** Undoes a failed upload. What fails here is repeated by the `uploads.expire` job, for the row says `aborting`. */
-async function undo(services: Services, run: StageRun): Promise<void> {
+/**
+ * Undoes a failed upload. What fails here is repeated by the `uploads.expire` job, for the row says `aborting`.
+ * @returns whether it is certain that no file of it will be put in place
+ */
+async function undo(services: Services, run: StageRun): Promise<boolean> {
   const { reservation, volume, folderId } = run.target;
+  const { uploadId } = reservation;
   await reservation.rest();
-  if (!reservation.isOpen()) return;
+  if (!reservation.isOpen()) return true;
   try {
-    if (!(await abortUpload(services.db, reservation.uploadId, ['receiving']))) return;
-    for (let ordinal = 0; ordinal < run.ordinals; ordinal += 1) {
-      await volume.discardStage(folderId, stageIdOf(reservation.uploadId, ordinal));
+    if (!(await abortUpload(services.db, uploadId, ['receiving']))) {
+      const state = (await findUpload(services.db, uploadId))?.state;
+      return state !== 'staged' && state !== 'committed';
     }
-    await releaseUpload(services.db, reservation.uploadId);
   } catch {
-    // The refusal that led here matters more to the caller; the reaper finishes the clean-up.
+    // The refusal that led here matters more to the caller.
+    return false;
   }
+  try {
+    for (let ordinal = 0; ordinal < run.ordinals; ordinal += 1) {
+      await volume.discardStage(folderId, stageIdOf(uploadId, ordinal));
+    }
+    await releaseUpload(services.db, uploadId);
+  } catch {
+    // The reaper finishes the clean-up.
+  }
+  return true;
 }
 
 function multipartForm(incoming: IncomingMessage): UploadForm {
@@ -122,7 +137,8 @@ export async function receiveInto(
   await requireRoomFor(services, folder, form.leastBytes(declaredBytes ?? 0, folder.quotaFiles));
   const reservation = openReservation(services, { folder, actorId: userId });
   const lookups = await volume.openLookups(folder.id);
-  const target = { volume, folderId: folder.id, lookups, reservation, declaredBytes };
+  const ifExists = form.condition?.ifExists;
+  const target = { volume, folderId: folder.id, lookups, reservation, declaredBytes, ifExists };
   const run: StageRun = { target, ordinals: 0, takenBytes: 0 };
   try {
     const staged = await receive(run, form, upload);
@@ -141,7 +157,7 @@ export async function receiveInto(
       condition,
     });
   } catch (error) {
-    await undo(services, run);
+    if (!(await undo(services, run))) upload.onDoubt?.();
     throw error;
   } finally {
     reservation.close();

@@ -2,6 +2,7 @@ import type { StagedFile } from '../../db/queries/uploads.ts';
 import { formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
+import { preconditionFailed, type WriteCondition } from '../../domain/write-condition.ts';
 import type { FolderLookups, StageWriter, Volume } from '../../storage/volume.ts';
 import { freeChunk } from '../http/body-garbage.ts';
 import { startGathering } from '../http/gather.ts';
@@ -32,6 +33,8 @@ export interface StageTarget {
   readonly reservation: UploadReservation;
   /** Bytes the client sends at most, when it said so; bounds what is reserved ahead. */
   readonly declaredBytes: number | undefined;
+  /** What becomes of a file whose name is taken, by another one of this upload too. Default: it replaces that. */
+  readonly ifExists?: WriteCondition['ifExists'] | undefined;
 }
 
 /** What was staged: the files to commit, and those a later file of the same path made void. */
@@ -132,10 +135,16 @@ async function readHead(stream: AsyncIterator<Uint8Array>): Promise<{ head: Uint
   return { head: gathering.bytes(), isWhole: true };
 }
 
-/** Refuses sets of paths that cannot exist together, and keeps the last of those sent twice. */
-function settlePaths(files: readonly StagedFile[]): StageResult {
+/**
+ * Refuses sets of paths that cannot exist together, and keeps the last of those sent twice. Files that may be renamed are all
+ * kept: the commit gives each a path of its own. @throws entry_conflict, precondition_failed
+ */
+function settlePaths(files: readonly StagedFile[], ifExists: StageTarget['ifExists']): StageResult {
+  const sent = files.toSorted((a, b) => a.ordinal - b.ordinal);
+  if (ifExists === 'rename') return { files: sent, voided: [] };
   const last = new Map<string, StagedFile>();
-  for (const file of files.toSorted((a, b) => a.ordinal - b.ordinal)) last.set(file.path, file);
+  for (const file of sent) last.set(file.path, file);
+  if (ifExists === 'fail' && last.size < sent.length) throw preconditionFailed();
   for (const path of last.keys()) {
     for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
       if (last.has(path.slice(0, cut))) {
@@ -150,7 +159,8 @@ function settlePaths(files: readonly StagedFile[]): StageResult {
 /**
  * Receives the files of a request into staging, each synced to disk, all of it reserved before it is written. Small
  * files are gathered and written side by side; larger ones are streamed. Memory is O(one batch).
- * @throws quota_exceeded, path_invalid, entry_conflict, volume_full, volume_unavailable and what `parts` throws
+ * @throws quota_exceeded, path_invalid, entry_conflict, precondition_failed (one path twice that may not be there), volume_full,
+ *   volume_unavailable and what `parts` throws
  */
 export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>): Promise<StageResult> {
   const { target } = run;
@@ -181,5 +191,5 @@ export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>):
   }
   staged.push(...(await flushBatch(target, batch)));
   if (staged.length === 0) throw domainError('upload_empty', 'The request holds no file.');
-  return settlePaths(staged);
+  return settlePaths(staged, target.ifExists);
 }

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import type { UploadState } from '../../domain/upload-session.ts';
 import type { Executor } from '../client.ts';
 import { statement } from '../statement.ts';
@@ -87,6 +88,21 @@ export async function isReplacing(
   const rows = await db.execute(statement`
     SELECT 1 FROM upload_files
     WHERE upload_id = ${file.uploadId}::uuid AND ordinal = ${file.ordinal}::int AND replaced_inode IS NOT NULL`);
+  return rows.length === 1;
+}
+
+/**
+ * Whether the job that commits an upload has ended without success before it could put any file in place: nothing was noted of
+ * what its files replace, which comes first, or the volume was full, which is final only while nothing is visible. Indexes
+ * `jobs_pkey`, `uploads_job_idx`.
+ */
+export async function isRefusedWhole(db: Executor, jobId: string): Promise<boolean> {
+  const rows = await db.execute(sql`
+    SELECT 1 FROM jobs
+    WHERE id = ${jobId} AND state IN ('failed', 'cancelled') AND (error_code = 'volume_full' OR NOT EXISTS (
+      SELECT 1 FROM uploads JOIN upload_files ON upload_id = uploads.id
+      WHERE uploads.job_id = jobs.id AND replaced_bytes IS NOT NULL
+    ))`);
   return rows.length === 1;
 }
 

@@ -247,15 +247,17 @@ export async function listUploadFiles(db: Executor, uploadId: string): Promise<C
     .orderBy(asc(uploadFiles.ordinal));
 }
 
-/** Gives a file of a session another target, as long as nothing is noted of what it replaces. */
-export async function renameUploadFile(
+/** Gives files of a session other targets, those of which nothing is noted yet of what they replace. */
+export async function renameUploadFiles(
   tx: Executor,
-  file: { readonly uploadId: string; readonly ordinal: number; readonly path: string },
+  uploadId: string,
+  files: readonly Pick<RecordedFile, 'ordinal' | 'path'>[],
 ): Promise<void> {
-  await tx
-    .update(uploadFiles)
-    .set({ path: file.path })
-    .where(sql`upload_id = ${file.uploadId} AND ordinal = ${file.ordinal} AND replaced_bytes IS NULL`);
+  const names = JSON.stringify(files.map(({ ordinal, path }) => ({ ordinal, path })));
+  await tx.execute(sql`
+    UPDATE upload_files SET path = name.path
+    FROM jsonb_to_recordset(${names}::jsonb) AS name(ordinal int, path text)
+    WHERE upload_id = ${uploadId} AND upload_files.ordinal = name.ordinal AND replaced_bytes IS NULL`);
 }
 
 /**

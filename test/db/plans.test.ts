@@ -53,12 +53,18 @@ import {
   findTransferTokenRelief,
   insertTransferToken,
 } from '../../db/queries/transfer-tokens.ts';
-import { endUploads, listUploadsToCommit, noteReplaced } from '../../db/queries/upload-commits.ts';
+import {
+  endUploads,
+  isRefusedWhole,
+  listUploadsToCommit,
+  noteReplaced,
+} from '../../db/queries/upload-commits.ts';
 import {
   findUpload,
   growUpload,
   listOwnedStageIds,
   listUploadFiles,
+  renameUploadFiles,
   reserveUploads,
   stageUploads,
   takeExpiredUploads,
@@ -228,7 +234,10 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
     stageUploads(db, [{ id: uploadId, jobId, files: [] }]),
   'an upload': (db, { uploadId }) => findUpload(db, uploadId),
   'the files of an upload': (db, { uploadId }) => listUploadFiles(db, uploadId),
+  'other names for files of an upload': (db, { uploadId }) =>
+    renameUploadFiles(db, uploadId, [{ ordinal: 0, path: 'b' }]),
   'uploads to commit': (db, { uploadId }) => listUploadsToCommit(db, [uploadId, uuidv7()]),
+  'whether an upload was refused whole': (db, { jobId }) => isRefusedWhole(db, jobId),
   'uploads that nobody serves': (db) => takeExpiredUploads(db, { volume: 'local', limit: 50 }),
   'staged names that are owned': (db, { folderId }) => listOwnedStageIds(db, folderId),
   'a resumable upload': (db, { uploadId, userId }) => findResumableUpload(db, { id: uploadId, userId }),

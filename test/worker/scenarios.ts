@@ -97,7 +97,7 @@ async function stageHeld(
   return jobId;
 }
 
-/** A file that takes the next free name when its own is taken. */
+/** Files that take the next free names when their own are taken. */
 async function arrangeWrite(
   stage: WorkStage,
   database: TestDatabase,
@@ -170,6 +170,13 @@ export const scenarios: readonly Scenario[] = [
     kind: 'upload.commit',
     after: { ...initialFiles, 'x (2)': 'new x' },
     arrange: (stage, database) => arrangeWrite(stage, database, { x: 'new x' }),
+  },
+  {
+    name: 'a form of which some names are taken',
+    kind: 'upload.commit',
+    after: { ...initialFiles, 'x (2)': 'second', 'x (3)': 'first', 'd (2)': 'third', 'd/y (2)/n': 'fourth' },
+    arrange: (stage, database) =>
+      arrangeWrite(stage, database, { x: 'first', 'x (2)': 'second', d: 'third', 'd/y (2)/n': 'fourth' }),
   },
   {
     name: 'archiving',

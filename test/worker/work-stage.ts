@@ -18,6 +18,9 @@ import { createTempDir } from '../support/temp-dir.ts';
 /** A file to upload: path and content. */
 export type Content = Readonly<Record<string, string>>;
 
+/** The same where paths may come twice. */
+export type Parts = readonly (readonly [path: string, content: string])[];
+
 /** A folder on a real volume, and the real handlers to work on it. */
 export interface WorkStage {
   readonly jobs: Stage;
@@ -31,12 +34,16 @@ export interface WorkStage {
   start(volume?: Volume): Promise<void>;
   handlers(volume?: Volume): JobHandlers;
   /** Stages files as the API does, and enqueues their commit. @returns ids of upload and job */
-  stageUpload(files: Content, actorId?: string): Promise<{ uploadId: string; jobId: string }>;
+  stageUpload(files: Content | Parts, actorId?: string): Promise<{ uploadId: string; jobId: string }>;
   /** Enqueues the commit's dispatch. */
   dispatch(jobId: string): void;
   usage(): Promise<FolderUsage>;
   read(path: string): Promise<string | null>;
   close(): Promise<void>;
+}
+
+function isParts(files: Content | Parts): files is Parts {
+  return Array.isArray(files);
 }
 
 export function entryPath(path: string): EntryPath {
@@ -47,10 +54,10 @@ async function writeStaged(
   volume: Volume,
   folderId: string,
   uploadId: string,
-  files: Content,
+  parts: Parts,
 ): Promise<StagedFile[]> {
   const staged: StagedFile[] = [];
-  for (const [ordinal, [path, content]] of Object.entries(files).entries()) {
+  for (const [ordinal, [path, content]] of parts.entries()) {
     const writer = await volume.createStage(folderId, stageIdOf(uploadId, ordinal));
     await writer.write(Buffer.from(content));
     staged.push({ ordinal, path, ...(await writer.finish()) });
@@ -86,14 +93,15 @@ export async function makeWorkStage(
       await jobs.openConsumer(client, handlers(given));
     },
     stageUpload: async (files, actorId = ownerId) => {
+      const parts = isParts(files) ? files : Object.entries(files);
       const uploadId = uuidv7();
       const jobId = uuidv7();
-      const bytes = Object.values(files).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-      const amount = { bytes, files: Object.keys(files).length };
+      const bytes = parts.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
+      const amount = { bytes, files: parts.length };
       if (!(await reserveUpload(db, { id: uploadId, folderId, actorId, amount }))) {
         throw new Error('The upload does not fit.');
       }
-      const staged = await writeStaged(volume, folderId, uploadId, files);
+      const staged = await writeStaged(volume, folderId, uploadId, parts);
       await db.transaction(async (tx) => {
         const payload = { uploadId };
         await client.enqueue(tx, {

@@ -238,6 +238,27 @@ function describeUploads(stage: Stage, own: FolderOfAda): void {
     expectProblem(await bearer().call('POST', path, { json: {} }), 415, 'media_type_unsupported');
   });
 
+  it('keep every file of a form, whatever others of it are called', async () => {
+    await upload(own.ada, own.folder, { 'in/a.txt': 'before', 'in/x': 'before' });
+    const { path, id } = await makeLink(own, { path: 'in', kind: 'upload' });
+    const sent = ['a.txt', 'a (2).txt', 'IMG.jpg', 'IMG.jpg', 'x', 'x (2)/y', 'n', 'n/below'];
+    const parts = sent.map((fileName, index) => ({ fileName, bytes: `content ${index}` }));
+    const made = await bearer().call('POST', path, { parts });
+    expectStatus(made, 201);
+    const paths = textsAt(made.json, 'path', 'files');
+    const kept = ['a (3).txt', 'a (2).txt', 'IMG.jpg', 'IMG (2).jpg', 'x (3)', 'x (2)/y', 'n (2)', 'n/below'];
+    expect(paths).toEqual(kept);
+    for (const [index, below] of paths.entries()) expect(await read(`in/${below}`)).toBe(`content ${index}`);
+    expect([await read('in/a.txt'), await read('in/x')]).toEqual(['before', 'before']);
+    expect(await readUsage(own.ada, own.folder.name)).toMatchObject({ live: { bytes: 84, files: 10 } });
+    const twice = [parts[2], parts[3]].flatMap((part) => (part === undefined ? [] : [part]));
+    const refused = await bearer().call('POST', `${path}?if_exists=fail`, {
+      parts: twice.map((part) => ({ ...part, fileName: 'new' })),
+    });
+    expectProblem(refused, 412, 'precondition_failed');
+    expect((await own.ada.call('GET', `/links/${id}`)).json).toMatchObject({ uses: 1 });
+  });
+
   it.each(['..', '../x', 'a/../../x', '/x', '', 'a//b', '.', 'a\u0007'])(
     'refuse the name %j in a form',
     async (fileName) => {
