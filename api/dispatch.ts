@@ -13,6 +13,7 @@ import {
 } from './http/body.ts';
 import { readContentDigest, requireDigest, watchDigest } from './http/content-digest.ts';
 import type { Exchange } from './http/exchange.ts';
+import { instanceOf } from './http/instance.ts';
 import { acceptedReply, replyAfterJob } from './http/job-reply.ts';
 import { rateKeyOf } from './http/peer.ts';
 import { parsePrefer } from './http/prefer.ts';
@@ -54,9 +55,8 @@ function logRefusal(dispatcher: Dispatcher, exchange: Exchange, problem: Problem
 
 /** Answers an exchange with the problem that `error` stands for. */
 function refuse(dispatcher: Dispatcher, exchange: Exchange, error: unknown): void {
-  const instance = exchange.target?.path ?? '';
   const problem = toProblem(error, {
-    instance,
+    instance: instanceOf(exchange.target),
     requestId: exchange.requestId,
     pathPrefix: exchange.pathPrefix,
     ...(exchange.profile.name === 'client' ? { shape: toClientProblem } : {}),
@@ -180,6 +180,10 @@ async function handle(dispatcher: Dispatcher, route: Route, call: Call): Promise
     preference: parsePrefer(incoming.headers.prefer),
     headers: incoming.headers,
     isConfidential: exchange.peer.isConfidential,
+    takesPlainSecrets: exchange.peer.isConfidential || dispatcher.allowsPlainSecrets,
+    noteLink: (linkId) => {
+      exchange.note.linkId = linkId;
+    },
     get origin() {
       return rateKeyOf(exchange.peer.address);
     },

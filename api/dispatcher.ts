@@ -17,6 +17,8 @@ export interface Dispatcher {
   readonly pathPrefix: string;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
+  /** Secrets are taken over connections that others can read. */
+  readonly allowsPlainSecrets: boolean;
   readonly rateLimit: RateLimit;
   readonly concurrency: Concurrency;
   readonly streamSeats: StreamSeats;

@@ -67,6 +67,7 @@ function noteEnd(dispatcher: Dispatcher, exchange: Exchange, begun: Beginning): 
   if (note.userId !== undefined) {
     Object.assign(fields, { actor_id: note.userId, access_key: note.accessKey });
   }
+  if (note.linkId !== undefined) Object.assign(fields, { link_id: note.linkId });
   if (note.errorCode !== undefined) Object.assign(fields, { code: note.errorCode });
   if (isAborted) Object.assign(fields, { aborted: true });
   dispatcher.logger.info(fields, 'request.end');

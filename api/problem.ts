@@ -20,7 +20,7 @@ export interface ProblemBody extends Readonly<Record<string, unknown>> {
   readonly errors?: readonly FieldError[] | undefined;
 }
 
-/** What a problem says about the request it refuses. `instance` is the path as sent, without the query. */
+/** What a problem says about the request it refuses. `instance` is as `instanceOf` has it. */
 export interface ProblemContext {
   readonly instance: string;
   readonly requestId: string;
@@ -193,10 +193,9 @@ function problemHeaders(
 ): Record<string, string> {
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' };
   if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(retryAfterSeconds);
-  // Here the window that browsers open is what people need to get any further.
-  if (code === 'link_password_required') headers['WWW-Authenticate'] = 'Basic realm="link", charset="UTF-8"';
-  // Basic works but is not offered: browsers would open their sign-in window for it.
-  else if (status === 401) {
+  // Basic works but is not offered: browsers would open their sign-in window for it. Where that is what people need, for the
+  // password of a link, whoever refuses says so.
+  if (status === 401 && code !== 'link_password_required') {
     headers['WWW-Authenticate'] =
       'BackendAI realm="vfolder", signMethod="HMAC-SHA256", Bearer realm="vfolder"';
   }

@@ -44,6 +44,10 @@ export interface ApiRequest<Input> {
   readonly headers: IncomingMessage['headers'];
   /** Nobody between can read the request: TLS, or no network at all. */
   readonly isConfidential: boolean;
+  /** Secrets may come as they are: nobody between can read them, or the installation allows it. */
+  readonly takesPlainSecrets: boolean;
+  /** Has the log line of the request name the link that it came by, by its id. */
+  readonly noteLink: (linkId: string) => void;
   /** Where it comes from, as rate limits count: an address, or for IPv6 its /64. */
   readonly origin: string;
   /** The raw socket sides, for routes whose body is `stream` or that answer `sent`. */

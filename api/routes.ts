@@ -14,7 +14,7 @@ import { hostRoutes } from './hosts/routes.ts';
 import { invitationRoutes } from './invitations/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { keypairRoutes } from './keypairs/routes.ts';
-import { openLinkPasswords } from './links/passwords.ts';
+import { openLinkBounds } from './links/bounds.ts';
 import { linkRoutes } from './links/routes.ts';
 import { meRoutes } from './me/routes.ts';
 import { mountRoutes } from './mounts/routes.ts';
@@ -37,7 +37,7 @@ import { volumeRoutes } from './volumes/routes.ts';
 import { workerRoutes } from './workers/routes.ts';
 
 const digests = openDigestCache();
-const linkPasswords = openLinkPasswords();
+const linkBounds = openLinkBounds();
 
 /** Every route of the service; what is not listed here does not exist. Order does not matter. */
 export const routes: readonly Route[] = [
@@ -66,7 +66,7 @@ export const routes: readonly Route[] = [
   ...uploadRoutes,
   ...tusRoutes(digests),
   ...transferRoutes(digests),
-  ...linkRoutes(linkPasswords),
+  ...linkRoutes(linkBounds),
   ...downloadRoutes,
   ...archiveRoutes,
   ...mountRoutes,

@@ -194,6 +194,7 @@ export function createServer(options: ServerOptions): ApiServer {
       pathPrefix,
       logger,
       authenticate: createAuthenticator({ services, allowPlainSecrets, now }),
+      allowsPlainSecrets: allowPlainSecrets,
       rateLimit,
       concurrency: createConcurrency(options.concurrency ?? concurrencyDefault),
       streamSeats: createStreamSeats(),

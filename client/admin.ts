@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Http, pathOf } from './http.ts';
 import { type LimitsApi, openLimits } from './limits.ts';
+import { type AllLinksApi, openAllLinks } from './links.ts';
 import {
   type AuditEntry,
   auditModel,
@@ -44,6 +45,7 @@ export interface AdminApi {
   readonly users: UsersApi;
   readonly limits: LimitsApi;
   readonly mounts: AllMountsApi;
+  readonly links: AllLinksApi;
   /** Entries of the audit log, newest first, `entriesMax` at most. */
   audit(filter: AuditFilter, entriesMax: number): Promise<AuditEntry[]>;
   queues(): Promise<Queue[]>;
@@ -68,6 +70,7 @@ export function openAdmin(http: Http): AdminApi {
     users: openUsers(http),
     limits: openLimits(http),
     mounts: openAllMounts(http),
+    links: openAllLinks(http),
     audit: (filter, entriesMax) => readPages(http, '/admin/audit', auditModel, { ...filter }, entriesMax),
     queues: async () => (await http.read('GET', '/admin/queue-settings', queuesModel)).items,
     pauseQueue: (name, isPaused) =>

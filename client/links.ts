@@ -28,6 +28,30 @@ export interface LinksApi {
   revoke(id: string): Promise<void>;
 }
 
+/** Which links; what is `undefined` is no condition. */
+export interface LinkFilter {
+  /** Who made them. */
+  readonly user: string | undefined;
+  /** The id of a folder. */
+  readonly folder: string | undefined;
+}
+
+/** Links of everybody, for administrators. */
+export interface AllLinksApi {
+  /** Newest first. */
+  list(filter: LinkFilter): Promise<Link[]>;
+  /** It leads nowhere from the next request on. */
+  revoke(id: string): Promise<void>;
+}
+
+/** Opens the links of everybody. */
+export function openAllLinks(http: Http): AllLinksApi {
+  return {
+    list: (filter) => readPages(http, '/admin/links', linkModel, { ...filter }),
+    revoke: (id) => http.change('DELETE', `/admin/links${pathOf(id)}`),
+  };
+}
+
 /** Opens the links of the caller. */
 export function openLinks(http: Http): LinksApi {
   return {

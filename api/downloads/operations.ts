@@ -2,6 +2,7 @@ import { isHolderActive } from '../../db/queries/followers.ts';
 import { findMemberFolder } from '../../db/queries/members.ts';
 import { isUserActive } from '../../db/queries/users.ts';
 import { type EntryPath, parseEntryPath, parseNamedEntryPath } from '../../domain/entry-path.ts';
+import type { KnownZip } from '../../storage/archive/known-zip.ts';
 import { type SelectedEntry, selectEntries, withoutNested } from '../../storage/archive/select-entries.ts';
 import type { OpenFile, ReadableVolume } from '../../storage/volume.ts';
 import { type FolderAccess, folderVolume, loadFolder } from '../authorize.ts';
@@ -19,6 +20,8 @@ export interface Selection {
   /** The name to save an archive of them under; default: after the entry, or the folder. */
   readonly saveAs?: string;
   readonly admit?: Admit;
+  /** Bounds the look over a tree that tells its zip before it is made; `null` for none. Default: at once. */
+  readonly plan?: ((look: () => Promise<KnownZip | null>) => Promise<KnownZip | null>) | undefined;
 }
 
 /** Who reads, and by which keypair or API token; `null` for the bearer of a transfer token, which is good until it expires. */

@@ -53,7 +53,8 @@ export async function sendKnownZip(
   fileName: string,
 ): Promise<'sent' | null> {
   const order = orderOf(services, selection);
-  const zip = await planKnownZip(order, exchange.signal);
+  const look = () => planKnownZip(order, exchange.signal);
+  const zip = await (selection.plan?.(look) ?? look());
   if (zip === null) return null;
   return await sendContent(exchange, {
     fileName,

@@ -38,6 +38,7 @@ export interface Exchange {
     accessKey?: string;
     userId?: string;
     errorCode?: string;
+    linkId?: string;
   };
   /** Tells a client that waits for it (`Expect: 100-continue`) to send the body; else does nothing. */
   continueBody(): void;

@@ -1,20 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
+import { isLinkGood } from '../../db/queries/links.ts';
 import { isRefusedWhole } from '../../db/queries/upload-commits.ts';
-import { DomainError, type ErrorCode, isDomainError } from '../../domain/errors.ts';
-import type { WriteCondition } from '../../domain/write-condition.ts';
+import { DomainError, domainError, type ErrorCode, isDomainError } from '../../domain/errors.ts';
 import type { JobView } from '../../jobs/job-client.ts';
 import { contentForm, writtenFile } from '../contents/operations.ts';
+import { failBody } from '../http/body-failure.ts';
 import { replyAfterJob } from '../http/job-reply.ts';
+import { watchAccess } from '../http/watch-access.ts';
 import type { Answered } from '../openapi/answers.ts';
 import type { ApiRequest } from '../route.ts';
 import { committedFiles } from '../uploads/commit-result.ts';
 import { type FilePart, leastContentBytes, multipartBoundary, readFileParts } from '../uploads/multipart.ts';
 import { receiveInto, type UploadForm } from '../uploads/operations.ts';
 import { commitResult } from '../uploads/schemas.ts';
-import type { LinkPasswords } from './passwords.ts';
+import type { LinkBounds } from './bounds.ts';
 import type { linkUploadInput } from './schemas.ts';
-import { countUpload, type OpenLink, openLink } from './use-link.ts';
+import { countUpload, linkNotFound, type OpenLink, openLink } from './use-link.ts';
 
 type FillRequest = ApiRequest<z.infer<typeof linkUploadInput>>;
 
@@ -27,7 +29,6 @@ const told: ReadonlySet<ErrorCode> = new Set([
   'media_type_unsupported',
   'body_too_large',
   'digest_mismatch',
-  'precondition_failed',
   'upload_aborted',
   'upload_empty',
 ]);
@@ -63,16 +64,41 @@ async function* partsBelow(opened: OpenLink, parts: AsyncIterable<FilePart>): As
   }
 }
 
-function formBelow(
-  opened: OpenLink,
-  incoming: IncomingMessage,
-  ifExists: WriteCondition['ifExists'],
-): UploadForm {
+function formBelow(opened: OpenLink, incoming: IncomingMessage): UploadForm {
   return {
-    condition: { ifExists },
+    condition: { ifExists: 'rename' },
     leastBytes: leastContentBytes,
     open: () =>
       partsBelow(opened, readFileParts(incoming, multipartBoundary(incoming.headers['content-type']))),
+  };
+}
+
+/** Refused where there is none would tell, for nothing, which names there are. @throws request_malformed */
+function requireUnconditional({ headers }: FillRequest): void {
+  const given = ['if-match', 'if-none-match', 'if-unmodified-since'].find((name) => name in headers);
+  if (given !== undefined)
+    throw domainError('request_malformed', `An upload by a link takes no condition such as ${given}.`);
+}
+
+/**
+ * Watches whether a link is good while a body comes by it: as soon as it is not, the body is broken off. `verify` asks once more, and
+ * refuses what was staged if it is not. @throws not_found
+ */
+function watchLink({ services, signal, incoming }: FillRequest, { link }: OpenLink) {
+  const isGood = () => isLinkGood(services.db, link.id);
+  const access = watchAccess(isGood, signal);
+  const stop = () => {
+    if (!signal.aborted) failBody(incoming, linkNotFound());
+  };
+  access.signal.addEventListener('abort', stop, { once: true });
+  return {
+    verify: async (): Promise<void> => {
+      if (!(await isGood())) throw linkNotFound();
+    },
+    end: (): void => {
+      access.end();
+      access.signal.removeEventListener('abort', stop);
+    },
   };
 }
 
@@ -82,17 +108,23 @@ interface Filling<Body> {
   readonly onDone: (job: JobView) => Answered<201, Body>;
 }
 
-/** Takes what is sent into staging. A failure gives the use back unless files may come of it nevertheless. @returns the job */
+/** Takes what is sent into staging, for as long as the link is good. A failure gives the use back unless files may come of it nevertheless. @returns the job */
 async function stage(
   request: FillRequest,
-  { link, folder }: OpenLink,
+  opened: OpenLink,
   { form, uncount }: { readonly form: UploadForm; readonly uncount: () => Promise<void> },
 ): Promise<string> {
   const { services, incoming, acceptBody, verifyBody } = request;
+  const { link, folder } = opened;
+  const watch = watchLink(request, opened);
+  const verify: UploadForm['verify'] = async (files) => {
+    await form.verify?.(files);
+    await watch.verify();
+  };
   let isInDoubt = false;
   try {
     return await receiveInto(services, folder, {
-      form,
+      form: { ...form, verify },
       userId: link.userId,
       incoming,
       acceptBody,
@@ -105,6 +137,8 @@ async function stage(
   } catch (error) {
     if (!isInDoubt) await uncount();
     throw error;
+  } finally {
+    watch.end();
   }
 }
 
@@ -132,8 +166,14 @@ async function finish<Body>(
 }
 
 /** Takes a body on behalf of the maker of a link, and answers once its files are in place. */
-async function fill<Body>(request: FillRequest, opened: OpenLink, { form, onDone }: Filling<Body>) {
-  const giveBack = await countUpload(request, opened);
+async function fill<Body>(
+  request: FillRequest,
+  bounds: LinkBounds,
+  opened: OpenLink,
+  { form, onDone }: Filling<Body>,
+) {
+  requireUnconditional(request);
+  const giveBack = await countUpload(request, bounds, opened);
   // What the request failed with matters more to the caller.
   const uncount = () => giveBack().catch(() => undefined);
   try {
@@ -148,10 +188,10 @@ async function fill<Body>(request: FillRequest, opened: OpenLink, { form, onDone
  * Takes the files of a form below what a link leads to. They replace nothing, and count for the folder as its maker's doing.
  * @throws not_found, link_password_required, rate_limited; as `receiveUpload` and the commit, without figures and paths
  */
-export async function fillByForm(request: FillRequest, passwords: LinkPasswords) {
-  const opened = await openLink(request, passwords, 'upload');
-  return await fill(request, opened, {
-    form: formBelow(opened, request.incoming, request.input.if_exists),
+export async function fillByForm(request: FillRequest, bounds: LinkBounds) {
+  const opened = await openLink(request, bounds, 'upload');
+  return await fill(request, bounds, opened, {
+    form: formBelow(opened, request.incoming),
     onDone: (job) => {
       const files = committedFiles(job).map((file) => ({ ...file, path: seenFrom(opened, file.path) }));
       return { status: 201, body: { files } };
@@ -160,12 +200,14 @@ export async function fillByForm(request: FillRequest, passwords: LinkPasswords)
 }
 
 /** Takes a body as one file below what a link leads to; otherwise as {@link fillByForm}. */
-export async function fillByBody(request: FillRequest, passwords: LinkPasswords) {
-  const opened = await openLink(request, passwords, 'upload');
-  const { incoming, params, input } = request;
+export async function fillByBody(request: FillRequest, bounds: LinkBounds) {
+  const opened = await openLink(request, bounds, 'upload');
+  const { incoming, params } = request;
   const path = below(opened, params.path ?? '');
-  return await fill(request, opened, {
-    form: contentForm({ path, ifExists: input.if_exists, incoming }),
+  // What is there is looked at when the file is put in place: a look before its bytes are sent would tell of it for nothing.
+  const { check: _look, ...form } = contentForm({ path, ifExists: 'rename', incoming });
+  return await fill(request, bounds, opened, {
+    form,
     onDone: (job) => {
       const { replaced: _none, ...file } = writtenFile(job);
       return { status: 201, body: { ...file, path: seenFrom(opened, file.path) } };

@@ -1,19 +1,26 @@
 import { uuidv7 } from 'uuidv7';
+import type { Executor } from '../../db/client.ts';
 import { insertAudit } from '../../db/queries/audit.ts';
 import {
+  countLinks,
+  deleteAnyLink,
   deleteLink,
   findLinkRecord,
   insertLink,
   type LinkRecord,
+  listAllLinks,
   listLinks,
-  lockLinkCount,
+  lockLinkMaker,
+  type RevokedLink,
 } from '../../db/queries/links.ts';
+import { holdMember } from '../../db/queries/member-rights.ts';
 import { type EntryPath, formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { type LinkKind, linkDaysDefault, linkRights, linksMax, linkTokenForm } from '../../domain/link.ts';
 import { tokenDigest } from '../../domain/secret-token.ts';
-import { folderVolume, loadFolder } from '../authorize.ts';
+import { requireUserId } from '../admin/operations.ts';
+import { folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
 import type { Operator } from '../operator.ts';
 import type { Principal } from '../route.ts';
@@ -87,6 +94,13 @@ function madeWith({ accessKey }: Principal) {
     : { accessKey, tokenId: null };
 }
 
+/** @throws link_limit_reached */
+async function requireFewLinks(db: Executor, userId: string): Promise<void> {
+  if ((await countLinks(db, userId)) < linksMax) return;
+  const detail = `You have ${linksMax} links that have not expired; revoke one first.`;
+  throw domainError('link_limit_reached', detail, { extra: { limit: linksMax } });
+}
+
 /**
  * Makes a link on behalf of a user who holds the right that it is for.
  * @throws not_found, path_invalid, entry_not_found, entry_not_regular, request_malformed, links_off, link_limit_reached
@@ -103,14 +117,14 @@ export async function issueLink(
   const folder = await loadFolder(services, { userId, nameOrId, right: linkRights[kind] });
   const path = formatEntryPath(await requireEntry(services, folder, request));
   const token = linkTokenForm.make();
-  const passwordHash = password === undefined ? null : await passwords.hash(password);
+  await requireFewLinks(services.db, userId);
+  const passwordHash = password === undefined ? null : await passwords.hash(password, userId);
   const id = uuidv7();
   const row = { id, kind, userId, path, passwordHash, usesMax, expiresAt, folderId: folder.id };
   const link = await services.db.transaction(async (tx) => {
-    if ((await lockLinkCount(tx, userId)) >= linksMax) {
-      const detail = `You have ${linksMax} links that have not expired; revoke one first.`;
-      throw domainError('link_limit_reached', detail, { extra: { limit: linksMax } });
-    }
+    await lockLinkMaker(tx, userId);
+    await requireFewLinks(tx, userId);
+    if (!(await holdMember(tx, { folderId: folder.id, userId }))) throw folderNotFound();
     await insertLink(tx, { ...row, ...madeWith(principal), digest: tokenDigest(token) });
     const details = {
       kind,
@@ -160,25 +174,64 @@ export async function readLink(
   return link;
 }
 
+async function noteRevoked(
+  tx: Executor,
+  { actorId, requestId }: Operator,
+  { id, folderId, makerId: maker }: RevokedLink,
+): Promise<void> {
+  const entry = { actorId, requestId, folderId, subject: id, details: { maker } };
+  await insertAudit(tx, { ...entry, action: 'link.revoke' });
+}
+
 /** Revokes a link that somebody made, or of their folder; it is not found from the next request on. @throws not_found */
 export async function revokeLink(
   services: Pick<Services, 'db'>,
-  { actorId, requestId }: Operator,
+  operator: Operator,
   rawId: string,
 ): Promise<void> {
   const id = parseId(rawId);
   if (id === undefined) throw noSuchLink();
   await services.db.transaction(async (tx) => {
-    const gone = await deleteLink(tx, { id, userId: actorId });
+    const gone = await deleteLink(tx, { id, userId: operator.actorId });
     if (gone === null) throw noSuchLink();
-    const { folderId, makerId: maker } = gone;
-    await insertAudit(tx, {
-      actorId,
-      requestId,
-      action: 'link.revoke',
-      folderId,
-      subject: id,
-      details: { maker },
-    });
+    await noteRevoked(tx, operator, gone);
+  });
+}
+
+/** Which links an administrator asks for, as they wrote it. */
+export interface LinkListRequest {
+  readonly user: string | undefined;
+  readonly folder: string | undefined;
+  readonly cursor: string | undefined;
+  readonly limit: number;
+}
+
+/** A page of the links of everybody, newest first. @throws not_found (no such user), request_malformed */
+export async function readAllLinks(
+  services: Pick<Services, 'db'>,
+  { user, folder, cursor, limit }: LinkListRequest,
+): Promise<{ readonly links: readonly LinkRecord[]; readonly nextCursor: string | null }> {
+  const folderId = folder === undefined ? undefined : parseId(folder);
+  if (folder !== undefined && folderId === undefined) {
+    const detail = 'This is not the id of a folder.';
+    throw domainError('request_malformed', detail, { errors: [{ pointer: '/folder', detail }] });
+  }
+  const userId = await requireUserId(services.db, user);
+  const links = await listAllLinks(services.db, { userId, folderId, beforeId: readIdCursor(cursor), limit });
+  return { links, nextCursor: links.length === limit ? (links.at(-1)?.id ?? null) : null };
+}
+
+/** Revokes anybody's link, as {@link revokeLink} does. @throws not_found */
+export async function revokeAnyLink(
+  services: Pick<Services, 'db'>,
+  operator: Operator,
+  rawId: string,
+): Promise<void> {
+  const id = parseId(rawId);
+  if (id === undefined) throw noSuchLink();
+  await services.db.transaction(async (tx) => {
+    const gone = await deleteAnyLink(tx, id);
+    if (gone === null) throw noSuchLink();
+    await noteRevoked(tx, operator, gone);
   });
 }

@@ -2,14 +2,15 @@ import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { giveBackLinkGuess, takeLinkGuess } from '../../db/queries/link-uses.ts';
 import { domainError } from '../../domain/errors.ts';
 import type { Services } from '../services.ts';
+import { createPasswordTurns, type PasswordTurnLimits } from './password-turns.ts';
 
-/** 32 MiB and some 0.2 s of one core for each look, as OWASP has it for passwords. */
+/** One of the settings that OWASP has for passwords: 32 MiB, and time, for each look. */
 const cost = { log2N: 15, r: 8, p: 3 } as const;
 const memoryBytesMax = 64 * 1024 ** 2;
 const hashBytes = 32;
 const saltBytes = 16;
-/** Passwords looked at at the same time, and those that wait for it; one takes a thread of the pool. */
-const usualTurns = { parallelMax: 2, waitingMax: 64 };
+/** One at work takes a thread of the pool. */
+const usualTurns: PasswordTurnLimits = { parallelMax: 2, waitingMax: { making: 16, using: 48 }, ofOneMax: 4 };
 /** A password that was right need not be looked at again for this long: a download asks for many parts. */
 const knownMs = 10 * 60_000;
 const knownMax = 10_000;
@@ -22,8 +23,8 @@ export interface GuardedLink {
 
 /** Makes and checks the passwords of links; one for each process. */
 export interface LinkPasswords {
-  /** What is kept of a password. @throws requests_busy */
-  hash(password: string): Promise<string>;
+  /** What is kept of a password of a user's link. @throws requests_busy */
+  hash(password: string, userId: string): Promise<string>;
   /**
    * Lets pass who knows the password, in constant time. Wrong ones are counted for the link, over all processes.
    * @throws link_password_required; rate_limited after too many wrong ones; requests_busy
@@ -59,28 +60,6 @@ async function isOf(password: string, kept: string): Promise<boolean> {
   return timingSafeEqual(derived, Buffer.from(hash, 'base64url'));
 }
 
-/** Lets a few work at a time; the others wait in turn. */
-function createTurns({ parallelMax, waitingMax }: typeof usualTurns) {
-  const waiting: (() => void)[] = [];
-  let working = 0;
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (working >= parallelMax) {
-      if (waiting.length >= waitingMax) {
-        throw domainError('requests_busy', 'Too many passwords are looked at at the same time.');
-      }
-      // Whoever ends hands its place on.
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else working += 1;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) working -= 1;
-      else next();
-    }
-  };
-}
-
 /** Remembers for a while which passwords were right, by what says nothing of them outside of this process. */
 function createMemory() {
   const key = randomBytes(32);
@@ -100,7 +79,7 @@ function createMemory() {
 
 /** Opens the passwords of a process. */
 export function openLinkPasswords(turns = usualTurns): LinkPasswords {
-  const turn = createTurns(turns);
+  const takeTurn = createPasswordTurns(turns);
   const memory = createMemory();
   /** Looks under way: requests for the parts of one download come together. */
   const looks = new Map<string, Promise<boolean>>();
@@ -114,15 +93,15 @@ export function openLinkPasswords(turns = usualTurns): LinkPasswords {
     }
     let isWrong = false;
     try {
-      isWrong = !(await turn(() => isOf(password, link.passwordHash)));
+      isWrong = !(await takeTurn({ side: 'using', of: link.id }, () => isOf(password, link.passwordHash)));
     } finally {
       if (!isWrong) await giveBackLinkGuess(db, link.id);
     }
     return !isWrong;
   };
   return {
-    hash: (password) =>
-      turn(async () => {
+    hash: (password, userId) =>
+      takeTurn({ side: 'making', of: userId }, async () => {
         const salt = randomBytes(saltBytes);
         const key = await derive(password, { ...cost, salt });
         const { log2N, r, p } = cost;

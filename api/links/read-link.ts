@@ -13,7 +13,7 @@ import { presentEntry } from '../folders/files/schemas.ts';
 import { acceptsExactly } from '../http/accept.ts';
 import { type Admit, sendFile } from '../http/send-file.ts';
 import type { ApiRequest } from '../route.ts';
-import type { LinkPasswords } from './passwords.ts';
+import type { LinkBounds } from './bounds.ts';
 import type { linkListingBody, linkReadInput } from './schemas.ts';
 import { countDownload, linkNotFound, type OpenLink, openLink } from './use-link.ts';
 
@@ -55,14 +55,19 @@ async function readListing(
   return { path: formatEntryPath(path), items: entries.map(presentEntry), next_cursor: nextCursor };
 }
 
-async function sendFound(request: ReadRequest, found: Found): Promise<'sent'> {
+/** A head is answered without a look over the tree, at the price of the length. */
+function planOf({ incoming }: ReadRequest, { walks }: LinkBounds, { link }: OpenLink): Selection['plan'] {
+  return incoming.method === 'HEAD' ? async () => null : (look) => walks.run(link.id, look);
+}
+
+async function sendFound(request: ReadRequest, bounds: LinkBounds, found: Found): Promise<'sent'> {
   const { opened, volume, base, path, entry } = found;
   const { folder, link } = opened;
   const { services } = request;
   const name = path.at(-1) ?? base.at(-1) ?? folder.name;
   const mayRead = () => isLinkGood(services.db, link.id);
   const admit: Admit = (content) =>
-    countDownload(request, opened, { ...content, path: formatEntryPath(path) });
+    countDownload(request, bounds, opened, { ...content, path: formatEntryPath(path) });
   if (entry.stat.kind === 'file') {
     return await sendFile(request, {
       file: await volume.open(folder.id, path),
@@ -72,19 +77,22 @@ async function sendFound(request: ReadRequest, found: Found): Promise<'sent'> {
       admit,
     });
   }
-  const selection: Selection = { folder, volume, entries: [entry], mayRead, saveAs: `${name}.zip`, admit };
+  const plan = planOf(request, bounds, opened);
+  const selection = { folder, volume, entries: [entry], mayRead, saveAs: `${name}.zip`, admit, plan };
   return await sendDownload(request, selection, { format: 'zip', profile: request.profile, services });
 }
 
 /**
  * Answers a GET or HEAD of a link: a file as any file is sent, a directory as a zip, or as a listing for those who accept
  * `application/json`. Neither a listing nor a head counts as a use.
- * @throws not_found, link_password_required, rate_limited; path_invalid, entry_not_found, entry_not_regular; and as `sendFile`
+ * @throws not_found, link_password_required, rate_limited, requests_busy; path_invalid, entry_not_found, entry_not_regular; and as
+ *   `sendFile`
  */
-export async function readByLink(request: ReadRequest, passwords: LinkPasswords) {
-  const found = await findEntry(request, await openLink(request, passwords, 'download'));
+export async function readByLink(request: ReadRequest, bounds: LinkBounds) {
+  const found = await findEntry(request, await openLink(request, bounds, 'download'));
   const isListing =
     found.entry.stat.kind === 'directory' && acceptsExactly(request.headers.accept, 'application/json');
-  if (isListing) return { status: 200, body: await readListing(request, found) } as const;
-  return await sendFound(request, found);
+  if (!isListing) return await sendFound(request, bounds, found);
+  const { id } = found.opened.link;
+  return { status: 200, body: await bounds.walks.run(id, () => readListing(request, found)) } as const;
 }

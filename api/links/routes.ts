@@ -1,36 +1,15 @@
-import type { z } from 'zod';
-import type { LinkRecord } from '../../db/queries/links.ts';
-import { toHexId } from '../../domain/ids.ts';
-import { linkStateOf } from '../../domain/link.ts';
 import { noInput } from '../http/schema.ts';
 import { operatorOf } from '../operator.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { allLinkRoutes } from './admin-routes.ts';
+import type { LinkBounds } from './bounds.ts';
 import { issueLink, readLink, readLinks, revokeLink } from './operations.ts';
-import type { LinkPasswords } from './passwords.ts';
-import { linkBody, linkListInput, linkPageBody, newLinkBody, newLinkInput } from './schemas.ts';
+import { linkBody, linkListInput, linkPageBody, newLinkBody, newLinkInput, presentLink } from './schemas.ts';
 import { linkUseRoutes } from './use-routes.ts';
-
-function toBody(link: LinkRecord): z.infer<typeof linkBody> {
-  return {
-    id: link.id,
-    kind: link.kind,
-    folder: toHexId(link.folderId),
-    folder_name: link.folderName,
-    path: link.path,
-    state: linkStateOf(link),
-    made_by: link.makerEmail,
-    has_password: link.hasPassword,
-    max_uses: link.usesMax,
-    uses: link.uses,
-    created_at: link.createdAt.toISOString(),
-    expires_at: link.expiresAt.toISOString(),
-    last_used_at: link.lastUsedAt?.toISOString() ?? null,
-  };
-}
 
 const common = { access: 'user', right: null, body: 'json' } as const;
 
-function createRoute(passwords: LinkPasswords): Route {
+function createRoute({ passwords }: LinkBounds): Route {
   return defineRoute({
     ...common,
     method: 'POST',
@@ -68,7 +47,7 @@ function createRoute(passwords: LinkPasswords): Route {
       return {
         status: 201,
         headers: { Location: `/links/${link.id}` },
-        body: { ...toBody(link), token, url: `${baseUrl}/l/${token}` },
+        body: { ...presentLink(link), token, url: `${baseUrl}/l/${token}` },
       };
     },
   });
@@ -89,7 +68,7 @@ const listRoute = defineRoute({
   handle: async ({ services, principal, input }) => {
     const { folder, cursor, limit } = input;
     const page = await readLinks(services, { userId: principal.userId, folder, cursor, limit });
-    return { status: 200, body: { items: page.links.map(toBody), next_cursor: page.nextCursor } };
+    return { status: 200, body: { items: page.links.map(presentLink), next_cursor: page.nextCursor } };
   },
 });
 
@@ -102,7 +81,7 @@ const getRoute = defineRoute({
   doc: { tag: 'Links', id: 'getLink', summary: 'See a link', refusals: ['not_found'] },
   handle: async ({ services, principal, params }) => {
     const link = await readLink(services, { userId: principal.userId, id: params.id ?? '' });
-    return { status: 200, body: toBody(link) };
+    return { status: 200, body: presentLink(link) };
   },
 });
 
@@ -119,7 +98,8 @@ const revokeRoute = defineRoute({
   },
 });
 
-/** Making, listing and revoking links, and what those may do who have one. */
-export function linkRoutes(passwords: LinkPasswords): readonly Route[] {
-  return [createRoute(passwords), listRoute, getRoute, revokeRoute, ...linkUseRoutes(passwords)];
+/** Making, listing and revoking links, those of everybody too, and what those may do who have one. */
+export function linkRoutes(bounds: LinkBounds): readonly Route[] {
+  const making = [createRoute(bounds), listRoute, getRoute, revokeRoute];
+  return [...making, ...allLinkRoutes, ...linkUseRoutes(bounds)];
 }

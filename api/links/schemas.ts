@@ -1,7 +1,15 @@
 import { z } from 'zod';
-import { linkKinds, linkPasswordCharacters, linkStates, linkUsesMax } from '../../domain/link.ts';
+import type { LinkRecord } from '../../db/queries/links.ts';
+import { toHexId } from '../../domain/ids.ts';
+import {
+  linkKinds,
+  linkPasswordCharacters,
+  linkStateOf,
+  linkStates,
+  linkUsesMax,
+} from '../../domain/link.ts';
 import { sortOrders } from '../../storage/volume.ts';
-import { pageLimit } from '../admin/schemas.ts';
+import { pageLimit, userReference } from '../admin/schemas.ts';
 import { listLimitMax } from '../folders/files/operations.ts';
 import { listedEntry } from '../folders/files/schemas.ts';
 import { queryInteger } from '../http/schema.ts';
@@ -60,6 +68,25 @@ export const linkBody = z
   })
   .meta({ id: 'Link' });
 
+/** A link as those see it who may revoke it. */
+export function presentLink(link: LinkRecord): z.infer<typeof linkBody> {
+  return {
+    id: link.id,
+    kind: link.kind,
+    folder: toHexId(link.folderId),
+    folder_name: link.folderName,
+    path: link.path,
+    state: linkStateOf(link),
+    made_by: link.makerEmail,
+    has_password: link.hasPassword,
+    max_uses: link.usesMax,
+    uses: link.uses,
+    created_at: link.createdAt.toISOString(),
+    expires_at: link.expiresAt.toISOString(),
+    last_used_at: link.lastUsedAt?.toISOString() ?? null,
+  };
+}
+
 /** Reply of `POST /links`: the one time the token itself is shown. */
 export const newLinkBody = z.object({
   ...linkBody.shape,
@@ -77,6 +104,14 @@ export const linkListInput = z.object({
 /** Reply of `GET /links`. */
 export const linkPageBody = z.object({ items: z.array(linkBody), next_cursor: uuid.nullable() });
 
+/** `GET /admin/links`: `user` who made them, by id or e-mail; `folder` is an id. */
+export const allLinksInput = z.object({
+  user: userReference.optional(),
+  folder: z.string().optional(),
+  cursor: z.string().optional(),
+  limit: pageLimit,
+});
+
 /** `GET /l/:token`: which part of a directory, for those who ask for its listing. */
 export const linkReadInput = z.object({
   cursor: z.string().optional(),
@@ -91,5 +126,8 @@ export const linkListingBody = z.object({
   next_cursor: z.string().nullable(),
 });
 
-/** What an upload by link does when an entry has the name already; it replaces none. */
-export const linkUploadInput = z.object({ if_exists: z.enum(['rename', 'fail']).default('rename') });
+/**
+ * An upload by link replaces nothing and is not refused for a name that is taken, which would tell, for nothing, what is there: it takes
+ * the next free numbered one.
+ */
+export const linkUploadInput = z.object({ if_exists: z.literal('rename').default('rename') });

@@ -5,8 +5,8 @@ import { acceptedBody } from '../http/wire.ts';
 import { contentSets, rangeHeaders } from '../openapi/headers.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { uploadedBody, uploadRefusals } from '../uploads/schemas.ts';
+import type { LinkBounds } from './bounds.ts';
 import { fillByBody, fillByForm } from './fill-link.ts';
-import type { LinkPasswords } from './passwords.ts';
 import { readByLink } from './read-link.ts';
 import { linkListingBody, linkReadInput, linkUploadInput } from './schemas.ts';
 
@@ -14,7 +14,7 @@ import { linkListingBody, linkReadInput, linkUploadInput } from './schemas.ts';
 const headers = { 'X-Robots-Tag': 'noindex, nofollow' } as const;
 const linkPath = '/l/:token';
 const belowPath = '/l/:token/:path{.+}';
-const linkRefusals = ['not_found', 'link_password_required', 'service_unavailable'] as const;
+const linkRefusals = ['not_found', 'link_password_required', 'auth_invalid', 'service_unavailable'] as const;
 const common = { access: 'public', right: null, isTransfer: true, headers } as const;
 
 const readAnswers = {
@@ -23,7 +23,7 @@ const readAnswers = {
 } as const;
 
 function readRoute(
-  passwords: LinkPasswords,
+  bounds: LinkBounds,
   { method, path, id }: { readonly method: 'GET' | 'HEAD'; readonly path: string; readonly id: string },
 ): Route {
   return defineRoute({
@@ -44,11 +44,11 @@ function readRoute(
       reads: rangeHeaders,
       sets: contentSets,
     },
-    handle: (request) => readByLink(request, passwords),
+    handle: (request) => readByLink(request, bounds),
   });
 }
 
-function formRoute(passwords: LinkPasswords): Route {
+function formRoute(bounds: LinkBounds): Route {
   return defineRoute({
     ...common,
     method: 'POST',
@@ -61,7 +61,7 @@ function formRoute(passwords: LinkPasswords): Route {
       tag: 'Links',
       id: 'uploadByLink',
       summary: 'Upload files by a link; none replaces another',
-      refusals: [...linkRefusals, ...uploadRefusals, 'upload_empty', 'body_too_large', 'precondition_failed'],
+      refusals: [...linkRefusals, ...uploadRefusals, 'upload_empty', 'body_too_large'],
       takes: {
         'multipart/form-data': {
           type: 'object',
@@ -69,11 +69,11 @@ function formRoute(passwords: LinkPasswords): Route {
         },
       },
     },
-    handle: (request) => fillByForm(request, passwords),
+    handle: (request) => fillByForm(request, bounds),
   });
 }
 
-function bodyRoute(passwords: LinkPasswords): Route {
+function bodyRoute(bounds: LinkBounds): Route {
   return defineRoute({
     ...common,
     method: 'PUT',
@@ -86,22 +86,22 @@ function bodyRoute(passwords: LinkPasswords): Route {
       tag: 'Links',
       id: 'putByLink',
       summary: 'Upload one file by a link; it replaces none',
-      refusals: [...linkRefusals, ...uploadRefusals, 'precondition_failed', 'digest_mismatch'],
-      reads: ['Content-Digest', 'Repr-Digest', 'If-None-Match'],
+      refusals: [...linkRefusals, ...uploadRefusals, 'digest_mismatch'],
+      reads: ['Content-Digest', 'Repr-Digest'],
       takes: { 'application/octet-stream': { type: 'string', format: 'binary' } },
     },
-    handle: (request) => fillByBody(request, passwords),
+    handle: (request) => fillByBody(request, bounds),
   });
 }
 
 /** What those may do who have a link: no credentials but its token, and its password if it has one. */
-export function linkUseRoutes(passwords: LinkPasswords): readonly Route[] {
+export function linkUseRoutes(bounds: LinkBounds): readonly Route[] {
   return [
-    readRoute(passwords, { method: 'GET', path: linkPath, id: 'downloadByLink' }),
-    readRoute(passwords, { method: 'HEAD', path: linkPath, id: 'inspectByLink' }),
-    readRoute(passwords, { method: 'GET', path: belowPath, id: 'downloadBelowLink' }),
-    readRoute(passwords, { method: 'HEAD', path: belowPath, id: 'inspectBelowLink' }),
-    formRoute(passwords),
-    bodyRoute(passwords),
+    readRoute(bounds, { method: 'GET', path: linkPath, id: 'downloadByLink' }),
+    readRoute(bounds, { method: 'HEAD', path: linkPath, id: 'inspectByLink' }),
+    readRoute(bounds, { method: 'GET', path: belowPath, id: 'downloadBelowLink' }),
+    readRoute(bounds, { method: 'HEAD', path: belowPath, id: 'inspectBelowLink' }),
+    formRoute(bounds),
+    bodyRoute(bounds),
   ];
 }

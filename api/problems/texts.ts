@@ -37,7 +37,7 @@ export const problemTexts: Readonly<Record<ErrorCode, ProblemText>> = {
   },
   auth_invalid: {
     meaning:
-      'The `Authorization` or date header cannot be read, the date is off by more than the allowed skew, or a plain secret came over a connection that others can read.',
+      'The `Authorization` or date header cannot be read, the date is off by more than the allowed skew, or a plain secret, which the password of a link is too, came over a connection that others can read.',
     mend: "Check the header's form and your clock; use HTTPS or the signature.",
   },
   auth_failed: {
@@ -98,7 +98,7 @@ export const problemTexts: Readonly<Record<ErrorCode, ProblemText>> = {
   },
   requests_busy: {
     meaning:
-      'As many requests of this keypair (of this address, where no keypair is needed, as for transfers by token or link) are running, or as many uploads and downloads, as one API process serves it at once; as many parts of uploads to this folder are open as it takes; or as many streams of events of this user.',
+      'As many requests of this keypair (of this address, where no keypair is needed, as for transfers by token or link) are running, or as many uploads and downloads, as one API process serves it at once; as many parts of uploads to this folder are open as it takes; as many streams of events of this user; or of one link, or the links that one user makes, as many passwords are looked at, or listings and zips begun.',
     mend: 'Wait for one to end; share out fewer connections.',
   },
   folder_name_taken: {

@@ -22,7 +22,7 @@ export interface UploadForm {
   /** Looks at the folder before the body is sent. @throws what would refuse the commit */
   check?(volume: Volume, folderId: string): Promise<void>;
   /** Looks at what was staged. @throws what refuses it */
-  verify?(files: StageResult['files']): void;
+  verify?(files: StageResult['files']): void | Promise<void>;
   readonly condition?: WriteCondition;
 }
 
@@ -143,7 +143,7 @@ export async function receiveInto(
   try {
     const staged = await receive(run, form, upload);
     await reservation.rest();
-    form.verify?.(staged.files);
+    await form.verify?.(staged.files);
     for (const file of staged.voided) {
       await volume.discardStage(folder.id, stageIdOf(reservation.uploadId, file.ordinal));
     }

@@ -55,11 +55,7 @@ function usesOf({ uses, max_uses: max }: Link): string {
   return max === null ? String(uses) : `${uses} of ${max}`;
 }
 
-/** Lists links, of one folder where it is named. */
-export const listLinks: Action = async (invocation) => {
-  const [folder] = invocation.args;
-  const { client } = await openSession(invocation);
-  const links = await client.links.list(folder === undefined ? undefined : parseFolder(folder));
+async function printLinks(invocation: Invocation, links: readonly Link[]): Promise<void> {
   await printList(invocation.terminal, invocation.form(), links, {
     columns: [
       { title: 'ID', cell: (link) => link.id },
@@ -72,10 +68,33 @@ export const listLinks: Action = async (invocation) => {
     ],
     name: (link) => link.id,
   });
+}
+
+/** Lists links, of one folder where it is named. */
+export const listLinks: Action = async (invocation) => {
+  const [folder] = invocation.args;
+  const { client } = await openSession(invocation);
+  await printLinks(
+    invocation,
+    await client.links.list(folder === undefined ? undefined : parseFolder(folder)),
+  );
+};
+
+/** Lists the links of everybody. */
+export const listAllLinks: Action = async (invocation) => {
+  const filter = { user: invocation.text('user'), folder: invocation.text('folder') };
+  const { client } = await openSession(invocation);
+  await printLinks(invocation, await client.admin.links.list(filter));
 };
 
 /** Revokes links. */
 export const revokeLinks: Action = async (invocation) => {
   const { client } = await openSession(invocation);
   await eachItem(invocation, invocation.args, { act: client.links.revoke });
+};
+
+/** Revokes links of anybody. */
+export const revokeAnyLinks: Action = async (invocation) => {
+  const { client } = await openSession(invocation);
+  await eachItem(invocation, invocation.args, { act: client.admin.links.revoke });
 };

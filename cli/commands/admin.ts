@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { defineCommand, defineGroup } from '../define.ts';
 import type { Terminal } from '../terminal.ts';
 import { defineLimitCommands } from './limits.ts';
+import { defineAllLinkCommands } from './links.ts';
 import { defineAllMountCommands } from './mounts.ts';
 import { defineUserCommands } from './users.ts';
 import { defineVolumeCommands } from './volumes.ts';
@@ -34,6 +35,7 @@ export function defineAdminCommands(program: Command, terminal: Terminal): void 
   defineWork(admin, terminal);
   defineVolumeCommands(admin, terminal);
   defineAllMountCommands(admin, terminal);
+  defineAllLinkCommands(admin, terminal);
   defineCommand(
     admin,
     terminal,

@@ -41,3 +41,28 @@ export function defineLinkCommands(program: Command, terminal: Terminal): void {
     async () => (await actions()).revokeLinks,
   );
 }
+
+/** Links of everybody, below `admin`. */
+export function defineAllLinkCommands(admin: Command, terminal: Terminal): void {
+  const group = defineGroup(admin, 'links', 'links that anybody made for people without an account');
+  defineCommand(
+    group,
+    terminal,
+    {
+      usage: 'ls',
+      isDefault: true,
+      summary: 'list links, newest first',
+      options: [
+        ['--user <user>', 'only those that this user made'],
+        ['--folder <folder-id>', 'only those that lead into this folder'],
+      ],
+    },
+    async () => (await actions()).listAllLinks,
+  );
+  defineCommand(
+    group,
+    terminal,
+    { usage: 'rm <id...>', summary: 'revoke links at once, by their ids' },
+    async () => (await actions()).revokeAnyLinks,
+  );
+}

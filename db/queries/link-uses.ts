@@ -1,30 +1,68 @@
-import { and, eq, gt, sql } from 'drizzle-orm';
+import { and, eq, gt, type SQL, sql } from 'drizzle-orm';
 import { linkGuesses, linkResumeHours } from '../../domain/link.ts';
 import type { Executor } from '../client.ts';
 import { linkReaders } from '../schema/link-readers.ts';
 import { links } from '../schema/links.ts';
 
-/** Somebody at an address who fetches a content by a link; `reader` and `content` are hashes. */
-export interface LinkReader {
-  readonly linkId: string;
+/** Somebody at an address who fetches a content; both are hashes. */
+export interface ReaderOfLink {
   readonly reader: string;
   readonly content: string;
+}
+
+/** How many uses of a link may still begin; `usesLeft` is `null` where there is no limit. */
+export interface LinkRoom {
+  readonly usesLeft: number | null;
+  /** It has never been used. */
+  readonly isUnused: boolean;
 }
 
 const resumable = sql`now() - make_interval(hours => ${linkResumeHours})`;
 
 /**
- * Counts a use of a link. In one statement, which waits for others of the same link and then decides anew, so that no more
- * than `uses_max` are ever counted.
- * @returns `refused` when it has expired, is used up or is gone; `first` for the first use ever
+ * Locks a link until the transaction ends and tells what may still begin; always before its readers are looked at, so that what
+ * others noted of them is seen, and nobody waits in a ring. @returns `null` when it has expired or is gone
  */
-export async function countLinkUse(tx: Executor, linkId: string): Promise<'first' | 'counted' | 'refused'> {
-  const [row] = await tx.execute<{ isFirst: boolean }>(sql`
-    UPDATE links SET uses = uses + 1, last_used_at = now(), first_used_at = coalesce(first_used_at, now())
-    WHERE id = ${linkId} AND expires_at > now() AND (uses_max IS NULL OR uses < uses_max)
-    RETURNING first_used_at = now() AS "isFirst"`);
-  if (row === undefined) return 'refused';
-  return row.isFirst ? 'first' : 'counted';
+export async function lockLinkUses(tx: Executor, linkId: string): Promise<LinkRoom | null> {
+  const [row] = await tx.execute<{ usesLeft: number | null; isUnused: boolean }>(sql`
+    SELECT uses_max - uses AS "usesLeft", first_used_at IS NULL AS "isUnused"
+    FROM links WHERE id = ${linkId} AND expires_at > now() FOR NO KEY UPDATE`);
+  return row === undefined ? null : { usesLeft: row.usesLeft, isUnused: row.isUnused };
+}
+
+/** Which of these began to fetch their content by a link in the last hours. */
+export async function listLinkReaders(
+  db: Executor,
+  linkId: string,
+  readers: readonly ReaderOfLink[],
+): Promise<readonly ReaderOfLink[]> {
+  const rows = await db.execute<{ reader: string; content: string }>(sql`
+    SELECT reader, content FROM link_readers
+    WHERE link_id = ${linkId} AND began_at > ${resumable}
+      AND (reader, content) IN (${pairsOf(readers)})`);
+  return rows.map(({ reader, content }) => ({ reader, content }));
+}
+
+function pairsOf(readers: readonly ReaderOfLink[]): SQL {
+  const given = readers.map(({ reader, content }) => ({ reader, content }));
+  return sql`SELECT r.reader, r.content
+    FROM jsonb_to_recordset(${JSON.stringify(given)}::text::jsonb) AS r(reader text, content text)`;
+}
+
+/** Counts uses of a link that the caller has locked, and notes who begins to fetch what; `readers` are different ones. */
+export async function noteLinkUses(
+  tx: Executor,
+  begun: { readonly linkId: string; readonly uses: number; readonly readers: readonly ReaderOfLink[] },
+): Promise<void> {
+  const { linkId, uses, readers } = begun;
+  await tx.execute(sql`
+    WITH noted AS (
+      INSERT INTO link_readers (link_id, reader, content)
+      SELECT ${linkId}::uuid, n.reader, n.content FROM (${pairsOf(readers)}) AS n
+      ON CONFLICT (link_id, reader, content) DO UPDATE SET began_at = now()
+    )
+    UPDATE links SET uses = uses + ${uses}::int, last_used_at = now(), first_used_at = coalesce(first_used_at, now())
+    WHERE id = ${linkId}`);
 }
 
 /** Takes back one use that came to nothing. */
@@ -35,31 +73,10 @@ export async function uncountLinkUse(db: Executor, linkId: string): Promise<void
     .where(and(eq(links.id, linkId), gt(links.uses, 0)));
 }
 
-/**
- * Notes who begins to fetch a content; always before the use is counted, so that two of them never wait for each other in a ring.
- * Who fetches a part goes on with what they began in the last hours, if they did; who fetches the whole begins anew.
- * @returns whether it is a beginning; of several parts at the same time one is
- */
-export async function noteLinkReader(
-  tx: Executor,
-  { isPart, ...reader }: LinkReader & { readonly isPart: boolean },
-): Promise<boolean> {
-  const rows = await tx
-    .insert(linkReaders)
-    .values(reader)
-    .onConflictDoUpdate({
-      target: [linkReaders.linkId, linkReaders.reader, linkReaders.content],
-      set: { beganAt: sql`now()` },
-      ...(isPart ? { setWhere: sql`${linkReaders.beganAt} <= ${resumable}` } : {}),
-    })
-    .returning({ linkId: linkReaders.linkId });
-  return rows.length === 1;
-}
-
 /** Whether somebody at that address began to fetch anything by a link in the last hours. */
 export async function hasLinkReader(
   db: Executor,
-  { linkId, reader }: Omit<LinkReader, 'content'>,
+  { linkId, reader }: { readonly linkId: string; readonly reader: string },
 ): Promise<boolean> {
   const rows = await db
     .select({ linkId: linkReaders.linkId })

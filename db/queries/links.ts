@@ -14,7 +14,7 @@ export interface LinkRecord {
   readonly id: string;
   readonly kind: LinkKind;
   readonly folderId: string;
-  /** The asker's name for the folder; `null` when they do not see it. */
+  /** The asker's name for the folder, and for administrators its owner's; `null` when they do not see it. */
   readonly folderName: string | null;
   readonly path: string;
   readonly makerId: string;
@@ -71,10 +71,14 @@ const isPermitted = sql<boolean>`(
     WHERE maker.folder_id = ${links.folderId} AND maker.user_id = ${links.userId}
       AND (${sufficientFor('download')} OR ${sufficientFor('upload')})))`;
 
-/** How many unexpired links a user has, with the user's row locked until the transaction ends. */
-export async function lockLinkCount(tx: Executor, userId: string): Promise<number> {
+/** Locks the row of a user who is about to make a link, until the transaction ends. */
+export async function lockLinkMaker(tx: Executor, userId: string): Promise<void> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update');
-  const [row] = await tx
+}
+
+/** How many unexpired links a user has. To decide by that, lock the user's row in a statement before. */
+export async function countLinks(db: Executor, userId: string): Promise<number> {
+  const [row] = await db
     .select({ total: sql<number>`count(*)::int` })
     .from(links)
     .where(and(eq(links.userId, userId), isLive));
@@ -120,7 +124,7 @@ export async function isLinkGood(db: Executor, id: string): Promise<boolean> {
   return rows.length === 1;
 }
 
-function selectRecords(db: Executor, askerId: string) {
+function selectRecords(db: Executor, askerId: string | typeof folders.ownerId) {
   return db
     .select({
       id: links.id,
@@ -181,6 +185,24 @@ export async function listLinks(db: Executor, page: LinkPage): Promise<LinkRecor
   return await selectRecords(db, userId).where(inArray(links.id, ids)).orderBy(desc(links.id));
 }
 
+/** The links of everybody, or of one user, newest first; pages by key. */
+export async function listAllLinks(
+  db: Executor,
+  page: Omit<LinkPage, 'userId'> & { readonly userId: string | undefined },
+): Promise<LinkRecord[]> {
+  const { userId, folderId, beforeId, limit } = page;
+  return await selectRecords(db, folders.ownerId)
+    .where(
+      and(
+        userId === undefined ? undefined : eq(links.userId, userId),
+        folderId === undefined ? undefined : eq(links.folderId, folderId),
+        beforeId === undefined ? undefined : lt(links.id, beforeId),
+      ),
+    )
+    .orderBy(desc(links.id))
+    .limit(limit);
+}
+
 const mayRevoke = (userId: string) => or(eq(links.userId, userId), eq(folders.ownerId, userId));
 
 /** A link that a user made, or of a folder that they own, or `null`. */
@@ -192,21 +214,45 @@ export async function findLinkRecord(
   return rows[0] ?? null;
 }
 
-/** Revokes a link of a user, or of a folder that they own. @returns whose it was and of which folder; `null` when there is none */
+/** A link that is revoked. */
+export interface RevokedLink {
+  readonly id: string;
+  readonly folderId: string;
+  readonly makerId: string;
+}
+
+const revoked = { id: links.id, folderId: links.folderId, makerId: links.userId };
+
+/** Revokes a link of a user, or of a folder that they own. @returns `null` when there is none */
 export async function deleteLink(
   tx: Executor,
   { id, userId }: { readonly id: string; readonly userId: string },
-): Promise<{ readonly folderId: string; readonly makerId: string } | null> {
+): Promise<RevokedLink | null> {
   const mine = tx
     .select({ id: links.id })
     .from(links)
     .innerJoin(folders, eq(folders.id, links.folderId))
     .where(and(eq(links.id, id), mayRevoke(userId)));
+  const rows = await tx.delete(links).where(inArray(links.id, mine)).returning(revoked);
+  return rows[0] ?? null;
+}
+
+/** Revokes a link, whoever made it. @returns `null` when there is none */
+export async function deleteAnyLink(tx: Executor, id: string): Promise<RevokedLink | null> {
+  const rows = await tx.delete(links).where(eq(links.id, id)).returning(revoked);
+  return rows[0] ?? null;
+}
+
+/** Revokes what a user made for a folder. Uses `links_folder_idx`. @returns how many */
+export async function deleteLinksOfMember(
+  tx: Executor,
+  { folderId, userId }: { readonly folderId: string; readonly userId: string },
+): Promise<number> {
   const rows = await tx
     .delete(links)
-    .where(inArray(links.id, mine))
-    .returning({ folderId: links.folderId, makerId: links.userId });
-  return rows[0] ?? null;
+    .where(and(eq(links.folderId, folderId), eq(links.userId, userId)))
+    .returning({ id: links.id });
+  return rows.length;
 }
 
 /** Forgets up to `limit` links that expired a day ago. @returns how many */

@@ -9,21 +9,25 @@ import { claimJob, claimJobs } from '../../db/queries/job-lease.ts';
 import { findJob, listEndedJobIds, listJobs, listJobsById } from '../../db/queries/jobs.ts';
 import { findCredential, listKeypairs } from '../../db/queries/keypairs.ts';
 import {
-  countLinkUse,
   deleteOldLinkReaders,
   hasLinkReader,
-  noteLinkReader,
+  listLinkReaders,
+  lockLinkUses,
+  noteLinkUses,
   takeLinkGuess,
   uncountLinkUse,
 } from '../../db/queries/link-uses.ts';
 import {
+  countLinks,
+  deleteAnyLink,
   deleteExpiredLinks,
   deleteLink,
+  deleteLinksOfMember,
   findLink,
   findLinkRecord,
   isLinkGood,
+  listAllLinks,
   listLinks,
-  lockLinkCount,
 } from '../../db/queries/links.ts';
 import { demandMeasures } from '../../db/queries/measure.ts';
 import {
@@ -259,17 +263,23 @@ const statements: Readonly<Record<string, (db: Executor, known: Sample) => Promi
   'a transfer token': (db, { folderId }) => findTransferToken(db, { tokenHash: folderId, verb: 'download' }),
   'a link': (db, { folderId }) => findLink(db, folderId),
   'whether a link is good': (db, { folderId }) => isLinkGood(db, folderId),
-  'how many links a user has': (db, { userId }) => lockLinkCount(db, userId),
+  'how many links a user has': (db, { userId }) => countLinks(db, userId),
+  'the links of everybody that a user made for a folder': (db, { userId, folderId }) =>
+    listAllLinks(db, { userId, folderId, beforeId: uuidv7(), limit: 50 }),
+  'a link of anybody to revoke': (db, { folderId }) => deleteAnyLink(db, folderId),
+  'the links of a member to revoke': (db, ids) => deleteLinksOfMember(db, ids),
   'the links of a user': (db, { userId }) =>
     listLinks(db, { userId, folderId: undefined, beforeId: undefined, limit: 50 }),
   'the links of a folder': (db, { userId, folderId }) =>
     listLinks(db, { userId, folderId, beforeId: uuidv7(), limit: 50 }),
   'a link of a user': (db, { userId, folderId }) => findLinkRecord(db, { id: folderId, userId }),
   'a link to revoke': (db, { userId, folderId }) => deleteLink(db, { id: folderId, userId }),
-  'a use of a link': (db, { folderId }) => countLinkUse(db, folderId),
+  'what may begin by a link': (db, { folderId }) => lockLinkUses(db, folderId),
   'a use of a link that is taken back': (db, { folderId }) => uncountLinkUse(db, folderId),
-  'who reads by a link': (db, { folderId }) =>
-    noteLinkReader(db, { linkId: folderId, reader: 'c', content: 'd', isPart: true }),
+  'who goes on by a link': (db, { folderId }) =>
+    listLinkReaders(db, folderId, [{ reader: 'c', content: 'd' }]),
+  'a use of a link': (db, { folderId }) =>
+    noteLinkUses(db, { linkId: folderId, uses: 1, readers: [{ reader: 'c', content: 'd' }] }),
   'whether somebody read by a link': (db, { folderId }) =>
     hasLinkReader(db, { linkId: folderId, reader: 'a' }),
   'a guess at the password of a link': (db, { folderId }) => takeLinkGuess(db, folderId),

@@ -1,4 +1,5 @@
 import { insertAudit } from '../../../db/queries/audit.ts';
+import { deleteLinksOfMember } from '../../../db/queries/links.ts';
 import {
   deleteMember,
   type FolderMember,
@@ -48,13 +49,14 @@ async function findMember(
   return { folderId: folder.id, userId: found.userId };
 }
 
-/** Ends a membership at once: the next request of that user finds no folder. Only for the owner. @throws not_found */
+/** Ends a membership at once, and revokes the links made by it: the next request of that user finds no folder. Only for the owner. @throws not_found */
 export async function removeMember(services: MemberServices, request: MemberRequest): Promise<void> {
   const member = await findMember(services, request);
   const entry = { actorId: request.userId, folderId: member.folderId, subject: member.userId };
   await services.db.transaction(async (tx) => {
     if (!(await deleteMember(tx, member))) throw memberNotFound();
-    await insertAudit(tx, { ...entry, action: 'member.remove' });
+    const links = await deleteLinksOfMember(tx, member);
+    await insertAudit(tx, { ...entry, action: 'member.remove', details: { links } });
   });
 }
 
@@ -72,7 +74,7 @@ export async function changeMember(
   });
 }
 
-/** Gives up the caller's membership. The owner cannot leave. @throws not_found, request_malformed (the owner) */
+/** Gives up the caller's membership, and with it the links that they made. The owner cannot leave. @throws not_found, request_malformed (the owner) */
 export async function leaveFolder(
   services: MemberServices,
   { userId, nameOrId }: { readonly userId: string; readonly nameOrId: string },
@@ -81,7 +83,10 @@ export async function leaveFolder(
   if (folder.isOwner)
     throw domainError('request_malformed', 'The owner cannot leave a folder, only delete it.');
   await services.db.transaction(async (tx) => {
-    if (!(await deleteMember(tx, { folderId: folder.id, userId }))) return;
-    await insertAudit(tx, { actorId: userId, action: 'member.leave', folderId: folder.id });
+    const member = { folderId: folder.id, userId };
+    if (!(await deleteMember(tx, member))) return;
+    const links = await deleteLinksOfMember(tx, member);
+    const entry = { actorId: userId, folderId: folder.id, details: { links } };
+    await insertAudit(tx, { ...entry, action: 'member.leave' });
   });
 }

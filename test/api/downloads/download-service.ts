@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { archiveRoutes } from '../../../api/archives/routes.ts';
 import { downloadRoutes } from '../../../api/downloads/routes.ts';
 import { jobRoutes } from '../../../api/jobs/routes.ts';
-import { openLinkPasswords } from '../../../api/links/passwords.ts';
+import { openLinkBounds } from '../../../api/links/bounds.ts';
 import { linkRoutes } from '../../../api/links/routes.ts';
 import { createServer } from '../../../api/server.ts';
 import { shareUploadStatements } from '../../../api/uploads/statements.ts';
@@ -167,7 +167,7 @@ export async function startDownloadService(): Promise<DownloadService> {
     isDashboardReadOnly: false,
     trashDays: 0,
   };
-  const routes = [...downloadRoutes, ...archiveRoutes, ...jobRoutes, ...linkRoutes(openLinkPasswords())];
+  const routes = [...downloadRoutes, ...archiveRoutes, ...jobRoutes, ...linkRoutes(openLinkBounds())];
   const server = createServer({ services, routes, logger });
   const port = await server.listen({ port: 0, host: '127.0.0.1' });
   return {

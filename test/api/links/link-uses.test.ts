@@ -144,8 +144,8 @@ describe('a use of a link for uploads', () => {
     expect(upload?.state).toBe(when === 'before' ? 'aborted' : 'staged');
   });
 
-  it('stages each of the files of one name, unless none may be renamed', async () => {
-    expect(await fill(['a', 'a'], { query: '?if_exists=fail' })).toMatchObject({ status: 412 });
+  it('stages each of the files of one name', async () => {
+    expect(await fill(['a', 'a'], { query: '?if_exists=fail' })).toMatchObject({ status: 400 });
     expect(await usesOf()).toBe(0);
     const filling = fill(['a', 'a', 'a/b']);
     const jobId = await findCommit();

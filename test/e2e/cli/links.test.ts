@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CliStage, openCliStage } from './cli-stage.ts';
+import { makeCli } from './run-cli.ts';
 
 let stage: CliStage;
 
@@ -66,6 +67,27 @@ describe('vfolder link', () => {
       code: 2,
       stderr: expect.stringContaining('--password-stdin'),
     });
+  });
+
+  it('lists and revokes the links of everybody for administrators', async () => {
+    const { ada, service, dir } = stage;
+    const admin = makeCli({ url: service.url, home: dir.path, keypair: service.admin });
+    const made = JSON.parse((await ada(['link', 'create', 'data:out', '--json'])).stdout);
+    const listed = await admin([
+      'admin',
+      'links',
+      '--user',
+      made.made_by,
+      '--folder',
+      made.folder,
+      '-o',
+      'name',
+    ]);
+    expect(listed.stdout.split('\n')).toContain(made.id);
+    expect((await admin(['admin', 'links', 'ls', '--json'])).stdout).toContain(made.id);
+    expect(await ada(['admin', 'links'])).toMatchObject({ code: 4, stdout: '' });
+    expect(await admin(['admin', 'links', 'rm', made.id])).toMatchObject({ code: 0 });
+    expect((await admin(['admin', 'links', '-o', 'name'])).stdout).not.toContain(made.id);
   });
 
   it('refuses what makes no sense, and what is not there', async () => {

@@ -65,6 +65,8 @@ const documentedRoutes = [
   'GET /links',
   'GET /links/:id',
   'DELETE /links/:id',
+  'GET /admin/links',
+  'DELETE /admin/links/:id',
   'GET /l/:token',
   'HEAD /l/:token',
   'POST /l/:token',

@@ -127,10 +127,12 @@ function describePasswords(stage: Stage, own: FolderOfAda): void {
 
   it('asks for the password of a link, and for nothing else', async () => {
     await upload(own.ada, own.folder, { a: 'content' });
-    const { path } = await makeLink(own, { path: 'a', password });
+    const { path, id } = await makeLink(own, { path: 'a', password });
     const refused = await bearer().call('GET', path);
     expectProblem(refused, 401, 'link_password_required');
-    expect(refused.headers['www-authenticate']).toBe('Basic realm="link", charset="UTF-8"');
+    // Each has a realm of its own: browsers send what they were told for one to whoever names the same.
+    const challenge = `Basic realm="link ${id.slice(-12)}", charset="UTF-8"`;
+    expect(refused.headers['www-authenticate']).toBe(challenge);
     expectStatus(await bearer().call('HEAD', path), 401);
     for (const wrong of ['', 'wrong password', `${password} `, password.toUpperCase()]) {
       expectProblem(await bearer().call('GET', path, withPassword(wrong)), 401, 'link_password_required');
@@ -165,7 +167,14 @@ function describePasswords(stage: Stage, own: FolderOfAda): void {
       ),
     );
     client.close();
-    expect([count(answers, 401), count(answers, 429)]).toEqual([20, 10]);
+    expect(count(answers, 401) + count(answers, 429)).toBe(30);
+    let looks = count(answers, 401);
+    // Who found no place to wait in has lost no guess.
+    for (let tries = 0; tries < 25 && looks < 20; tries += 1) {
+      const next = await bearer().call('GET', path, withPassword(`another guess ${tries}`));
+      looks += count([next], 401);
+    }
+    expect(looks).toBe(20);
     const right = await bearer().call('GET', path, withPassword(password));
     expectProblem(right, 429, 'rate_limited');
     expect(Number(right.headers['retry-after'])).toBeGreaterThan(0);
@@ -216,7 +225,7 @@ export function describeLinkBounds(stage: Stage, own: FolderOfAda): void {
           'content-length': _size,
           ...headers
         } = answer.headers;
-        seen.add(JSON.stringify([headers, { ...Object(answer.json), instance: '' }]));
+        seen.add(JSON.stringify([headers, answer.json]));
       }
     }
     expect([...seen]).toHaveLength(1);

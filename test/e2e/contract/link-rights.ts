@@ -50,7 +50,7 @@ async function linksOfBob(stage: Stage, people: People, own: FolderOfAda) {
     return shown.map(({ json }) => textAt(json, 'state'));
   };
   expect(await statuses()).toEqual([200, 201]);
-  return { statuses, states };
+  return { statuses, states, links: [down, up] };
 }
 
 /** The rights of whoever made a link, then and at each use. */
@@ -67,7 +67,21 @@ export function describeLinkRights(stage: Stage, people: People, own: FolderOfAd
     expect(await statuses()).toEqual([200, 201]);
     expectStatus(await own.ada.call('DELETE', member), 204);
     expect(await statuses()).toEqual([404, 404]);
-    expect(await states()).toEqual(['blocked', 'blocked']);
+  });
+
+  it('end for good with the membership', async () => {
+    const { statuses, links } = await linksOfBob(stage, people, own);
+    const hers = await makeLink(own, { path: 'a' });
+    expectStatus(await own.ada.call('DELETE', own.folder.path('members', people.bob.id)), 204);
+    for (const { id } of links) expectProblem(await own.ada.call('GET', `/links/${id}`), 404, 'not_found');
+    await share(own.folder, own.ada, { user: people.bob, permission: 'rw' });
+    expect(await statuses()).toEqual([404, 404]);
+    const again = await makeLink(own, { path: 'a' }, people.bob.client);
+    expectStatus(await people.bob.client.call('POST', `/folders/${own.folder.id}/leave`), 200);
+    await share(own.folder, own.ada, { user: people.bob, permission: 'rw' });
+    const bearer = stage.service.client();
+    expectProblem(await bearer.call('GET', again.path), 404, 'not_found');
+    expectStatus(await bearer.call('GET', hers.path), 200);
   });
 
   it('go with who gives the folder away or leaves it', async () => {

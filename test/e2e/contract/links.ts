@@ -1,6 +1,7 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import { at, listAt, textAt, textsAt } from '../support/json.ts';
 import { exchangeRaw } from '../support/raw-socket.ts';
 import { folderDir, readUsage } from '../support/tree-usage.ts';
@@ -157,7 +158,12 @@ function describeDownloads(stage: Stage, own: FolderOfAda): void {
     const below = await bearer().call('GET', `${path}/b?sort=-name&limit=1`, { headers });
     expect(below.json).toMatchObject({ path: 'b', items: [{ name: 'c', type: 'file', size: 2 }] });
     expect((await bearer().call('GET', `${path}/b/c`, { headers })).text).toBe('22');
-    expectStatus(await bearer().call('HEAD', path), 200);
+    const head = await bearer().call('HEAD', path);
+    expectStatus(head, 200);
+    // Nobody walks over a tree for that.
+    for (const name of ['content-length', 'etag']) expect(head.headers[name], name).toBeUndefined();
+    for (const name of ['content-type', 'content-disposition'])
+      expect(head.headers[name], name).toBe(zip.headers[name]);
   });
 
   it('reach a whole folder, and nothing beside what they lead to', async () => {
@@ -205,13 +211,10 @@ function describeUploads(stage: Stage, own: FolderOfAda): void {
     expect(first.json).toMatchObject({ path: 'a (2).txt', size: 3 });
     const fresh = await bearer().call('PUT', `${path}/x/y.txt`, { body: 'new' });
     expect(fresh.json).toMatchObject({ path: 'x/y.txt' });
-    const refused = await bearer().call('PUT', `${path}/a.txt?if_exists=fail`, { body: 'two' });
-    expectProblem(refused, 412, 'precondition_failed');
-    expectProblem(
-      await bearer().call('PUT', `${path}/a?if_exists=replace`, { body: 'x' }),
-      400,
-      'request_malformed',
-    );
+    for (const choice of ['fail', 'replace']) {
+      const refused = await bearer().call('PUT', `${path}/a.txt?if_exists=${choice}`, { body: 'two' });
+      expectProblem(refused, 400, 'request_malformed');
+    }
     expect([await read('in/a.txt'), await read('in/a (2).txt'), await read('in/x/y.txt')]).toEqual([
       'before',
       'one',
@@ -228,11 +231,7 @@ function describeUploads(stage: Stage, own: FolderOfAda): void {
     const made = await bearer().call('POST', path, { parts });
     expectStatus(made, 201);
     expect(textsAt(made.json, 'path', 'files').toSorted()).toEqual(['a (2)', 'b', 'c/d']);
-    expectProblem(
-      await bearer().call('POST', `${path}?if_exists=fail`, { parts }),
-      412,
-      'precondition_failed',
-    );
+    expectProblem(await bearer().call('POST', `${path}?if_exists=fail`, { parts }), 400, 'request_malformed');
     expect([await read('a'), await read('a (2)'), await read('b')]).toEqual(['before', 'a', 'b']);
     expectProblem(await bearer().call('POST', path, { parts: [] }), 400, 'upload_empty');
     expectProblem(await bearer().call('POST', path, { json: {} }), 415, 'media_type_unsupported');
@@ -251,11 +250,6 @@ function describeUploads(stage: Stage, own: FolderOfAda): void {
     for (const [index, below] of paths.entries()) expect(await read(`in/${below}`)).toBe(`content ${index}`);
     expect([await read('in/a.txt'), await read('in/x')]).toEqual(['before', 'before']);
     expect(await readUsage(own.ada, own.folder.name)).toMatchObject({ live: { bytes: 84, files: 10 } });
-    const twice = [parts[2], parts[3]].flatMap((part) => (part === undefined ? [] : [part]));
-    const refused = await bearer().call('POST', `${path}?if_exists=fail`, {
-      parts: twice.map((part) => ({ ...part, fileName: 'new' })),
-    });
-    expectProblem(refused, 412, 'precondition_failed');
     expect((await own.ada.call('GET', `/links/${id}`)).json).toMatchObject({ uses: 1 });
   });
 
@@ -269,6 +263,34 @@ function describeUploads(stage: Stage, own: FolderOfAda): void {
       expect(await readUsage(own.ada, own.folder.name)).toMatchObject({ live: { files: 1 } });
     },
   );
+
+  it('tell nobody whether a name is taken before they have its content', async () => {
+    await upload(own.ada, own.folder, { taken: 'x', 'd/e': 'x' });
+    const { path, id } = await makeLink(own, { kind: 'upload' });
+    for (const name of ['taken', 'free']) {
+      for (const [header, value] of [
+        ['If-None-Match', '*'],
+        ['If-Match', '*'],
+        ['If-Unmodified-Since', 'Sun, 06 Nov 1994 08:49:37 GMT'],
+      ] as const) {
+        const asked = await bearer().call('PUT', `${path}/${name}`, {
+          body: 'x',
+          headers: { [header]: value },
+        });
+        expectProblem(asked, 400, 'request_malformed');
+      }
+    }
+    const { url } = stage.service;
+    for (const name of ['taken', 'free', 'd', 'taken/below', 'free/below']) {
+      const head = `PUT ${path}/${name} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nContent-Length: 1\r\n`;
+      const asked = await exchangeRaw(url, `${head}Expect: 100-continue\r\n\r\n`);
+      expect([name, asked.text]).toEqual([name, 'HTTP/1.1 100 Continue\r\n\r\n']);
+    }
+    expect(await readUsage(own.ada, own.folder.name)).toMatchObject({ live: { files: 2 } });
+    await eventually(async () =>
+      expect((await own.ada.call('GET', `/links/${id}`)).json).toMatchObject({ uses: 0 }),
+    );
+  });
 
   it('tell nothing of the folder when they refuse', async () => {
     await upload(own.ada, own.folder, { 'hidden/in/file': 'x' });
@@ -310,6 +332,32 @@ export function describeLinks(stage: Stage): void {
       expectProblem(await bob.client.call(method, `/links/${adas.id}`), 404, 'not_found');
     expectStatus(await own.ada.call('DELETE', `/links/${link.id}`), 204);
     expectProblem(await stage.service.client().call('GET', link.path), 404, 'not_found');
+  });
+
+  it('of everybody are seen and revoked by administrators, and by nobody else', async () => {
+    const { ada, bob } = people;
+    const { administrator } = stage.service;
+    const [first, second] = [await makeLink(own, { path: '' }), await makeLink(own)];
+    const list = (query: Record<string, string>) => administrator.call('GET', '/admin/links', { query });
+    const page = await list({ user: ada.email, folder: own.folder.id, limit: '1' });
+    expectStatus(page, 200);
+    expect(listAt(page.json, 'items')).toEqual([(await own.ada.call('GET', `/links/${second.id}`)).json]);
+    const next = await list({ folder: own.folder.id, cursor: textAt(page.json, 'next_cursor') });
+    expect(textsAt(next.json, 'id', 'items')).toEqual([first.id]);
+    expect(listAt((await list({ user: bob.email, folder: own.folder.id })).json, 'items')).toEqual([]);
+    expectProblem(await list({ user: 'nobody@example.org' }), 404, 'not_found');
+    for (const query of [{ folder: 'x' }, { cursor: 'x' }, { limit: '0' }])
+      expectProblem(await list(query), 400, 'request_malformed');
+    expectProblem(await own.ada.call('GET', '/admin/links'), 403, 'admin_required');
+    expectProblem(await own.ada.call('DELETE', `/admin/links/${first.id}`), 403, 'admin_required');
+    expectStatus(await administrator.call('DELETE', `/admin/links/${first.id}`), 204);
+    for (const id of [first.id, 'x'])
+      expectProblem(await administrator.call('DELETE', `/admin/links/${id}`), 404, 'not_found');
+    expectProblem(await stage.service.client().call('GET', first.path), 404, 'not_found');
+    const log = await administrator.call('GET', '/admin/audit', { query: { subject: first.id, limit: '1' } });
+    expect(listAt(log.json, 'items')).toMatchObject([
+      { action: 'link.revoke', folder: own.folder.id, details: { maker: ada.id } },
+    ]);
   });
 
   it('leave word of who made, first used and revoked them', async () => {
