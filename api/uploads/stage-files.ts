@@ -2,7 +2,7 @@ import type { StagedFile } from '../../db/queries/uploads.ts';
 import { formatEntryPath, parseEntryPath } from '../../domain/entry-path.ts';
 import { domainError } from '../../domain/errors.ts';
 import { stageIdOf } from '../../domain/upload-session.ts';
-import { preconditionFailed, type WriteCondition } from '../../domain/write-condition.ts';
+import type { WriteCondition } from '../../domain/write-condition.ts';
 import type { FolderLookups, StageWriter, Volume } from '../../storage/volume.ts';
 import { freeChunk } from '../http/body-garbage.ts';
 import { startGathering } from '../http/gather.ts';
@@ -33,7 +33,7 @@ export interface StageTarget {
   readonly reservation: UploadReservation;
   /** Bytes the client sends at most, when it said so; bounds what is reserved ahead. */
   readonly declaredBytes: number | undefined;
-  /** What becomes of a file whose name is taken, by another one of this upload too. Default: it replaces that. */
+  /** What becomes of a file whose name is taken, with `rename` also by another one of this upload. Default: it replaces that. */
   readonly ifExists?: WriteCondition['ifExists'] | undefined;
 }
 
@@ -137,14 +137,13 @@ async function readHead(stream: AsyncIterator<Uint8Array>): Promise<{ head: Uint
 
 /**
  * Refuses sets of paths that cannot exist together, and keeps the last of those sent twice. Files that may be renamed are all
- * kept: the commit gives each a path of its own. @throws entry_conflict, precondition_failed
+ * kept: the commit gives each a path of its own. @throws entry_conflict
  */
 function settlePaths(files: readonly StagedFile[], ifExists: StageTarget['ifExists']): StageResult {
   const sent = files.toSorted((a, b) => a.ordinal - b.ordinal);
   if (ifExists === 'rename') return { files: sent, voided: [] };
   const last = new Map<string, StagedFile>();
   for (const file of sent) last.set(file.path, file);
-  if (ifExists === 'fail' && last.size < sent.length) throw preconditionFailed();
   for (const path of last.keys()) {
     for (let cut = path.lastIndexOf('/'); cut > 0; cut = path.lastIndexOf('/', cut - 1)) {
       if (last.has(path.slice(0, cut))) {
@@ -159,8 +158,7 @@ function settlePaths(files: readonly StagedFile[], ifExists: StageTarget['ifExis
 /**
  * Receives the files of a request into staging, each synced to disk, all of it reserved before it is written. Small
  * files are gathered and written side by side; larger ones are streamed. Memory is O(one batch).
- * @throws quota_exceeded, path_invalid, entry_conflict, precondition_failed (one path twice that may not be there), volume_full,
- *   volume_unavailable and what `parts` throws
+ * @throws quota_exceeded, path_invalid, entry_conflict, volume_full, volume_unavailable and what `parts` throws
  */
 export async function stageFiles(run: StageRun, parts: AsyncIterable<FilePart>): Promise<StageResult> {
   const { target } = run;
