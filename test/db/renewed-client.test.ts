@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -15,6 +16,8 @@ afterAll(() => database.close());
 interface Line {
   readonly name: string;
   readonly sockets: Socket[];
+  /** Where further connections lead, if not to the database. */
+  elsewhere?: number;
   open(onclose?: () => void): postgres.Sql;
 }
 
@@ -25,16 +28,30 @@ function makeLine(name: string, connectionsMax: number): Line {
   const sockets: Socket[] = [];
   const socket = () =>
     new Promise((resolve, reject) => {
-      const made = connect(path, () => resolve(made)).once('error', reject);
+      const { elsewhere: port } = line;
+      const way = port === undefined ? { path } : { port, host: '127.0.0.1' };
+      const made = connect(way, () => resolve(made)).once('error', reject);
       sockets.push(made);
     });
   const settings = { max: connectionsMax, connect_timeout: 1, fetch_types: false, socket };
   const connection = { application_name: name };
-  return {
+  const line: Line = {
     name,
     sockets,
     open: (onclose = () => undefined) => postgres(database.url, { ...settings, connection, onclose }),
   };
+  return line;
+}
+
+/** A server without room for another connection. */
+async function startFullServer(): Promise<Server> {
+  const text = Buffer.from('SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0');
+  const head = Buffer.alloc(5, 'E');
+  head.writeInt32BE(text.length + 4, 1);
+  const server = createServer((socket) => socket.once('data', () => socket.end(Buffer.concat([head, text]))));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
 }
 
 async function codeOf(statement: PromiseLike<unknown>): Promise<unknown> {
@@ -93,4 +110,29 @@ it('lets what is under way on other connections end, and closes those then', asy
   await eventually(() => expect(line.sockets.map(({ destroyed }) => destroyed)).toEqual([true, true, false]));
   await client.end(1);
   expect(line.sockets.every(({ destroyed }) => destroyed)).toBe(true);
+});
+
+it('keeps its connections when the server has no room for another, and gives them up for one that it loses', async () => {
+  const line = makeLine('refused', 2);
+  const client = renewed(2, line.open);
+  const first = client.current();
+  const server = await startFullServer();
+  const lock = 4_712;
+  await database.db.execute(`SELECT pg_advisory_lock(${lock})`);
+  const waiting = client.send((sql) => sql`SELECT pg_advisory_lock_shared(${lock}), 'answered' AS word`);
+  await eventually(() => expect(line.sockets).toHaveLength(1));
+  const address = server.address();
+  if (address !== null && typeof address === 'object') line.elsewhere = address.port;
+  for (let times = 0; times < 3; times += 1) {
+    expect(await codeOf(client.send((sql) => sql`SELECT 1`))).toBe('53300');
+    await eventually(() => expect(line.sockets.at(-1)?.closed).toBe(true));
+    expect(client.current()).toBe(first);
+  }
+  await database.db.execute(`SELECT pg_advisory_unlock(${lock})`);
+  expect(await waiting).toMatchObject([{ word: 'answered' }]);
+  expect(await codeOf(client.send((sql) => sql`SELECT 2`))).toBe('answered');
+  line.sockets[0]?.destroy();
+  await eventually(() => expect(client.current()).not.toBe(first));
+  await client.end(1);
+  server.close();
 });
