@@ -15,6 +15,12 @@ export function callsMaxPerVolume({ threads, volumes }: { threads: number; volum
   return Math.max(1, Math.min(callsMaxUsual, Math.floor((threads - spare) / volumes)));
 }
 
+/** What a process ends with that cannot use a volume. */
+export function unusable(name: string, root: string, cause: unknown): ConfigError {
+  const mend = 'set VFOLDER_VOLUMES to a directory that can be written';
+  return new ConfigError(`The volume "${name}" at ${root} cannot be used: ${mend}.`, { cause });
+}
+
 /**
  * Opens every configured volume, each behind a bulkhead of its own, and proves that it can be used safely.
  * @throws ConfigError naming the volume that cannot
@@ -29,8 +35,7 @@ export async function openVolumes(
       await volume.selfTest();
       return [name, volume] as const;
     } catch (cause) {
-      const mend = 'set VFOLDER_VOLUMES to a directory that can be written';
-      throw new ConfigError(`The volume "${name}" at ${root} cannot be used: ${mend}.`, { cause });
+      throw unusable(name, root, cause);
     }
   };
   return new Map(await Promise.all([...config.volumes].map(open)));

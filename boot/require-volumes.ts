@@ -2,7 +2,18 @@ import type { Database } from '../db/client.ts';
 import { countFoldersByVolume } from '../db/queries/volumes.ts';
 import type { Config } from '../runtime/config.ts';
 import { ConfigError } from '../runtime/config-error.ts';
+import { createBulkhead } from '../storage/posix/bulkhead.ts';
 import { isVolumeUsed } from '../storage/posix/used-volume.ts';
+import { unusable } from './open-volumes.ts';
+
+/** Gives up a file system that does not answer. @throws ConfigError */
+async function isUsed(name: string, root: string): Promise<boolean> {
+  try {
+    return await createBulkhead().run(() => isVolumeUsed(root));
+  } catch (cause) {
+    throw unusable(name, root, cause);
+  }
+}
 
 /**
  * Sees to it that no volume is opened whose folders are elsewhere: where a mount is missing, opening would begin an empty volume
@@ -11,7 +22,7 @@ import { isVolumeUsed } from '../storage/posix/used-volume.ts';
  */
 export async function requireVolumes(db: Database, { volumes }: Pick<Config, 'volumes'>): Promise<void> {
   for (const [name, root] of volumes) {
-    if (await isVolumeUsed(root)) continue;
+    if (await isUsed(name, root)) continue;
     const folders = (await countFoldersByVolume(db)).get(name) ?? 0;
     if (folders === 0) continue;
     throw new ConfigError(
