@@ -3,6 +3,7 @@ import type { AuditAction } from '../../domain/audit.ts';
 import { domainError } from '../../domain/errors.ts';
 import { parseId } from '../../domain/ids.ts';
 import { requireUserId } from '../admin/operations.ts';
+import { readFolderFilter } from '../http/folder-filter.ts';
 import type { Services } from '../services.ts';
 
 const entriesPerRead = 500;
@@ -17,12 +18,11 @@ export interface AuditRequest {
   readonly until: Date | undefined;
 }
 
-function readId(text: string | undefined, what: 'folder' | 'cursor'): string | undefined {
+function readCursor(text: string | undefined): string | undefined {
   const id = text === undefined ? undefined : parseId(text);
   if (text === undefined || id !== undefined) return id;
-  const detail =
-    what === 'folder' ? 'This is not the id of a folder.' : 'The cursor is not one of this list.';
-  throw domainError('request_malformed', detail, { errors: [{ pointer: `/${what}`, detail }] });
+  const detail = 'The cursor is not one of this list.';
+  throw domainError('request_malformed', detail, { errors: [{ pointer: '/cursor', detail }] });
 }
 
 /**
@@ -35,7 +35,7 @@ export async function readFilter(
 ): Promise<AuditFilter> {
   const { actor, action, subject, since, until } = request;
   const actorId = await requireUserId(services.db, actor);
-  return { actorId, action, folderId: readId(request.folder, 'folder'), subject, since, until };
+  return { actorId, action, folderId: readFolderFilter(request.folder), subject, since, until };
 }
 
 /** A page of the audit log, newest first. @throws not_found, request_malformed */
@@ -45,7 +45,7 @@ export async function readAudit(
 ): Promise<{ readonly entries: readonly AuditEntry[]; readonly nextCursor: string | null }> {
   const filter = await readFilter(services, request);
   const { limit } = request;
-  const beforeId = readId(request.cursor, 'cursor');
+  const beforeId = readCursor(request.cursor);
   const entries = await listAudit(services.db, { ...filter, beforeId, limit });
   return { entries, nextCursor: entries.length === limit ? (entries.at(-1)?.id ?? null) : null };
 }

@@ -21,6 +21,7 @@ import { type LinkKind, linkDaysDefault, linkRights, linksMax, linkTokenForm } f
 import { tokenDigest } from '../../domain/secret-token.ts';
 import { requireUserId } from '../admin/operations.ts';
 import { folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { readFolderFilter } from '../http/folder-filter.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
 import type { Operator } from '../operator.ts';
 import type { Principal } from '../route.ts';
@@ -174,13 +175,27 @@ export async function readLink(
   return link;
 }
 
-async function noteRevoked(
-  tx: Executor,
+/** Deletes a link by `take` and notes that. @throws not_found when there is nothing to take */
+async function revoke(
+  services: Pick<Services, 'db'>,
   { actorId, requestId }: Operator,
-  { id, folderId, makerId: maker }: RevokedLink,
+  {
+    rawId,
+    take,
+  }: {
+    readonly rawId: string;
+    readonly take: (tx: Executor, id: string) => Promise<RevokedLink | null>;
+  },
 ): Promise<void> {
-  const entry = { actorId, requestId, folderId, subject: id, details: { maker } };
-  await insertAudit(tx, { ...entry, action: 'link.revoke' });
+  const id = parseId(rawId);
+  if (id === undefined) throw noSuchLink();
+  await services.db.transaction(async (tx) => {
+    const gone = await take(tx, id);
+    if (gone === null) throw noSuchLink();
+    const { id: subject, folderId, makerId: maker } = gone;
+    const entry = { actorId, requestId, folderId, subject, details: { maker } };
+    await insertAudit(tx, { ...entry, action: 'link.revoke' });
+  });
 }
 
 /** Revokes a link that somebody made, or of their folder; it is not found from the next request on. @throws not_found */
@@ -189,13 +204,8 @@ export async function revokeLink(
   operator: Operator,
   rawId: string,
 ): Promise<void> {
-  const id = parseId(rawId);
-  if (id === undefined) throw noSuchLink();
-  await services.db.transaction(async (tx) => {
-    const gone = await deleteLink(tx, { id, userId: operator.actorId });
-    if (gone === null) throw noSuchLink();
-    await noteRevoked(tx, operator, gone);
-  });
+  const userId = operator.actorId;
+  await revoke(services, operator, { rawId, take: (tx, id) => deleteLink(tx, { id, userId }) });
 }
 
 /** Which links an administrator asks for, as they wrote it. */
@@ -211,11 +221,7 @@ export async function readAllLinks(
   services: Pick<Services, 'db'>,
   { user, folder, cursor, limit }: LinkListRequest,
 ): Promise<{ readonly links: readonly LinkRecord[]; readonly nextCursor: string | null }> {
-  const folderId = folder === undefined ? undefined : parseId(folder);
-  if (folder !== undefined && folderId === undefined) {
-    const detail = 'This is not the id of a folder.';
-    throw domainError('request_malformed', detail, { errors: [{ pointer: '/folder', detail }] });
-  }
+  const folderId = readFolderFilter(folder);
   const userId = await requireUserId(services.db, user);
   const links = await listAllLinks(services.db, { userId, folderId, beforeId: readIdCursor(cursor), limit });
   return { links, nextCursor: links.length === limit ? (links.at(-1)?.id ?? null) : null };
@@ -227,11 +233,5 @@ export async function revokeAnyLink(
   operator: Operator,
   rawId: string,
 ): Promise<void> {
-  const id = parseId(rawId);
-  if (id === undefined) throw noSuchLink();
-  await services.db.transaction(async (tx) => {
-    const gone = await deleteAnyLink(tx, id);
-    if (gone === null) throw noSuchLink();
-    await noteRevoked(tx, operator, gone);
-  });
+  await revoke(services, operator, { rawId, take: deleteAnyLink });
 }

@@ -33,6 +33,7 @@ import {
 import { endAndCount } from '../../jobs/count-ended.ts';
 import { requireUserId } from '../admin/operations.ts';
 import { type FolderAccess, folderNotFound, folderVolume, loadFolder } from '../authorize.ts';
+import { readFolderFilter } from '../http/folder-filter.ts';
 import { readIdCursor } from '../http/id-cursor.ts';
 import type { Operator } from '../operator.ts';
 import type { Services } from '../services.ts';
@@ -298,11 +299,7 @@ export async function readAllMounts(
   services: Pick<Services, 'db'>,
   { user, folder, host: volume, cursor, limit }: MountListRequest,
 ): Promise<{ readonly sessions: readonly MountSession[]; readonly nextCursor: string | null }> {
-  const folderId = folder === undefined ? undefined : parseId(folder);
-  if (folder !== undefined && folderId === undefined) {
-    const detail = 'This is not the id of a folder.';
-    throw domainError('request_malformed', detail, { errors: [{ pointer: '/folder', detail }] });
-  }
+  const folderId = readFolderFilter(folder);
   const userId = await requireUserId(services.db, user);
   const filter = { userId, folderId, volume, afterId: readIdCursor(cursor) };
   const sessions = await listMountSessions(services.db, { ...filter, limit });
